@@ -1,0 +1,135 @@
+"""`vlatent train` trains one encoder; `vlatent evaluate` judges a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from vlatent import checkpoints, recording
+from vlatent.command_line import Parser, run
+from vlatent.config import Config, build, flatten, from_flat
+from vlatent.corpus import load
+from vlatent.encoder import Encoder
+from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
+from vlatent.optimization import moving_average
+from vlatent.screen import (
+    console,
+    dependence_lines,
+    progress_display,
+    verdict_table,
+)
+from vlatent.shapes import UserError
+from vlatent.tracking import MemoryTracker, open_run, view_command
+from vlatent.training import Diverged, train
+
+HELP = """usage: vlatent COMMAND [--help]
+
+Paint text as a picture, and judge the picture by what natural images are like.
+
+  vlatent train --config configs/quick.yaml          train one encoder, record it in MLflow
+  vlatent evaluate --checkpoint runs/FOLDER          judge a checkpoint on held-out sentences
+  python -m vlatent.scenes --help                    write sentences of colored blocks
+  python -m studies.loss_weights --help              search the loss weights
+"""
+
+
+def train_command(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="vlatent train",
+        description="Train one encoder on the image priors, judge it on held-out sentences and "
+        "record everything in MLflow. Example: vlatent train --config configs/quick.yaml "
+        "--optimizer.learning_rate 1e-3 --training.steps 500",
+    )
+    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
+    parser.add_class_arguments(Config, nested_key=None)
+    config = build(vars(parser.checked(arguments)))
+    tracker = open_run(config.tracking, "train", tags={"kind": "train"})
+    try:
+        with progress_display() as progress:
+            result = train(config, tracker, progress=progress)
+    except Diverged as error:
+        tracker.close("FAILED", str(error))
+        raise UserError(str(error)) from None
+    except KeyboardInterrupt:
+        tracker.close("KILLED")
+        raise
+    except BaseException:
+        tracker.close("FAILED", traceback.format_exc())
+        raise
+    tracker.close("FINISHED")
+    _close(result.verdict, result.history[-1])
+    console.print(f"{result.seconds:.0f} s. Checkpoint, config and pictures: {result.folder}")
+    console.print(f"Judge it again: vlatent evaluate --checkpoint {result.folder}")
+    console.print(f"Compare runs: {view_command(config.tracking)}")
+    return 0
+
+
+def evaluate_command(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="vlatent evaluate",
+        description="Judge the averaged weights of a checkpoint on held-out sentences, its own or "
+        "those of another file. Example: vlatent evaluate --checkpoint runs/FOLDER --out pictures",
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="A checkpoint, or the folder of a run."
+    )
+    parser.add_argument(
+        "--validation", type=Path, help="Other sentences (.txt or .jsonl) to judge it on."
+    )
+    parser.add_argument(
+        "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
+    )
+    given = parser.checked(arguments)
+    state = checkpoints.load(given.checkpoint)
+    config = from_flat(flatten(yaml.safe_load(state["config"])))
+    corpus = load(config.data)
+    if given.validation is not None:
+        corpus = load(replace(config.data, validation=given.validation))
+    model = Encoder(config.encoder, corpus.vocabulary_size)
+    average = moving_average(model, config.optimizer)
+    checkpoints.load_weights(average, state["average"])
+    history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
+    step = state["step"]
+    evaluation = evaluate(
+        step, average.module, corpus, config.evaluation, config.priors, last=True
+    )
+    history = [*history[:-1], evaluation]
+    verdict = judge(history, config.training.steps, config.priors)
+    out = given.out or (given.checkpoint if given.checkpoint.is_dir() else given.checkpoint.parent)
+    recording.pictures(
+        MemoryTracker(), out, config, average.module, corpus, history, json.loads(state["log"])
+    )
+    _close(verdict, evaluation)
+    console.print(f"Pictures and verdict: {out}")
+    return 0
+
+
+def _close(verdict: Verdict, evaluation: Evaluation) -> None:
+    passed = "PASS" if verdict.passed else "FAIL"
+    console.print(verdict_table(verdict, f"{passed} after {evaluation.step} steps"))
+    for line in dependence_lines(evaluation):
+        console.print(line)
+
+
+def main(arguments: Sequence[str]) -> int:
+    commands = {"train": train_command, "evaluate": evaluate_command}
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0 if arguments else 2
+    if arguments[0] not in commands:
+        raise UserError(f"there is no command {arguments[0]}; choose train or evaluate.")
+    return commands[arguments[0]](arguments[1:])
+
+
+def entry() -> None:
+    """What the installed `vlatent` calls."""
+    run(main)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,89 @@
+"""The one way in which every command reads its arguments and reports bad input."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from argparse import ArgumentError
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+
+from vlatent.shapes import UserError
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's parser whose errors are one line with the key, the value and the way out."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"exit_on_error": False} | settings)
+
+    def checked(self, arguments: Sequence[str]) -> Namespace:
+        """Parse and build the dataclasses; UserError names the nearest valid key."""
+        try:
+            return self.instantiate_classes(self.parse_args(list(arguments)))
+        except ArgumentError as error:
+            files = [b for a, b in zip(arguments, arguments[1:], strict=False) if a == "--config"]
+            files += [a.removeprefix("--config=") for a in arguments if a.startswith("--config=")]
+            raise UserError(self._explained(str(error), arguments, files)) from None
+
+    def checked_object(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """The same for nested dictionaries."""
+        try:
+            return vars(self.instantiate_classes(self.parse_object(dict(values))))
+        except ArgumentError as error:
+            raise UserError(self._explained(str(error), [], [])) from None
+
+    def _explained(self, message: str, arguments: Sequence[str], files: Sequence[str]) -> str:
+        text = " ".join(message.split())
+        patterns = (
+            r"unrecognized arguments: --(?P<key>[^\s=]+)",
+            r"Group '(?P<group>[^']+)' does not accept option '(?P<key>[^']+)'",
+            r"Option '(?P<key>[^']+)' is not accepted",
+        )
+        for pattern in patterns:
+            found = re.search(pattern, text)
+            if found:
+                group = found.groupdict().get("group")
+                key = f"{group}.{found['key']}" if group else found["key"]
+                text = f"there is no key {key}{self._nearest(key)}"
+                break
+        else:
+            found = re.search(r'Parser key "(?P<key>[^"]+)": (?P<what>.*)', text)
+            if not found:
+                return text + _place("", arguments, files)
+            key = found["key"]
+            text = f"{key}: {found['what']}"
+        return text + _place(key, arguments, files)
+
+    def _nearest(self, key: str) -> str:
+        """The valid key that was probably meant."""
+        valid = [name for name in self.get_defaults().keys() if not name.startswith("_")]
+        leaf = key.rpartition(".")[2]
+        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.6) or [
+            name
+            for name in valid
+            if difflib.SequenceMatcher(None, name.rpartition(".")[2], leaf).ratio() > 0.75
+        ]
+        return f"; did you mean {near[0]}?" if near else "; --help lists all keys."
+
+
+def _place(key: str, arguments: Sequence[str], files: Sequence[str]) -> str:
+    """Which file a wrong key stands in, when it was not given as a flag."""
+    given = any(argument.partition("=")[0] == f"--{key}" for argument in arguments)
+    return "" if given or not files else f" (in {' or '.join(files)})"
+
+
+def run(command: Callable[[Sequence[str]], int | None]) -> None:
+    """Run a command with the program's arguments; bad input ends with one line and status 2."""
+    try:
+        sys.exit(command(sys.argv[1:]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,132 @@
+"""The whole configuration of a run: the parts' dataclasses under one roof."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from vlatent.command_line import Parser
+from vlatent.corpus import DataConfig
+from vlatent.encoder import EncoderConfig
+from vlatent.evaluation import EvaluationConfig
+from vlatent.optimization import OptimizerConfig
+from vlatent.priors import Priors
+from vlatent.tracking import TrackingConfig
+
+# Where a run happens and what watches it: these keys cannot change what is computed.
+WITHOUT_EFFECT = ("tracking.", "training.folder", "training.resume", "data.cache")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """One run: how long, with which batches, on which device.
+
+    Attributes:
+        steps: Optimizer steps.
+        batch_size: Sentences in a batch.
+        seed: Seed of the initial weights, the dropout and the order of the sentences.
+        device: `auto` takes CUDA where there is a GPU, else the CPU.
+        precision: Of the encoder; the priors are always computed in fp32. `auto` takes bf16 on a
+            GPU and on processors with bf16 matrix instructions, else fp32.
+        blur_steps: First steps in which the priors see the latent through a Gaussian blur.
+        blur: Standard deviation of that blur, in pixels.
+        folder: Where the checkpoint, the resolved config and the pictures go; null makes
+            `runs/<date>-<time>`.
+        resume: A checkpoint, or the folder of a run, to continue from.
+    """
+
+    steps: PositiveInt = 500
+    batch_size: PositiveInt = 16
+    seed: NonNegativeInt = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    blur_steps: NonNegativeInt = 0
+    blur: NonNegativeFloat = 0.8
+    folder: Path | None = None
+    resume: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    encoder: EncoderConfig = EncoderConfig()
+    priors: Priors = Priors()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
+def flatten(config: object) -> dict[str, object]:
+    """Dotted names to plain values: `priors.spectrum.weight` -> 0.5."""
+    return dict(_leaves("", asdict(config)))  # type: ignore[call-overload]
+
+
+def override(config: Config, changes: Mapping[str, object]) -> Config:
+    """The config with some dotted names changed, checked as on the command line."""
+    return from_flat(flatten(config) | dict(changes))
+
+
+def from_flat(values: Mapping[str, object]) -> Config:
+    """The config with these dotted names; the others keep their defaults."""
+    parser = Parser()
+    parser.add_class_arguments(Config, nested_key=None)
+    nested: dict[str, object] = {}
+    for name, value in values.items():
+        *groups, leaf = name.split(".")
+        place = nested
+        for group in groups:
+            place = place.setdefault(group, {})  # type: ignore[assignment]
+        place[leaf] = value
+    return build(parser.checked_object(nested))
+
+
+def build(values: Mapping[str, object]) -> Config:
+    """A Config from parsed groups."""
+    names = Config.__dataclass_fields__
+    return Config(**{name: values[name] for name in names})  # type: ignore[arg-type]
+
+
+def to_yaml(config: Config) -> str:
+    """The config as a file that `--config` reads back to the same config."""
+    return yaml.safe_dump(_plain(asdict(config)), sort_keys=False)
+
+
+def fingerprint(config: Config) -> str:
+    """Sixteen hexadecimal digits that change whenever a key that changes the result does."""
+    values = {
+        name: value
+        for name, value in flatten(config).items()
+        if not name.startswith(WITHOUT_EFFECT)
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    for kind in (int, float):  # jsonargparse's PositiveInt is an int that YAML does not know
+        if isinstance(value, kind) and not isinstance(value, bool):
+            return kind(value)
+    return value
+
+
+def _leaves(prefix: str, values: Mapping[str, object]) -> list[tuple[str, object]]:
+    leaves: list[tuple[str, object]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            leaves += _leaves(f"{prefix}{name}.", value)
+        else:
+            leaves.append((f"{prefix}{name}", _plain(value)))
+    return leaves

@@ -1,0 +1,18 @@
+"""From sentence files to batches of tokens."""
+
+from vlatent.corpus.batching import Sentences, TokenBatch, batches, stream
+from vlatent.corpus.loading import Corpus, DataConfig, load
+from vlatent.corpus.tokenizer import Tokenizer
+from vlatent.scenes import FIXED_SENTENCES
+
+__all__ = [
+    "FIXED_SENTENCES",
+    "Corpus",
+    "DataConfig",
+    "Sentences",
+    "TokenBatch",
+    "Tokenizer",
+    "batches",
+    "load",
+    "stream",
+]

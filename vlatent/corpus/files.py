@@ -1,0 +1,139 @@
+"""Sentence files: reading them, and holding a part of one out."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlatent.shapes import UserError
+
+# Where no validation file is given: this share of the sentences, and no more than that many.
+HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 500
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence of a file, and the other ways to say it that the file gives."""
+
+    text: str
+    paraphrases: tuple[str, ...] = ()
+
+
+def read(path: Path) -> list[Line]:
+    """Read the sentences of a `.txt` or `.jsonl` file, without its blank lines.
+
+    Raises:
+        UserError: If the file cannot be read, is not UTF-8, is broken or has fewer than two
+            sentences; names the file, and the byte or the line.
+    """
+    if path.suffix not in (".txt", ".jsonl"):
+        raise UserError(
+            f"{path} must end in .txt (one sentence a line) or .jsonl (one object a line)."
+        )
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} does not exist; python -m vlatent.scenes --out {path} makes a file of "
+            "sentences about colored blocks."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give a file.") from None
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}, line "
+            f"{line}; convert it, for instance with iconv -t utf-8."
+        ) from None
+    text = text.removeprefix(codecs.BOM_UTF8.decode())
+    # Not str.splitlines: it also splits at separators that may stand inside a sentence.
+    numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
+    stripped = [(number, line.strip()) for number, line in numbered if line.strip()]
+    if not content:
+        raise UserError(f"{path} is empty; it needs at least two sentences.")
+    if not stripped:
+        raise UserError(f"{path} has only blank lines; it needs at least two sentences.")
+    if len(stripped) == 1:
+        raise UserError(f"{path} has only one sentence; it needs at least two.")
+    if path.suffix == ".txt":
+        return [Line(line) for _, line in stripped]
+    return [_parse(line, f"{path}, line {number}") for number, line in stripped]
+
+
+def _parse(line: str, place: str) -> Line:
+    """One line of a `.jsonl` file."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{place}: not JSON, {error.msg} at column {error.colno}; each line must be one object."
+        ) from None
+    except RecursionError:
+        raise UserError(f"{place}: nested too deeply; each line must be one object.") from None
+    if not isinstance(record, dict):
+        raise UserError(
+            f'{place}: must be an object such as {{"original": "..."}}, '
+            f"but is a {type(record).__name__}."
+        )
+    if "original" not in record:
+        raise UserError(f"{place}: has no key 'original'; put the sentence there.")
+    original, paraphrases = record["original"], record.get("paraphrases", [])
+    if not isinstance(original, str) or not original.strip():
+        raise UserError(f"{place}: 'original' must be a sentence, but is {original!r:.60}.")
+    if not isinstance(paraphrases, list) or not all(isinstance(p, str) for p in paraphrases):
+        raise UserError(
+            f"{place}: 'paraphrases' must be a list of sentences, but is {paraphrases!r:.60}."
+        )
+    try:
+        "".join((original, *paraphrases)).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{place}: half a surrogate pair (\\ud8..) is no text; remove it."
+        ) from None
+    return Line(original.strip(), tuple(paraphrase.strip() for paraphrase in paraphrases))
+
+
+def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:
+    """Split lines by content: the same sentence, or a paraphrase of it, is never on both sides.
+
+    Whole groups go to validation in the order of their hash, so the split neither depends on
+    the order of the lines nor changes much when lines are added.
+    """
+    parent: dict[str, str] = {}
+
+    def root(text: str) -> str:
+        while parent.setdefault(text, text) != text:
+            parent[text] = parent[parent[text]]
+            text = parent[text]
+        return text
+
+    for line in lines:
+        for paraphrase in line.paraphrases:
+            first, second = sorted((root(line.text), root(paraphrase)))
+            parent[second] = first
+    sizes: dict[str, int] = {}
+    for line in lines:
+        sizes[root(line.text)] = sizes.get(root(line.text), 0) + 1
+    if len(sizes) < 2:
+        raise UserError(
+            f"{path} has only one sentence, said {len(lines)} times; it needs two different ones, "
+            "or a validation file in --data.validation."
+        )
+    order = sorted(sizes, key=lambda text: hashlib.sha256(text.encode()).digest())
+    target = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(lines))))
+    chosen: set[str] = set()
+    held = 0
+    for group in order:
+        if held + sizes[group] <= target:
+            chosen.add(group)
+            held += sizes[group]
+    chosen = chosen or {min(order, key=lambda group: sizes[group])}
+    return (
+        [line for line in lines if root(line.text) not in chosen],
+        [line for line in lines if root(line.text) in chosen],
+    )

@@ -1,0 +1,142 @@
+"""Everything that a run reads, from one group of settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from vlatent.corpus.batching import Sentences
+from vlatent.corpus.files import Line, hold_out, read
+from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
+from vlatent.scenes import FIXED_SENTENCES, default_corpus
+from vlatent.shapes import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the sentences come from and how they become tokens.
+
+    Attributes:
+        train: Training sentences, a UTF-8 file: `.txt` with one a line, or `.jsonl` with the key
+            `original`. null makes 5,000 sentences about colored blocks and 500 for validation.
+        validation: Validation sentences, a file of the same kind. null holds a tenth of the
+            training file out, 500 sentences at most, chosen by content.
+        tokenizer: Name or folder of a Hugging Face tokenizer. null trains a byte-level BPE on the
+            training sentences.
+        vocabulary: Most entries that the trained BPE may have.
+        max_length: Most tokens in a sentence; what is beyond is cut off.
+        cache: Folder for trained tokenizers. null is `vlatent` in the user's cache folder.
+    """
+
+    train: Path | None = None
+    validation: Path | None = None
+    tokenizer: str | None = None
+    vocabulary: int = 8192
+    max_length: int = 64
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary", "max_length"):
+            value = getattr(self, name)
+            if value < 1:
+                raise UserError(f"data.{name} must be at least 1, but got {name}={value}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Everything that a run reads.
+
+    Attributes:
+        train: The sentences to learn from.
+        validation: Held-out sentences.
+        fixed: The 16 sentences of `FIXED_SENTENCES`, the same in every run.
+        tokenizer: What made the tokens.
+        vocabulary_size: Number of token ids.
+        fingerprint: 16 hexadecimal digits that change with any sentence or token.
+    """
+
+    train: Sentences
+    validation: Sentences
+    fixed: Sentences
+    tokenizer: Tokenizer
+    vocabulary_size: int
+    fingerprint: str
+
+
+def load(config: DataConfig) -> Corpus:
+    """Read or make the sentences, get the tokenizer, and encode.
+
+    Raises:
+        UserError: If a file, the tokenizer or the cache folder is not usable.
+    """
+    training, validation = _texts(config)
+    tokenizer = (
+        trained(training, config.vocabulary, config.cache or default_cache())
+        if config.tokenizer is None
+        else pretrained(config.tokenizer)
+    )
+    train, held_out, fixed = parts = [
+        _encode(texts, tokenizer, config.max_length)
+        for texts in (training, validation, list(FIXED_SENTENCES))
+    ]
+    truncated, total = sum(part.truncated for part in parts), sum(map(len, parts))
+    if truncated:
+        warnings.warn(
+            f"{truncated} of {total} sentences are longer than {config.max_length} tokens and were "
+            "cut there; --data.max_length takes longer ones.",
+            stacklevel=2,
+        )
+    # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
+    size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
+    return Corpus(train, held_out, fixed, tokenizer, size, _fingerprint(parts, size))
+
+
+def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
+    if config.train is None:
+        made = default_corpus()
+        training, validation = ([Line(example.text) for example in part] for part in made)
+    else:
+        training, validation = read(config.train), []
+    if config.validation is not None:
+        validation = read(config.validation)
+    elif config.train is not None:
+        training, validation = hold_out(training, config.train)
+    known = {text for line in training for text in (line.text, *line.paraphrases)}
+    shared = sum(not known.isdisjoint((line.text, *line.paraphrases)) for line in validation)
+    if shared:
+        warnings.warn(
+            f"{shared} of {len(validation)} sentences in {config.validation} are in the training "
+            "sentences too, so they are not held out; take them out of one of the two.",
+            stacklevel=3,
+        )
+    return [line.text for line in training], [line.text for line in validation]
+
+
+def _encode(texts: list[str], tokenizer: Tokenizer, max_length: int) -> Sentences:
+    sequences = tokenizer.encode(texts)
+    for text, ids in zip(texts, sequences, strict=True):
+        if not ids:
+            raise UserError(
+                f"the tokenizer has no token for the sentence {text!r:.60}; remove it, or leave "
+                "data.tokenizer out."
+            )
+    kept = [ids[:max_length] for ids in sequences]
+    return Sentences(
+        texts,
+        tokens=torch.tensor([token for ids in kept for token in ids], dtype=torch.int32),
+        offsets=torch.tensor([0, *map(len, kept)]).cumsum(0),
+        truncated=sum(len(ids) > max_length for ids in sequences),
+    )
+
+
+def _fingerprint(parts: list[Sentences], size: int) -> str:
+    digest = hashlib.sha256(str(size).encode())
+    for part in parts:
+        digest.update(json.dumps(part.texts).encode())
+        digest.update(part.tokens.numpy().tobytes() + part.offsets.numpy().tobytes())
+    return digest.hexdigest()[:16]

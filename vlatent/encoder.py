@@ -1,0 +1,269 @@
+"""A text transformer whose output is painted on a grid: token ids in, a latent out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from jsonargparse.typing import ClosedUnitInterval, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlatent.shapes import Latent, UserError
+
+Hidden = Float[Tensor, "batch position hidden"]
+Heads = Float[Tensor, "batch head position depth"]
+Mask = Bool[Tensor, "batch token"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """Sizes of the encoder. The defaults are the documented model: 32.5 M parameters.
+
+    Attributes:
+        hidden: Width of the token states.
+        layers: Self-attention layers over the tokens.
+        heads: Attention heads, in self-attention and in the grid's cross-attention.
+        feed_forward: Inner width of the text layers' feed-forward part.
+        dropout: Share of activations dropped in training.
+        vocabulary: Rows of the embedding; null takes as many as the tokenizer has.
+        height: Height of the latent.
+        width: Width of the latent.
+        channels: Channels of the latent.
+        grid_hidden: Width of the learned grid before the convolutions.
+        grid_layers: Cross-attention blocks from the grid to the tokens.
+        grid_feed_forward: Inner width of the grid blocks' feed-forward part.
+        smoothing: End with a 3x3 depthwise and a 1x1 convolution, against checkerboards.
+        embedding: Width of the pooled sentence embedding.
+    """
+
+    hidden: PositiveInt = 384
+    layers: PositiveInt = 6
+    heads: PositiveInt = 8
+    feed_forward: PositiveInt = 1536
+    dropout: ClosedUnitInterval = 0.1
+    vocabulary: PositiveInt | None = None
+    height: PositiveInt = 32
+    width: PositiveInt = 32
+    channels: PositiveInt = 6
+    grid_hidden: PositiveInt = 64
+    grid_layers: PositiveInt = 2
+    grid_feed_forward: PositiveInt = 768
+    smoothing: bool = False
+    embedding: PositiveInt = 256
+
+    def __post_init__(self) -> None:
+        if self.hidden % (2 * self.heads):
+            raise UserError(
+                "encoder.hidden must be a multiple of 2 * encoder.heads (rotary positions turn "
+                f"pairs), but got hidden={self.hidden} and heads={self.heads}."
+            )
+
+
+class Encoder(nn.Module):
+    """Sentences to latents: token ids [batch, token] -> [batch, height, width, channel].
+
+    The latent of a sentence does not depend on the other sentences of its batch or on padding:
+    padded tokens are masked in the text's self-attention and in the grid's cross-attention.
+    """
+
+    def __init__(self, config: EncoderConfig, vocabulary: int) -> None:
+        super().__init__()
+        rows = config.vocabulary or vocabulary
+        if rows < vocabulary:
+            raise UserError(
+                f"encoder.vocabulary is {rows}, but the tokenizer has {vocabulary} entries: raise "
+                "encoder.vocabulary or leave it null."
+            )
+        self.config = config
+        self.tokens = nn.Embedding(rows, config.hidden)
+        self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.hidden)
+        self.grid = Grid(config)
+        self.blocks = nn.ModuleList(GridBlock(config) for _ in range(config.grid_layers))
+        self.paint_norm = nn.LayerNorm(config.hidden)
+        self.paint = nn.Linear(config.hidden, config.channels)
+        self.smooth = Smoothing(config.channels) if config.smoothing else nn.Identity()
+        self.pool = Pooling(config)
+        self.apply(_initialise)
+
+    def forward(self, ids: Int[Tensor, "batch token"], mask: Mask) -> Latent:
+        """Paint sentences; `mask` is true where there is a token."""
+        attend = mask[:, None, None, :]
+        rotation = rotary_angles(
+            ids.shape[1], self.config.hidden // self.config.heads, ids.device
+        )
+        states = self.tokens(ids)
+        for layer in self.layers:
+            states = layer(states, attend, rotation)
+        states = self.norm(states)
+        picture = self.grid()  # [1, height * width, hidden]: the same for every sentence
+        for block in self.blocks:
+            picture = block(picture, states, attend)
+        latent = self.paint(self.paint_norm(picture))
+        latent = latent.unflatten(1, (self.config.height, self.config.width))
+        smoothed: Tensor = self.smooth(latent)
+        return smoothed
+
+    def embed(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
+        """The sentence embedding: mean and variance of every channel, through an MLP."""
+        embedding: Tensor = self.pool(latent)
+        return embedding
+
+
+class TextLayer(nn.Module):
+    """Pre-norm self-attention with rotary positions, then a feed-forward part."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.attention_norm = nn.LayerNorm(config.hidden)
+        self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
+        self.output = nn.Linear(config.hidden, config.hidden)
+        self.feed_forward = FeedForward(config.hidden, config.feed_forward, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, states: Hidden, attend: Bool[Tensor, "batch 1 1 token"], rotation: Tensor
+    ) -> Hidden:
+        query, key, value = self.query_key_value(self.attention_norm(states)).chunk(3, dim=-1)
+        query = rotate(split_heads(query, self.heads), rotation)
+        key = rotate(split_heads(key, self.heads), rotation)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, split_heads(value, self.heads), attn_mask=attend
+        )
+        states = states + self.dropout(self.output(merge_heads(mixed)))
+        return self.feed_forward(states)
+
+
+class Grid(nn.Module):
+    """A learned grid of queries; convolutions make neighbours alike. Knows nothing of the text."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.seeds = nn.Parameter(torch.empty(1, config.grid_hidden, config.height, config.width))
+        nn.init.normal_(self.seeds)
+        self.neighbours = nn.Conv2d(config.grid_hidden, config.grid_hidden, 3, padding=1)
+        self.widen = nn.Conv2d(config.grid_hidden, config.hidden, 1)
+
+    def forward(self) -> Hidden:
+        grid = self.seeds + functional.gelu(self.neighbours(self.seeds))
+        widened: Tensor = self.widen(grid)
+        return widened.flatten(2).mT
+
+
+class GridBlock(nn.Module):
+    """Pre-norm cross-attention from grid points to tokens, then a feed-forward part.
+
+    A picture with batch 1 is shared by all sentences: its queries are computed once.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.attention_norm = nn.LayerNorm(config.hidden)
+        self.query = nn.Linear(config.hidden, config.hidden)
+        self.key_value = nn.Linear(config.hidden, 2 * config.hidden)
+        self.output = nn.Linear(config.hidden, config.hidden)
+        self.feed_forward = FeedForward(config.hidden, config.grid_feed_forward, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, picture: Hidden, states: Hidden, attend: Bool[Tensor, "batch 1 1 token"]
+    ) -> Hidden:
+        query = split_heads(self.query(self.attention_norm(picture)), self.heads)
+        key, value = self.key_value(states).chunk(2, dim=-1)
+        mixed = functional.scaled_dot_product_attention(
+            query.expand(len(states), -1, -1, -1),
+            split_heads(key, self.heads),
+            split_heads(value, self.heads),
+            attn_mask=attend,
+        )
+        picture = picture + self.dropout(self.output(merge_heads(mixed)))
+        return self.feed_forward(picture)
+
+
+class FeedForward(nn.Module):
+    """Residual pre-norm GELU network."""
+
+    def __init__(self, hidden: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden)
+        self.widen = nn.Linear(hidden, inner)
+        self.narrow = nn.Linear(inner, hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Hidden) -> Hidden:
+        inner = functional.gelu(self.widen(self.norm(states)))
+        return states + self.dropout(self.narrow(inner))
+
+
+class Smoothing(nn.Module):
+    """3x3 depthwise and 1x1 convolution of the latent, started as the identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.neighbours = nn.Conv2d(
+            channels, channels, 3, padding=1, padding_mode="replicate", groups=channels
+        )
+        self.mix = nn.Conv2d(channels, channels, 1)
+        nn.init.dirac_(self.neighbours.weight, groups=channels)
+        nn.init.dirac_(self.mix.weight)
+        nn.init.zeros_(self.neighbours.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+
+    def forward(self, latent: Latent) -> Latent:
+        smoothed: Tensor = self.mix(self.neighbours(latent.movedim(-1, -3)))
+        return smoothed.movedim(-3, -1)
+
+
+class Pooling(nn.Module):
+    """Mean and variance of every channel, through a two-layer network."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.widen = nn.Linear(2 * config.channels, config.embedding)
+        self.mix = nn.Linear(config.embedding, config.embedding)
+
+    def forward(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
+        mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
+        pooled = self.widen(torch.cat([mean, variance], dim=-1))
+        embedding: Tensor = self.mix(functional.gelu(pooled))
+        return embedding
+
+
+def split_heads(states: Hidden, heads: int) -> Heads:
+    return states.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(states: Heads) -> Hidden:
+    return states.transpose(1, 2).flatten(-2)
+
+
+def rotary_angles(
+    length: int, depth: int, device: torch.device
+) -> Float[Tensor, "2 length half"]:
+    """Cosine and sine of position x 10000^(-2 i / depth), for every pair i of a head."""
+    pair = torch.arange(0, depth, 2, device=device, dtype=torch.float32)
+    position = torch.arange(length, device=device, dtype=torch.float32)
+    angle = torch.outer(position, 10_000.0 ** (-pair / depth))
+    return torch.stack([angle.cos(), angle.sin()])
+
+
+def rotate(states: Heads, rotation: Float[Tensor, "2 length half"]) -> Heads:
+    """Turn the pairs (i, i + depth / 2) of every head by their position's angle (Su et al. 2021).
+
+    The product of a rotated query and key depends only on how far apart they stand.
+    """
+    cosine, sine = rotation.to(states.dtype)
+    first, second = states.chunk(2, dim=-1)
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Normal weights of standard deviation 0.02, no biases, as is usual for transformers."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,386 @@
+"""What a latent is like, measured without any weight: statistics, criteria, verdict, score.
+
+Nothing here sees the training loss, so results of runs with different weights can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from jaxtyping import Float
+from jsonargparse.typing import PositiveInt
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from vlatent.corpus import Corpus, Sentences
+from vlatent.encoder import Encoder
+from vlatent.priors import Priors
+from vlatent.priors.total_variation import TotalVariation
+from vlatent.priors.wavelet import generalized_gaussian_shape
+from vlatent.scenes import parse
+from vlatent.shapes import UserError
+from vlatent.spectra import (
+    RESIDUAL_LIMIT,
+    all_frequency_slope,
+    checkerboard,
+    power_spectrum,
+    radial_slope,
+    residual,
+    whittle_slope,
+)
+
+BAND = (1.5, 2.5)
+CHANNELS_NEEDED = 4
+CONSECUTIVE = 3  # evaluations in a row that must be in band, and over which TV must not move
+PLATEAU = 0.05  # largest relative change of the total variation over them
+APART = 0.05  # they lie at least this share of the run apart
+CHECKERBOARD_LIMITS = (40.0, 2.0)  # of the largest and the mean excess of the finest stripes
+VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
+
+Pictures = Float[Tensor, "batch height width channel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """How often and on how many sentences a run is judged.
+
+    Attributes:
+        count: Evaluations in a run, evenly spaced, beside the one before the first step.
+        sentences: Held-out sentences that are judged, beside the 16 fixed ones.
+        batch_size: Sentences painted at once.
+    """
+
+    count: PositiveInt = 20
+    sentences: PositiveInt = 64
+    batch_size: PositiveInt = 32
+
+    def __post_init__(self) -> None:
+        if self.count < CONSECUTIVE:
+            raise UserError(
+                f"evaluation.count must be at least {CONSECUTIVE}, since the criteria look at "
+                f"{CONSECUTIVE} evaluations in a row, but got {self.count}."
+            )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every statistic of one evaluation, as plain numbers.
+
+    Attributes:
+        step: Training steps done.
+        metrics: One number each, by its name in the tracker.
+        channels: One number a channel each: the statistic of every prior by the prior's name
+            (`spectrum` is the alpha of record), `residual`, `alpha_radial`,
+            `alpha_all_frequencies`, `total_variation_normalized`, `alpha_deviation` (standard
+            deviation over sentences), `checkerboard_largest` and `checkerboard_mean`.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    channels: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One line of the verdict: it holds when its signed margin is 0 or less."""
+
+    name: str
+    wanted: str
+    found: str
+    margin: float
+
+    @property
+    def holds(self) -> bool:
+        return self.margin <= 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All criteria of the run up to one evaluation."""
+
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(criterion.holds for criterion in self.criteria)
+
+    @property
+    def worst(self) -> float:
+        """Largest margin: the criterion that is violated most, or nearest to it."""
+        return max(criterion.margin for criterion in self.criteria)
+
+
+@torch.no_grad()
+def paint(
+    model: Encoder,
+    sentences: Sentences,
+    batch_size: int,
+    limit: int | None = None,
+    dropout: bool = False,
+) -> Pictures:
+    """Latents of the first `limit` sentences, in their order, in fp32 on the CPU."""
+    device = next(model.parameters()).device
+    count = len(sentences) if limit is None else min(limit, len(sentences))
+    training = model.training
+    model.train(dropout)
+    pictures = []
+    for start in range(0, count, batch_size):
+        batch = sentences.batch(torch.arange(start, min(start + batch_size, count)))
+        pictures.append(model(batch.ids.to(device), batch.mask.to(device)).float().cpu())
+    model.train(training)
+    return torch.cat(pictures)
+
+
+def evaluate(
+    step: int, model: Encoder, corpus: Corpus, config: EvaluationConfig, priors: Priors, last: bool
+) -> Evaluation:
+    """Paint held-out and fixed sentences and measure them; the last time also what they know."""
+    held_out = paint(model, corpus.validation, config.batch_size, config.sentences)
+    latent = torch.cat([held_out, paint(model, corpus.fixed, config.batch_size)])
+    evaluation = measure(step, latent, priors)
+    if last:
+        evaluation.metrics.update(retrieval(model, corpus.validation, held_out, config.batch_size))
+        evaluation.metrics.update(probe(held_out, corpus.validation.texts[: len(held_out)]))
+    return evaluation
+
+
+@torch.no_grad()
+def measure(step: int, latent: Pictures, priors: Priors) -> Evaluation:
+    """Every statistic of the pictures of held-out sentences."""
+    power = power_spectrum(latent)
+    mean_power = power.mean(0)
+    alpha, left = whittle_slope(mean_power), residual(mean_power)
+    sentence_alpha, sentence_left = whittle_slope(power), residual(power)
+    stripes = checkerboard(power)
+    per_channel = {name: prior.statistic(latent) for name, prior in priors} | {
+        "alpha_radial": radial_slope(latent),
+        "alpha_all_frequencies": all_frequency_slope(mean_power),
+        "alpha_deviation": sentence_alpha.std(0, correction=0),
+        "residual": left,
+        "total_variation_normalized": TotalVariation().normalized(latent),
+        "checkerboard_largest": stripes.largest,
+        "checkerboard_mean": stripes.mean,
+    }
+    channels = {name: [float(value) for value in values] for name, values in per_channel.items()}
+    metrics = {
+        "channels_in_band": float(in_band(alpha, left).sum()),
+        "expected_in_band": float(in_band(sentence_alpha, sentence_left).sum(-1).double().mean()),
+        "alpha_distance": float((alpha - 2).abs().mean()),
+        "wavelet_shape": generalized_gaussian_shape(float(per_channel["wavelet"].mean())),
+        "finite": float(torch.isfinite(latent).all()),
+    }
+    metrics |= dependence(latent)
+    return Evaluation(step, metrics, channels)
+
+
+def in_band(alpha: Tensor, left: Tensor) -> Tensor:
+    """Which channels are image-like: alpha in [1.5, 2.5] and a power law at all."""
+    return (alpha >= BAND[0]) & (alpha <= BAND[1]) & (left < RESIDUAL_LIMIT)
+
+
+def dependence(latent: Pictures) -> dict[str, float]:
+    """How much the pictures depend on the sentence, by four numbers.
+
+    between_share: share of the variance that lies between sentences; 0 when all pictures are the
+    same, near 1 when they have nothing in common. cosine: mean cosine between the pictures of
+    two sentences. effective_rank and effective_rank_centred: exp(entropy of the normalised
+    singular values) of the sentences' pictures, as they are and without their mean (Roy and
+    Vetterli 2007); the centred one sees structure in the tiniest differences, so read it only
+    beside between_share.
+    """
+    pixels = latent.double().flatten(1, 2)
+    total = pixels.var((0, 1), correction=0).sum()
+    between = pixels.var(0, correction=0).mean(0).sum()
+    flat = pixels.flatten(1)
+    count = len(flat)
+    unit = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-30)
+    cosine = (unit.sum(0).square().sum() - count) / max(count * (count - 1), 1)
+    return {
+        "dependence/between_share": float(between / total.clamp(min=1e-30)),
+        "dependence/cosine": float(cosine),
+        "dependence/effective_rank": effective_rank(flat),
+        "dependence/effective_rank_centred": effective_rank(flat - flat.mean(0)),
+    }
+
+
+@torch.no_grad()
+def retrieval(
+    model: Encoder, sentences: Sentences, held_out: Pictures, batch_size: int
+) -> dict[str, float]:
+    """Share of sentences found again by their picture under dropout, beside its chance level.
+
+    The nearest picture (Euclidean) among those without dropout; only with dropout > 0, since
+    equal pictures find each other even when nothing of the sentence is left in them.
+    """
+    if model.config.dropout == 0:
+        return {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        again = paint(model, sentences, batch_size, len(held_out), dropout=True)
+    distance = torch.cdist(again.flatten(1).double(), held_out.flatten(1).double())
+    found = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
+    return {"dependence/retrieval": float(found), "dependence/retrieval_chance": 1 / len(held_out)}
+
+
+def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
+    """Can a block's color and shape and a relation of the sentence be read off the picture?
+
+    Asked about the fact of the sentence that comes first in the alphabet, so that paraphrases
+    share their answers. Cross-validated accuracy of a ridge classifier on the standardised picture, beside the share
+    of the commonest answer. Only for sentences about colored blocks; {} for other texts.
+    """
+    facts = [(index, fact) for index, text in enumerate(texts) if (fact := first_fact(text))]
+    if len(facts) < 20:
+        return {}
+    pixels = held_out[[index for index, _ in facts]].flatten(1).double().numpy()
+    metrics = {}
+    for position, target in enumerate(("color", "shape", "relation")):
+        answers = [fact[position] for _, fact in facts]
+        common = Counter(answers).most_common(1)[0][1] / len(answers)
+        predicted = cross_val_predict(
+            make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)),
+            pixels,
+            answers,
+            cv=KFold(5, shuffle=True, random_state=0),
+        )
+        hits = sum(map(str.__eq__, predicted, answers)) / len(answers)
+        metrics[f"dependence/probe_{target}"] = hits
+        metrics[f"dependence/probe_{target}_chance"] = common
+    return metrics
+
+
+def first_fact(text: str) -> tuple[str, str, str] | None:
+    """Color and shape of the subject and the relation of the alphabetically first fact."""
+    try:
+        fact = min(parse(text))
+    except UserError:
+        return None
+    return fact.subject.color, fact.subject.shape, fact.relation
+
+
+def effective_rank(rows: Float[Tensor, "row column"]) -> float:
+    """exp(entropy) of the singular values divided by their sum; 1 for equal rows."""
+    if not torch.isfinite(rows).all():
+        return math.nan
+    singular = torch.linalg.eigvalsh(rows @ rows.T).clamp(min=0).sqrt()
+    share = singular / singular.sum().clamp(min=1e-300)
+    return float(torch.special.entr(share).sum().exp())
+
+
+def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
+    """The criteria of phase 1 at the last evaluation of a run of `steps` steps."""
+    last = history[-1]
+    recent = _recent(history, steps)
+    counts = [evaluation.metrics["channels_in_band"] for evaluation in recent]
+    enough = len(recent) == CONSECUTIVE
+    residuals = sorted(last.channels["residual"])[:CHANNELS_NEEDED]
+    variation = [fmean(evaluation.channels["total_variation"]) for evaluation in recent]
+    change = (max(variation) - min(variation)) / max(min(variation), 1e-30)
+    largest = max(last.channels["checkerboard_largest"])
+    excess = max(last.channels["checkerboard_mean"])
+    criteria = [
+        Criterion(
+            "spectrum",
+            f"{CHANNELS_NEEDED} channels in band at {CONSECUTIVE} evaluations in a row",
+            ", ".join(f"{count:.0f}" for count in counts),
+            CHANNELS_NEEDED - min(counts) if enough else VIOLATED,
+        ),
+        Criterion(
+            "residual",
+            f"{CHANNELS_NEEDED} channels are power laws: residual < {RESIDUAL_LIMIT}",
+            f"{residuals[-1]:.2f}",
+            residuals[-1] / RESIDUAL_LIMIT - 1,
+        ),
+    ]
+    for name, prior in priors:
+        statistic = torch.tensor(last.channels[name])
+        margin = prior.margin(statistic)
+        if margin is not None and prior.criterion is not None:
+            low, mean, high = statistic.min(), statistic.mean(), statistic.max()
+            found = f"{mean:.3g} ({low:.3g} to {high:.3g})"
+            criteria.append(Criterion(name, prior.criterion, found, margin))
+    criteria += [
+        Criterion(
+            "plateau",
+            f"total variation moves < {PLATEAU:.0%} over {CONSECUTIVE} evaluations",
+            f"{change:.1%}",
+            change / PLATEAU - 1 if enough else VIOLATED,
+        ),
+        Criterion(
+            "checkerboard",
+            "no stripes or checkers: finest frequencies at most "
+            f"{CHECKERBOARD_LIMITS[0]:g} x (mean {CHECKERBOARD_LIMITS[1]:g} x) the fitted line",
+            f"{largest:.3g} (mean {excess:.2g})",
+            max(largest / CHECKERBOARD_LIMITS[0], excess / CHECKERBOARD_LIMITS[1]) - 1,
+        ),
+        Criterion(
+            "finite",
+            "every value of the latent is finite",
+            "yes" if last.metrics["finite"] else "no",
+            -1.0 if last.metrics["finite"] else VIOLATED,
+        ),
+    ]
+    return Verdict(tuple(map(_bounded, criteria)))
+
+
+def score(evaluation: Evaluation, verdict: Verdict) -> float:
+    """What a study maximises: channels in band, and below 1 how close everything else is.
+
+    count + 0.49 / (1 + mean |alpha - 2|) + 0.49 * slack, where the slack maps the worst margin
+    from [1, -1] to [0, 1]. One channel more always wins.
+    """
+    distance = evaluation.metrics["alpha_distance"]
+    closeness = 1 / (1 + distance) if math.isfinite(distance) else 0.0
+    slack = min(max((1 - verdict.worst) / 2, 0.0), 1.0)
+    return evaluation.metrics["channels_in_band"] + 0.49 * closeness + 0.49 * slack
+
+
+def steps_to_pass(history: Sequence[Evaluation], steps: int, priors: Priors) -> int | None:
+    """Step of the first evaluation from which all criteria held to the end; None if they do not."""
+    first = None
+    for end in range(len(history), 0, -1):
+        if not judge(history[:end], steps, priors).passed:
+            break
+        first = history[end - 1].step
+    return first
+
+
+def in_words(metrics: dict[str, float]) -> str:
+    """Dependence on the text in plain words."""
+    share = metrics["dependence/between_share"]
+    if not math.isfinite(share):
+        return "The latent is not finite: nothing can be said about its dependence on the text."
+    if share < 0.001:
+        words = "This latent is the same for every sentence"
+    elif share < 0.1:
+        words = "This latent is nearly the same for every sentence"
+    else:
+        words = "This latent depends on the sentence"
+    return f"{words}: {share:.2g} of its variance lies between sentences."
+
+
+def evaluation_steps(steps: int, count: int) -> list[int]:
+    """The steps at which a run is evaluated: 0, then `count` evenly spaced ones up to the end."""
+    return sorted({round(index * steps / count) for index in range(count + 1)})
+
+
+def _recent(history: Sequence[Evaluation], steps: int) -> list[Evaluation]:
+    """The last evaluations, at least `APART` of the run apart, newest first."""
+    recent = [history[-1]]
+    for evaluation in reversed(history[:-1]):
+        if len(recent) < CONSECUTIVE and recent[-1].step - evaluation.step >= APART * steps - 1:
+            recent.append(evaluation)
+    return recent
+
+
+def _bounded(criterion: Criterion) -> Criterion:
+    margin = criterion.margin if math.isfinite(criterion.margin) else VIOLATED
+    return Criterion(criterion.name, criterion.wanted, criterion.found, min(margin, VIOLATED))

@@ -1,0 +1,292 @@
+"""The numbers behind every picture: plain arrays, computed here and tested, drawn elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vlatent.evaluation import BAND, Evaluation, in_band
+from vlatent.priors import Kurtosis, Priors
+from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, gradients, standardized
+from vlatent.priors.decorrelation import correlation_matrix
+from vlatent.spectra import frequencies, log_curve, mean_power, residual, whittle_slope
+
+Pictures = Float[Tensor, "sentence height width channel"]
+Curve = Float[np.ndarray, " row"]
+
+CONSTANT = 1e-6  # a channel whose pictures all deviate less than this shows nothing
+TAIL = (5.0, 12.0)  # gradients are drawn at least, and at most, this many deviations out
+HISTOGRAM_BINS = 80
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """The mean power spectrum of every channel and the power law fitted to it.
+
+    Attributes:
+        frequency: Cycles per longer side of the picture, [bin].
+        power: Ring means of the power of pictures with variance 1, [channel, bin].
+        line: The power law with the slope of record through the curve's middle.
+        flat: The flattest power law in band through the same middle.
+        steep: The steepest one.
+        alpha: Slope of record, by channel.
+        residual: How far the curve is from any power law, by channel.
+        in_band: Whether the channel counts as image-like.
+        flaws: Why a channel has no spectrum, "" where it has one.
+    """
+
+    frequency: Float[np.ndarray, " bin"]
+    power: Float[np.ndarray, "channel bin"]
+    line: Float[np.ndarray, "channel bin"]
+    flat: Float[np.ndarray, "channel bin"]
+    steep: Float[np.ndarray, "channel bin"]
+    alpha: list[float]
+    residual: list[float]
+    in_band: list[bool]
+    flaws: list[str]
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Pictures side by side, one row a sentence and one column a channel, one scale a channel.
+
+    Attributes:
+        level: Position on the color scale, 0 to 1, of every pixel of every tile; NaN where the
+            latent is not finite, [sentence, channel, height, width].
+        centre: Mean of the channel, which has level 0.5.
+        reach: 99th percentile of the distance to it: levels 0 and 1 lie this far away.
+    """
+
+    level: Float[np.ndarray, "sentence channel height width"]
+    centre: Float[np.ndarray, " channel"]
+    reach: Float[np.ndarray, " channel"]
+
+
+@dataclass(frozen=True)
+class GradientHistogram:
+    """Density of the differences between neighbours, in their standard deviations.
+
+    Attributes:
+        edges: Borders of the bins, [bin + 1].
+        density: Share of all gradients in a bin over its width, [channel, bin].
+        gaussian: Density of the Gaussian of the same variance at the bins' centres, [bin].
+        kurtosis: Statistic of the kurtosis prior, by channel; 3 for a Gaussian.
+        flaws: Why a channel has no histogram, "" where it has one.
+    """
+
+    edges: Float[np.ndarray, " edge"]
+    density: Float[np.ndarray, "channel bin"]
+    gaussian: Float[np.ndarray, " bin"]
+    kurtosis: list[float]
+    flaws: list[str]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Correlation between channels over sentences and space, and its mean |off-diagonal|."""
+
+    matrix: Float[np.ndarray, "channel channel"]
+    off_diagonal: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the training log holds, by term; NaN where a row lacks a value.
+
+    Attributes:
+        step: Training steps done, [row].
+        terms: Every term's name: the priors in their order, then any other.
+        penalty: Penalties before their weights, for the terms in the loss.
+        weighted: Penalties times their weights, for the terms in the loss.
+        loss, learning_rate, gradient_norm: As logged, [row].
+    """
+
+    step: Curve
+    terms: list[str]
+    penalty: dict[str, Curve]
+    weighted: dict[str, Curve]
+    loss: Curve
+    learning_rate: Curve
+    gradient_norm: Curve
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """The slope of record and its residual at every evaluation, and how many are in band."""
+
+    step: Float[np.ndarray, " evaluation"]
+    alpha: Float[np.ndarray, "channel evaluation"]
+    residual: Float[np.ndarray, "channel evaluation"]
+    in_band: Float[np.ndarray, " evaluation"]
+
+
+def flaws(latent: Pictures) -> list[str]:
+    """Why nothing can be measured on a channel: "not finite", "constant", or "" if it can."""
+    finite = torch.isfinite(latent).all(0).all(0).all(0)
+    flat = latent.std((1, 2), correction=0).amax(0) < CONSTANT
+    return [
+        "" if good and not same else "constant" if good else "not finite"
+        for good, same in zip(finite.tolist(), flat.tolist(), strict=True)
+    ]
+
+
+def spectra(latent: Pictures) -> Spectra:
+    """Mean power spectrum of every channel with its fit and the band of natural images."""
+    power = mean_power(latent)
+    curve = log_curve(power)
+    height, width = latent.shape[1:3]
+    fit = frequencies(height, width, latent.dtype, latent.device)
+    offset = fit.log_radius - (fit.weight * fit.log_radius).sum()
+    middle = (fit.weight * curve).sum(-1, keepdim=True)
+    alpha, left = whittle_slope(power), residual(power)
+
+    def law(slope: Tensor | float) -> Float[np.ndarray, "channel bin"]:
+        return (middle - slope * offset).exp().double().numpy()
+
+    return Spectra(
+        frequency=fit.log_radius.exp().double().numpy() * max(height, width),
+        power=curve.exp().double().numpy(),
+        line=law(alpha[:, None]),
+        flat=law(BAND[0]),
+        steep=law(BAND[1]),
+        alpha=alpha.tolist(),
+        residual=left.tolist(),
+        in_band=in_band(alpha, left).tolist(),
+        flaws=flaws(latent),
+    )
+
+
+def mosaic(latent: Pictures) -> Mosaic:
+    """Every picture on its channel's color scale, symmetric about the channel's mean."""
+    values = np.moveaxis(latent.double().numpy(), -1, 0)
+    finite = np.where(np.isfinite(values), values, np.nan)
+    known = [channel[np.isfinite(channel)] for channel in finite]
+    centre = np.array([channel.mean() if channel.size else math.nan for channel in known])
+    reach = np.array(
+        [
+            np.quantile(np.abs(channel - middle), 0.99) if channel.size else math.nan
+            for channel, middle in zip(known, centre, strict=True)
+        ]
+    )
+    by_channel = (slice(None), None, None, None)
+    span = np.where(reach > 0, reach, 1.0)  # a constant channel has level 0.5 everywhere
+    level = 0.5 + (finite - centre[by_channel]) / (2 * span[by_channel])
+    return Mosaic(np.clip(level, 0, 1).swapaxes(0, 1), centre, reach)
+
+
+def tiles(level: Float[np.ndarray, "row column height width"], side: int, gap: int) -> Float[
+    np.ndarray, "vertical horizontal"
+]:
+    """One image of all tiles, the longer side at most `side` pixels, with NaN in the gaps.
+
+    A tile's pixels are repeated (or left out) by a whole number: none is wider than another.
+    """
+    longer = max(level.shape[-2:])
+    stride, zoom = max(1, math.ceil(longer / side)), max(1, side // longer)
+    scaled = level[:, :, ::stride, ::stride].repeat(zoom, axis=2).repeat(zoom, axis=3)
+    framed = np.pad(scaled, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=np.nan)
+    rows, columns, height, width = framed.shape
+    image = framed.swapaxes(1, 2).reshape(rows * height, columns * width)
+    return image[: rows * height - gap, : columns * width - gap]
+
+
+def gradient_histogram(latent: Pictures) -> GradientHistogram:
+    """Histogram of every channel's gradients, each picture's in its own standard deviations.
+
+    This is the scale on which the kurtosis prior looks at them: the mean fourth power of what
+    is counted here is its statistic.
+    """
+    found = flaws(latent)
+    known = torch.tensor([not flaw for flaw in found])
+    pixels = standardized(torch.where(known, latent, 0.0))
+    scaled = []
+    for gradient in gradients(pixels):
+        centred = gradient - gradient.mean((1, 2), keepdim=True)
+        deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
+        scaled.append((centred / deviation.clamp(min=STANDARD_DEVIATION_FLOOR)).flatten(0, 2))
+    values = torch.cat(scaled)
+    extent = math.ceil(min(max(float(values.abs().max()), TAIL[0]), TAIL[1]))
+    edges = np.linspace(-extent, extent, HISTOGRAM_BINS + 1)
+    width = edges[1] - edges[0]
+    counts = [
+        torch.histc(channel, HISTOGRAM_BINS, -extent, extent).double().numpy()
+        for channel in values.T.contiguous()
+    ]
+    density = np.array(counts) / (len(values) * width)
+    density[~known.numpy()] = np.nan
+    centres = (edges[:-1] + edges[1:]) / 2
+    return GradientHistogram(
+        edges=edges,
+        density=density,
+        gaussian=np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi),
+        kurtosis=Kurtosis().statistic(latent).tolist(),
+        flaws=found,
+    )
+
+
+def correlation(latent: Pictures) -> Correlation:
+    """Correlation matrix of the channels over sentences and space."""
+    matrix = correlation_matrix(latent).double().numpy()
+    others = ~np.eye(len(matrix), dtype=bool)
+    mean = float(np.abs(matrix[others]).mean()) if len(matrix) > 1 else 0.0
+    return Correlation(matrix, mean)
+
+
+def training(log: Sequence[Mapping[str, float]]) -> Training:
+    """The training log as one curve a term."""
+    keys = dict.fromkeys(key for row in log for key in row)
+
+    def column(key: str) -> Curve:
+        return np.array([row.get(key, math.nan) for row in log], dtype=float)
+
+    def under(prefix: str) -> dict[str, Curve]:
+        return {key.removeprefix(prefix): column(key) for key in keys if key.startswith(prefix)}
+
+    penalty, weighted = under("penalty/"), under("weighted/")
+    priors = [name for name, _ in Priors()]
+    others = [name for name in penalty | weighted if name not in priors]
+    return Training(
+        step=column("step"),
+        terms=priors + others,
+        penalty=penalty,
+        weighted=weighted,
+        loss=column("loss"),
+        learning_rate=column("learning_rate"),
+        gradient_norm=column("gradient_norm"),
+    )
+
+
+def slopes(history: Sequence[Evaluation]) -> Slopes:
+    """The slope of record, its residual and the channels in band over the evaluations."""
+    return Slopes(
+        step=np.array([evaluation.step for evaluation in history], dtype=float),
+        alpha=np.array([evaluation.channels["spectrum"] for evaluation in history], float).T,
+        residual=np.array([evaluation.channels["residual"] for evaluation in history], float).T,
+        in_band=np.array([evaluation.metrics["channels_in_band"] for evaluation in history], float),
+    )
+
+
+def spread(wanted: Sequence[float], gap: float) -> list[float]:
+    """Places between 0 and 1, near the wanted ones and in their order, at least `gap` apart.
+
+    Where there is no room for so much gap, the places are evenly apart.
+    """
+    count = len(wanted)
+    gap = min(gap, 1 / max(count - 1, 1))
+    order = sorted(range(count), key=lambda index: wanted[index])
+    places = [0.0] * count
+    lowest = 0.0
+    for index in order:
+        places[index] = max(min(wanted[index], 1.0), lowest)
+        lowest = places[index] + gap
+    highest = 1.0
+    for index in reversed(order):
+        places[index] = min(places[index], highest)
+        highest = places[index] - gap
+    return places

@@ -1,0 +1,83 @@
+"""AdamW, the learning rate's course, and the moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW with warm-up and cosine decay, and the moving average that is evaluated.
+
+    Attributes:
+        learning_rate: Peak of the learning rate.
+        warmup_steps: Steps of linear warm-up before the cosine.
+        weight_decay: Decoupled weight decay of matrices; biases, norms and the grid have none.
+        beta_1: Decay of AdamW's first moment.
+        beta_2: Decay of AdamW's second moment.
+        clip: Largest norm of the gradient.
+        average_decay: Decay of the moving average once it has warmed up.
+    """
+
+    learning_rate: PositiveFloat = 2e-4
+    warmup_steps: NonNegativeInt = 1000
+    weight_decay: NonNegativeFloat = 0.01
+    beta_1: ClosedUnitInterval = 0.9
+    beta_2: ClosedUnitInterval = 0.95
+    clip: PositiveFloat = 1.0
+    average_decay: ClosedUnitInterval = 0.999
+
+
+def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
+    """Fused AdamW; weight decay for matrices of linear layers, convolutions and embeddings."""
+    parameters = dict(model.named_parameters())
+    decayed = {name for name, value in parameters.items() if value.ndim >= 2 and "seeds" not in name}
+    groups = [
+        {"params": [parameters[n] for n in parameters if n in decayed]},
+        {"params": [parameters[n] for n in parameters if n not in decayed], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        groups,
+        lr=config.learning_rate,
+        betas=(config.beta_1, config.beta_2),
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
+def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
+    """Learning rate of step 0 ... steps - 1: linear warm-up, then a cosine to zero.
+
+    A run shorter than its warm-up only warms up, as the documented quick run does.
+    """
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(steps - config.warmup_steps, 1)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def average_decay(config: OptimizerConfig, updates: int) -> float:
+    """Decay of the moving average after so many updates: min(average_decay, (1 + t) / (10 + t)).
+
+    Without this warm-up, a decay of 0.999 leaves 61 % of the first weights after 500 steps.
+    """
+    return min(config.average_decay, (1 + updates) / (10 + updates))
+
+
+def moving_average(model: nn.Module, config: OptimizerConfig) -> AveragedModel:
+    """An fp32 copy of the model that follows it with `average_decay`."""
+
+    def follow(
+        average: tuple[Tensor, ...] | list[Tensor],
+        current: tuple[Tensor, ...] | list[Tensor],
+        updates: Tensor | int,
+    ) -> None:
+        torch._foreach_lerp_(average, current, 1 - average_decay(config, int(updates)))
+
+    return AveragedModel(model, multi_avg_fn=follow)

@@ -1,0 +1,42 @@
+"""The six priors. A seventh is one file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from vlatent.priors.base import Prior
+from vlatent.priors.decorrelation import Decorrelation
+from vlatent.priors.kurtosis import Kurtosis
+from vlatent.priors.spectrum import Spectrum
+from vlatent.priors.total_variation import TotalVariation
+from vlatent.priors.variance import Variance
+from vlatent.priors.wavelet import Wavelet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Priors:
+    """The analytic image priors and their weights."""
+
+    spectrum: Spectrum = Spectrum()
+    total_variation: TotalVariation = TotalVariation()
+    wavelet: Wavelet = Wavelet()
+    kurtosis: Kurtosis = Kurtosis()
+    decorrelation: Decorrelation = Decorrelation()
+    variance: Variance = Variance()
+
+    def __iter__(self) -> Iterator[tuple[str, Prior]]:
+        """Every prior with its name, which is its metric's, its file's and its ablation's."""
+        return ((field.name, getattr(self, field.name)) for field in fields(self))
+
+
+__all__ = [
+    "Decorrelation",
+    "Kurtosis",
+    "Prior",
+    "Priors",
+    "Spectrum",
+    "TotalVariation",
+    "Variance",
+    "Wavelet",
+]

@@ -1,0 +1,66 @@
+"""What every prior has: a weight, a range worth searching, a statistic and a penalty."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jsonargparse.typing import NonNegativeFloat
+
+from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel, UserError
+
+# Standard deviations below this count as this: gradients of scale-free penalties grow like
+# 1 / sigma and must stay finite when a latent collapses.
+STANDARD_DEVIATION_FLOOR = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior(ABC):
+    """An analytic property of natural images that a latent is pulled towards.
+
+    Attributes:
+        weight: Factor of the penalty in the training loss.
+    """
+
+    weight: NonNegativeFloat
+
+    search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
+    criterion: ClassVar[str | None] = None  # what `margin` asks for, in words
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            name = type(self).__name__
+            raise UserError(f"{name}.weight must be finite and at least 0, but got {self.weight}.")
+
+    @abstractmethod
+    def statistic(self, latent: Latent) -> PerChannel:
+        """What is logged: one number a channel, which never depends on the weight."""
+
+    @abstractmethod
+    def penalty(self, latent: Latent) -> PerBatch:
+        """What is trained: one number for the whole batch, 0 or more."""
+
+    def margin(self, statistic: PerChannel) -> float | None:
+        """Signed distance to the pass criterion in units of its tolerance; it holds when <= 0.
+
+        None: this prior is reported, not judged.
+        """
+        return None
+
+
+def standardized(latent: Latent) -> Latent:
+    """Every picture (sentence and channel) with mean 0 and standard deviation 1.
+
+    This is what makes a prior blind to the latent's scale, gradient included. Standard
+    deviations below 0.001 are taken as 0.001, so a constant picture stays zero.
+    """
+    centred = latent - latent.mean(dim=(HEIGHT, WIDTH), keepdim=True)
+    variance = centred.square().mean(dim=(HEIGHT, WIDTH), keepdim=True)
+    return centred / variance.clamp(min=STANDARD_DEVIATION_FLOOR**2).sqrt()
+
+
+def gradients(latent: Latent) -> tuple[Latent, Latent]:
+    """Forward differences between neighbours, down and across: one row, one column fewer."""
+    return latent.diff(dim=HEIGHT), latent.diff(dim=WIDTH)

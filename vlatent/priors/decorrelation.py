@@ -1,0 +1,59 @@
+"""Decorrelation: every channel shows something of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior
+from vlatent.shapes import Latent, PerBatch, PerChannel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decorrelation(Prior):
+    """Squared correlation between channels, over batch and space together.
+
+    Calibration: 1 for equal or opposite channels, 0 for orthogonal ones. Two independent
+    alpha = 2 fields correlate with standard deviation 0.147 in a single 32x32 sample (46
+    effective pixels), which is why the batch is pooled.
+
+    Attributes:
+        weight: Factor of the penalty in the training loss.
+    """
+
+    weight: float = 0.05
+
+    search: ClassVar[tuple[float, float]] = (0.05, 20.0)
+    criterion: ClassVar[str] = "mean |correlation| between channels below 0.1"
+
+    def statistic(self, latent: Latent) -> PerChannel:
+        """Mean absolute correlation of a channel with each other channel, [..., channel]."""
+        correlation = correlation_matrix(latent)
+        channels = correlation.shape[-1]
+        return (correlation.abs().sum(-1) - 1) / max(channels - 1, 1)
+
+    def penalty(self, latent: Latent) -> PerBatch:
+        """Mean squared off-diagonal entry of the correlation matrix; equal channels have 1."""
+        correlation = correlation_matrix(latent)
+        channels = correlation.shape[-1]
+        off_diagonal = correlation.square().sum((-2, -1)) - torch.diagonal(
+            correlation.square(), dim1=-2, dim2=-1
+        ).sum(-1)
+        return off_diagonal / max(channels * (channels - 1), 1)
+
+    def margin(self, statistic: PerChannel) -> float:
+        """Mean |off-diagonal correlation| against 0.1: (mean - 0.1) / 0.1."""
+        return (float(statistic.mean()) - 0.1) / 0.1
+
+
+def correlation_matrix(latent: Latent) -> Float[Tensor, "*rows channel channel"]:
+    """Pearson correlation between channels over batch x space, [..., channel, channel]."""
+    pixels = latent.flatten(-4, -2)
+    pixels = pixels - pixels.mean(-2, keepdim=True)
+    deviation = pixels.square().mean(-2, keepdim=True)
+    pixels = pixels / deviation.clamp(min=STANDARD_DEVIATION_FLOOR**2).sqrt()
+    return pixels.mT @ pixels / pixels.shape[-2]

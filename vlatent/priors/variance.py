@@ -1,0 +1,50 @@
+"""Variance: the latent has a scale, and does not collapse."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jsonargparse.typing import PositiveFloat
+
+from vlatent.priors.base import Prior
+from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
+
+# Keeps the logarithm finite for a constant picture; far below any variance that training meets.
+VARIANCE_FLOOR = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variance(Prior):
+    """Squared log ratio of every picture's variance to the target.
+
+    The only prior that sees the latent's scale. Its gradient does not vanish at collapse,
+    unlike that of |variance - 1|, which has a saddle at 0. Calibration: the penalty is 0 at the
+    target and (log 2)^2 = 0.48 at half or twice of it.
+
+    Attributes:
+        weight: Factor of the penalty in the training loss.
+        target: Wanted variance over the pixels of one picture.
+    """
+
+    weight: float = 0.05
+    target: PositiveFloat = 1.0
+
+    search: ClassVar[tuple[float, float]] = (1e-2, 1.0)
+    criterion: ClassVar[str] = "variance of every channel within a factor 2 of its target"
+
+    def statistic(self, latent: Latent) -> PerChannel:
+        """Variance over the pixels of a picture, mean over the batch, [..., channel]."""
+        return latent.var((HEIGHT, WIDTH), correction=0).mean(BATCH + 2)
+
+    def penalty(self, latent: Latent) -> PerBatch:
+        """Mean over batch and channels of log(variance / target)^2."""
+        variance = latent.var((HEIGHT, WIDTH), correction=0)
+        ratio = (variance + VARIANCE_FLOOR).log() - math.log(self.target)
+        return ratio.square().mean((-2, -1))
+
+    def margin(self, statistic: PerChannel) -> float:
+        """Farthest channel, in octaves, against one octave: |log2(variance / target)| - 1."""
+        octaves = (statistic.clamp(min=VARIANCE_FLOOR) / self.target).log2().abs()
+        return float(octaves.max()) - 1.0

@@ -1,0 +1,110 @@
+"""What a run tells its tracker: settings, measurements, pictures and files."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vlatent.config import Config, flatten, to_yaml
+from vlatent.corpus import Corpus
+from vlatent.encoder import Encoder
+from vlatent.evaluation import Evaluation, Verdict, in_words, judge, paint, score
+from vlatent.figures import run_figures
+from vlatent.objective import Loss
+from vlatent.tracking import Tracker
+
+PACKAGES = ("vlatent", "torch", "numpy", "tokenizers", "transformers", "optuna", "mlflow")
+
+
+def describe(
+    tracker: Tracker, config: Config, corpus: Corpus, model: Encoder, placement: str
+) -> None:
+    """Everything that is known before the first step."""
+    tracker.params(flatten(config))
+    tracker.text("config.yaml", to_yaml(config))
+    tracker.dataset(
+        str(config.data.train or "colored blocks"),
+        corpus.fingerprint,
+        str(config.data.train or "vlatent.scenes"),
+        {"training": len(corpus.train), "validation": len(corpus.validation)},
+    )
+    tracker.tags(
+        {f"version.{name}": found for name in PACKAGES if (found := _version(name))}
+        | {
+            "version.python": platform.python_version(),
+            "placement": placement,
+            "seed": config.training.seed,
+            "corpus": corpus.fingerprint,
+            "vocabulary": corpus.vocabulary_size,
+            "parameters": sum(value.numel() for value in model.parameters()),
+        }
+    )
+
+
+def training_metrics(terms: Loss, norm: Tensor, rate: float) -> dict[str, float]:
+    """One step's loss, its terms before and after their weights, and the gradient's norm."""
+    values = {"loss": float(terms.total), "gradient_norm": float(norm), "learning_rate": rate}
+    values |= {f"penalty/{name}": float(value) for name, value in terms.penalties.items()}
+    return values | {f"weighted/{name}": float(value) for name, value in terms.weighted.items()}
+
+
+def evaluation_metrics(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
+    """One evaluation's statistics, per prior and per channel, its margins and its score."""
+    metrics = dict(evaluation.metrics)
+    for name, values in evaluation.channels.items():
+        label = "alpha" if name == "spectrum" else name
+        metrics |= {f"{label}/channel_{index}": value for index, value in enumerate(values)}
+        metrics[f"statistic/{name}"] = sum(values) / len(values)
+    metrics |= {f"margin/{criterion.name}": criterion.margin for criterion in verdict.criteria}
+    metrics["margin/worst"] = verdict.worst
+    metrics["passed"] = float(verdict.passed)
+    metrics["score"] = score(evaluation, verdict)
+    return metrics
+
+
+def pictures(
+    tracker: Tracker,
+    folder: Path,
+    config: Config,
+    model: Encoder,
+    corpus: Corpus,
+    history: Sequence[Evaluation],
+    log: Sequence[Mapping[str, float]],
+) -> None:
+    """Draw the run's figures and write the verdict, to the folder and to the tracker."""
+    verdict = judge(history, config.training.steps, config.priors)
+    size, count = config.evaluation.batch_size, config.evaluation.sentences
+    fixed = paint(model, corpus.fixed, size)
+    latent = torch.cat([paint(model, corpus.validation, size, count), fixed])
+    drawn = run_figures(folder.name, latent, fixed, corpus.fixed.texts, history, log, verdict)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, png in drawn.items():
+        (folder / f"{name}.png").write_bytes(png)
+        tracker.figure(name, png)
+    words = summary(history[-1], verdict)
+    (folder / "verdict.md").write_text(words, encoding="utf-8")
+    tracker.text("verdict.md", words)
+
+
+def summary(evaluation: Evaluation, verdict: Verdict) -> str:
+    """The verdict as Markdown: one line a criterion, then the dependence on the text."""
+    lines = [f"**{'PASS' if verdict.passed else 'FAIL'}** after {evaluation.step} steps", ""]
+    lines += ["| criterion | wanted | found | |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {c.name} | {c.wanted.replace('|', chr(92) + '|')} | {c.found} | "
+        f"{'pass' if c.holds else 'FAIL'} |"
+        for c in verdict.criteria
+    ]
+    return "\n".join([*lines, "", in_words(evaluation.metrics), ""])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,59 @@
+"""What a person reads in the terminal: the verdict table and the closing lines."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from vlatent.evaluation import Evaluation, Verdict, in_words
+
+console = Console(highlight=False)
+
+
+def progress_display() -> Progress:
+    """A progress display that shows nothing where there is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def verdict_table(verdict: Verdict, title: str) -> Table:
+    """The criteria with what was wanted and found."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for heading in ("criterion", "wanted", "found", "margin", ""):
+        table.add_column(heading, justify="right" if heading == "margin" else "left")
+    for criterion in verdict.criteria:
+        table.add_row(
+            criterion.name,
+            criterion.wanted,
+            criterion.found,
+            f"{criterion.margin:+.2f}",
+            "[green]pass[/green]" if criterion.holds else "[bold red]FAIL[/bold red]",
+        )
+    return table
+
+
+def dependence_lines(evaluation: Evaluation) -> list[str]:
+    """Dependence on the text in words, and what could be read off the picture."""
+    metrics = evaluation.metrics
+    lines = [in_words(metrics)]
+    read = [
+        f"{name} {metrics[key]:.0%} (chance {metrics[f'{key}_chance']:.0%})"
+        for name, key in (
+            ("sentence found again", "dependence/retrieval"),
+            ("color", "dependence/probe_color"),
+            ("shape", "dependence/probe_shape"),
+            ("relation", "dependence/probe_relation"),
+        )
+        if key in metrics
+    ]
+    if read:
+        lines.append(f"Read off the picture: {', '.join(read)}.")
+    return lines

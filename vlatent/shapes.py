@@ -1,0 +1,20 @@
+"""The only place where axes are named, and the one error that users see."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+# A batch of pictures. Leading axes, where there are any, hold independent batches:
+# hundreds of latents (or weight vectors) can be scored in one call.
+Latent = Float[Tensor, "*rows batch height width channel"]
+
+# One number for each channel of a batch, and one for the whole batch.
+PerChannel = Float[Tensor, "*rows channel"]
+PerBatch = Float[Tensor, "*rows"]
+
+BATCH, HEIGHT, WIDTH, CHANNEL = -4, -3, -2, -1
+
+
+class UserError(ValueError):
+    """Bad input: one line that names the thing, its place and the way out."""

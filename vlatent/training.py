@@ -1,0 +1,281 @@
+"""Train one encoder on the priors: one loop, top to bottom."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from vlatent import checkpoints, recording
+from vlatent.config import Config, TrainingConfig, to_yaml
+from vlatent.corpus import load, stream
+from vlatent.encoder import Encoder
+from vlatent.evaluation import (
+    Evaluation,
+    Verdict,
+    evaluate,
+    evaluation_steps,
+    judge,
+    score,
+    steps_to_pass,
+)
+from vlatent.objective import Loss, loss
+from vlatent.optimization import adamw, learning_rate, moving_average
+from vlatent.shapes import Latent, UserError
+from vlatent.tracking import Tracker
+
+Report = Callable[[int, Evaluation, Verdict], None]
+
+
+class Diverged(RuntimeError):
+    """The loss or its gradient is not finite; the weights are still those of the step before."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        history: Every evaluation, the first before the first step.
+        verdict: The criteria at the last evaluation.
+        score: What a study maximises, at the last evaluation.
+        steps_to_pass: First evaluation from which all criteria held to the end; None if none.
+        folder: Where the checkpoint, the config and the pictures are.
+        seconds: Wall time, evaluations and pictures included.
+    """
+
+    history: list[Evaluation]
+    verdict: Verdict
+    score: float
+    steps_to_pass: int | None
+    folder: Path
+    seconds: float
+
+
+def train(
+    config: Config,
+    tracker: Tracker,
+    report: Report | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Train, evaluate and record one run.
+
+    The loop runs `steps + 1` times: its last round only evaluates and saves.
+
+    Args:
+        config: The whole configuration.
+        tracker: Where everything is recorded; the caller closes it.
+        report: Called after every evaluation but the first; may raise to stop the run.
+        progress: A running display, to which this run adds a bar.
+
+    Raises:
+        UserError: Bad input, found before anything is trained.
+        Diverged: The loss or its gradient is not finite; names the step and the term.
+    """
+    began = time.perf_counter()
+    device, autocast = placement(config.training)
+    folder = run_folder(config.training)
+    steps, priors = config.training.steps, config.priors
+    corpus = load(config.data)
+
+    torch.manual_seed(config.training.seed)
+    model = Encoder(config.encoder, corpus.vocabulary_size).to(device)
+    average = moving_average(model, config.optimizer)
+    optimizer = adamw(model, config.optimizer)
+    start, history, log = 0, list[Evaluation](), list[dict[str, float]]()
+    if config.training.resume is not None:
+        start, history, log = _restore(
+            config.training.resume, model, average, optimizer
+        )
+        if start >= steps:
+            raise UserError(
+                f"{config.training.resume} has done {start} of {steps} steps: there is nothing to "
+                "continue; raise --training.steps to train it further."
+            )
+    (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+    recording.describe(
+        tracker, config, corpus, model, f"{device.type} {'bf16' if autocast()._enabled else 'fp32'}"
+    )
+
+    evaluate_at = set(evaluation_steps(steps, config.evaluation.count))
+    batches = stream(
+        corpus.train, config.training.batch_size, config.training.seed, start_step=start
+    )
+    bar = progress.add_task("training", total=steps, completed=start) if progress else None
+    sentences, clock = 0, time.perf_counter()
+    model.train()
+    try:
+        for step in range(start, steps + 1):
+            if step in evaluate_at and not (history and history[-1].step == step):
+                speed = sentences / (time.perf_counter() - clock)
+                with autocast():
+                    evaluation = evaluate(
+                        step, average.module, corpus, config.evaluation, priors, step == steps
+                    )
+                history.append(evaluation)
+                verdict = judge(history, steps, priors)
+                tracker.metrics(recording.evaluation_metrics(evaluation, verdict), step)
+                tracker.metrics({"sentences_per_second": speed}, step)
+                tracker.flush()
+                checkpoints.save(
+                    folder / "checkpoint.pt",
+                    _state(step, config, model, average, optimizer, history, log),
+                )
+                if progress and bar is not None:
+                    progress.update(bar, description=_in_brief(evaluation, log, speed))
+                if report is not None and step > 0:
+                    report(step, evaluation, verdict)
+                sentences, clock = 0, time.perf_counter()
+            if step == steps:
+                break
+
+            rate = learning_rate(config.optimizer, step, steps)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            batch = next(batches)
+            with autocast():
+                latent = model(batch.ids.to(device), batch.mask.to(device))
+            latent = latent.float()  # the priors are never computed in bf16
+            if step < config.training.blur_steps:
+                latent = blurred(latent, config.training.blur)
+            terms = loss(priors, latent)
+            optimizer.zero_grad()
+            terms.total.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip)
+            if not torch.isfinite(terms.total + norm):
+                raise Diverged(_what_diverged(step, terms, rate))
+            optimizer.step()
+            average.update_parameters(model)
+
+            sentences += len(batch.ids)
+            if step % config.tracking.every == 0:
+                measured = recording.training_metrics(terms, norm, rate)
+                tracker.metrics(measured, step)
+                log.append({"step": step} | measured)
+            if progress and bar is not None:
+                progress.advance(bar)
+    finally:
+        if progress and bar is not None:
+            progress.remove_task(bar)
+        if history:  # a run that was stopped shows its pictures too
+            recording.pictures(tracker, folder, config, average.module, corpus, history, log)
+
+    passed_at = steps_to_pass(history, steps, priors)
+    tracker.metrics({"steps_to_pass": -1 if passed_at is None else passed_at}, steps)
+    tracker.flush()
+    final = judge(history, steps, priors)
+    seconds = time.perf_counter() - began
+    return Result(history, final, score(history[-1], final), passed_at, folder, seconds)
+
+
+def placement(training: TrainingConfig) -> tuple[torch.device, Callable[[], torch.autocast]]:
+    """The device and the precision of the encoder there."""
+    has_gpu = torch.cuda.is_available()
+    if training.device == "cuda" and not has_gpu:
+        raise UserError(
+            "training.device is cuda, but torch sees no GPU here: leave it at auto or set "
+            "--training.device cpu."
+        )
+    device = torch.device("cuda" if has_gpu and training.device != "cpu" else "cpu")
+    fast = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    use_bf16 = training.precision == "bf16" or (training.precision == "auto" and bool(fast))
+    return device, lambda: torch.autocast(device.type, torch.bfloat16, enabled=use_bf16)
+
+
+def run_folder(training: TrainingConfig) -> Path:
+    """The folder of this run, made if it is not there; never one that holds another run."""
+    folder = training.folder
+    if folder is None and training.resume is not None:
+        folder = training.resume if training.resume.is_dir() else training.resume.parent
+    if folder is None:
+        folder = Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    if training.resume is None and (folder / checkpoints.NAME).exists():
+        raise UserError(
+            f"{folder} holds a run already: continue it with --training.resume {folder}, or name "
+            "another --training.folder."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").touch()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to training.folder {folder}: {error.strerror}; name another folder."
+        ) from None
+    return folder
+
+
+def blurred(latent: Latent, deviation: float) -> Latent:
+    """The latent through a Gaussian blur, edges continued; a curriculum for the first steps."""
+    if deviation == 0:
+        return latent
+    radius = max(1, round(3 * deviation))
+    offset = torch.arange(-radius, radius + 1, device=latent.device, dtype=latent.dtype)
+    kernel = torch.softmax(-offset.square() / (2 * deviation**2), dim=0)
+    picture = latent.movedim(-1, -3)
+    channels = picture.shape[-3]
+    padded = nn.functional.pad(picture, (radius,) * 4, mode="replicate")
+    down = kernel[:, None].expand(channels, 1, -1, 1)
+    across = kernel[None, :].expand(channels, 1, 1, -1)
+    smooth = nn.functional.conv2d(padded, down, groups=channels)
+    return nn.functional.conv2d(smooth, across, groups=channels).movedim(-3, -1)
+
+
+def _state(
+    step: int,
+    config: Config,
+    model: Encoder,
+    average: AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    history: list[Evaluation],
+    log: list[dict[str, float]],
+) -> dict[str, object]:
+    return {
+        "step": step,
+        "config": to_yaml(config),
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": checkpoints.random_state(),
+        "history": json.dumps([asdict(evaluation) for evaluation in history]),
+        "log": json.dumps(log),
+    }
+
+
+def _restore(
+    path: Path, model: Encoder, average: AveragedModel, optimizer: torch.optim.Optimizer
+) -> tuple[int, list[Evaluation], list[dict[str, float]]]:
+    """Put everything back as it was after the checkpoint's evaluation."""
+    state = checkpoints.load(path)
+    checkpoints.load_weights(model, state["model"])
+    checkpoints.load_weights(average, state["average"])
+    optimizer.load_state_dict(state["optimizer"])
+    checkpoints.set_random_state(state["random"])
+    history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
+    return state["step"], history, json.loads(state["log"])
+
+
+def _what_diverged(step: int, terms: Loss, rate: float) -> str:
+    broken = [name for name, value in terms.penalties.items() if not torch.isfinite(value)]
+    where = f"penalty/{' and penalty/'.join(broken)}" if broken else "the gradient"
+    return (
+        f"step {step}: {where} is not finite at learning rate {rate:.2g}; the weights were left as "
+        "they were. Lower --optimizer.learning_rate or lengthen --optimizer.warmup_steps."
+    )
+
+
+def _in_brief(evaluation: Evaluation, log: list[dict[str, float]], speed: float) -> str:
+    alpha = sum(evaluation.channels["spectrum"]) / len(evaluation.channels["spectrum"])
+    in_band = evaluation.metrics["channels_in_band"]
+    loss_now = f"loss {log[-1]['loss']:.3f}  " if log else ""
+    return (
+        f"{loss_now}alpha {alpha:.2f}  in band {in_band:.0f}/{len(evaluation.channels['spectrum'])}"
+        f"  {speed:.0f} sentences/s"
+    )
