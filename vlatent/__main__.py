@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import yaml
 
@@ -93,16 +94,15 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     model = Encoder(config.encoder, corpus.vocabulary_size)
     average = moving_average(model, config.optimizer)
     checkpoints.load_weights(average, state["average"])
+    averaged = cast(Encoder, average.module)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]
-    evaluation = evaluate(
-        step, average.module, corpus, config.evaluation, config.priors, last=True
-    )
+    evaluation = evaluate(step, averaged, corpus, config.evaluation, config.priors, last=True)
     history = [*history[:-1], evaluation]
     verdict = judge(history, config.training.steps, config.priors)
     out = given.out or (given.checkpoint if given.checkpoint.is_dir() else given.checkpoint.parent)
     recording.pictures(
-        MemoryTracker(), out, config, average.module, corpus, history, json.loads(state["log"])
+        MemoryTracker(), out, config, averaged, corpus, history, json.loads(state["log"])
     )
     _close(verdict, evaluation)
     console.print(f"Pictures and verdict: {out}")

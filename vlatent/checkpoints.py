@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import random
-import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,55 +25,59 @@ def save(path: Path, state: Mapping[str, object]) -> None:
 
     Args:
         path: The file. Missing folders above it are made.
-        state: Tensors, numbers, strings, and lists and dictionaries of them.
+        state: Tensors, numbers and strings, and lists and dictionaries of them.
 
     Raises:
         UserError: The place cannot be written.
     """
-    temporary: Path | None = None
+    # Beside the checkpoint, as a file is replaced at one stroke only within a file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with open(descriptor, "wb") as file:
-            torch.save({"format": FORMAT, "state": dict(state)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise UserError(
-            f"checkpoint {path} cannot be written: {error.strerror or error}; free some space or "
-            "choose another folder"
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            with temporary.open("wb") as file:
+                torch.save({"format": FORMAT, "state": dict(state)}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
             temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        # torch ends a file that could not be written with an error that hides the reason.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        raise UserError(
+            f"checkpoint {path} cannot be written: {reason.strerror}; free some space or choose "
+            "another folder"
+        ) from error
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, of a file or of the folder in which `checkpoint.pt` lies, to the CPU.
+    """Read a checkpoint, a file or the folder in which `checkpoint.pt` lies, to the CPU.
 
     Raises:
-        UserError: Missing, damaged, no checkpoint, or of a newer format.
+        UserError: Missing, damaged, no checkpoint at all, or of a newer format.
     """
     file = path / NAME if path.is_dir() else path
-    way_out = "resume from an older checkpoint, or start without --training.resume"
+    way_out = "resume from an older checkpoint or start without --training.resume"
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"checkpoint {file} does not exist; {way_out}") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise UserError(f"checkpoint {file} is damaged or is none; {way_out}") from error
-    if not isinstance(content, dict) or "format" not in content:
-        raise UserError(f"checkpoint {file} was not written by vlatent; {way_out}")
-    if content["format"] > FORMAT:
-        raise UserError(
-            f"checkpoint {file} has format {content['format']}, newer than {FORMAT}, the newest "
-            f"that this version reads; update vlatent, or {way_out}"
-        )
-    state: dict[str, Any] = content["state"]
-    return state
+        with warnings.catch_warnings(action="ignore"):  # of what the error below says
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UserError(f"checkpoint {file} cannot be read: {error.strerror}; {way_out}") from error
+    except Exception as error:  # damaged bytes raise whatever they happen to decode to
+        raise UserError(f"checkpoint {file} is damaged, or none; {way_out}") from error
+    match content:
+        case {"format": int(version), "state": dict(state)} if version <= FORMAT:
+            return state
+        case {"format": int(version)} if version > FORMAT:
+            raise UserError(
+                f"checkpoint {file} has format {version}, and this version of vlatent reads up to "
+                f"{FORMAT}; update vlatent, or {way_out}"
+            )
+    raise UserError(f"checkpoint {file} was not written by vlatent; {way_out}")
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -97,7 +100,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
 def random_state() -> dict[str, Any]:
     """The state of PyTorch's, NumPy's and Python's generators, as tensors and numbers."""
-    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # noqa: NPY002, libraries draw from it
     version, words, next_gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
@@ -122,7 +125,8 @@ def set_random_state(state: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
     kept = state["numpy"]
     keys = kept["keys"].numpy().astype(np.uint32)
-    np.random.set_state(("MT19937", keys, kept["position"], kept["has_gauss"], kept["gauss"]))
+    numpy = ("MT19937", keys, kept["position"], kept["has_gauss"], kept["gauss"])
+    np.random.set_state(numpy)  # noqa: NPY002
     kept = state["python"]
     random.setstate((kept["version"], tuple(kept["words"]), kept["gauss"]))
 

@@ -7,10 +7,10 @@ import re
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
-
 
 from vlatent.shapes import UserError
 
@@ -24,9 +24,10 @@ class Parser(ArgumentParser):
     def checked(self, arguments: Sequence[str]) -> Namespace:
         """Parse and build the dataclasses; UserError names the nearest valid key."""
         try:
-            return self.instantiate_classes(self.parse_args(list(arguments)))
+            namespace: Namespace = self.instantiate_classes(self.parse_args(list(arguments)))
+            return namespace
         except ArgumentError as error:
-            files = [b for a, b in zip(arguments, arguments[1:], strict=False) if a == "--config"]
+            files = [b for a, b in pairwise(arguments) if a == "--config"]
             files += [a.removeprefix("--config=") for a in arguments if a.startswith("--config=")]
             raise UserError(self._explained(str(error), arguments, files)) from None
 
@@ -61,7 +62,7 @@ class Parser(ArgumentParser):
 
     def _nearest(self, key: str) -> str:
         """The valid key that was probably meant."""
-        valid = [name for name in self.get_defaults().keys() if not name.startswith("_")]
+        valid = list(vars(self.get_defaults().as_flat()))
         leaf = key.rpartition(".")[2]
         near = difflib.get_close_matches(key, valid, n=1, cutoff=0.6) or [
             name

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -72,8 +72,10 @@ def flatten(config: object) -> dict[str, object]:
 
 
 def override(config: Config, changes: Mapping[str, object]) -> Config:
-    """The config with some dotted names changed, checked as on the command line."""
-    return from_flat(flatten(config) | dict(changes))
+    """The config with some dotted names changed."""
+    for name, value in changes.items():
+        config = _replaced(config, name.split("."), value)
+    return config
 
 
 def from_flat(values: Mapping[str, object]) -> Config:
@@ -109,6 +111,11 @@ def fingerprint(config: Config) -> str:
         if not name.startswith(WITHOUT_EFFECT)
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _replaced(part: Any, names: Sequence[str], value: object) -> Any:
+    first, *rest = names
+    return replace(part, **{first: _replaced(getattr(part, first), rest, value) if rest else value})
 
 
 def _plain(value: object) -> object:

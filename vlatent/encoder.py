@@ -26,7 +26,7 @@ class EncoderConfig:
         layers: Self-attention layers over the tokens.
         heads: Attention heads, in self-attention and in the grid's cross-attention.
         feed_forward: Inner width of the text layers' feed-forward part.
-        dropout: Share of activations dropped in training.
+        dropout: Share of activations dropped in the text layers in training; the grid has none.
         vocabulary: Rows of the embedding; null takes as many as the tokenizer has.
         height: Height of the latent.
         width: Width of the latent.
@@ -91,9 +91,7 @@ class Encoder(nn.Module):
     def forward(self, ids: Int[Tensor, "batch token"], mask: Mask) -> Latent:
         """Paint sentences; `mask` is true where there is a token."""
         attend = mask[:, None, None, :]
-        rotation = rotary_angles(
-            ids.shape[1], self.config.hidden // self.config.heads, ids.device
-        )
+        rotation = rotary_angles(ids.shape[1], self.config.hidden // self.config.heads, ids.device)
         states = self.tokens(ids)
         for layer in self.layers:
             states = layer(states, attend, rotation)
@@ -103,13 +101,11 @@ class Encoder(nn.Module):
             picture = block(picture, states, attend)
         latent = self.paint(self.paint_norm(picture))
         latent = latent.unflatten(1, (self.config.height, self.config.width))
-        smoothed: Tensor = self.smooth(latent)
-        return smoothed
+        return self.smooth(latent)
 
     def embed(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
         """The sentence embedding: mean and variance of every channel, through an MLP."""
-        embedding: Tensor = self.pool(latent)
-        return embedding
+        return self.pool(latent)
 
 
 class TextLayer(nn.Module):
@@ -149,8 +145,7 @@ class Grid(nn.Module):
 
     def forward(self) -> Hidden:
         grid = self.seeds + functional.gelu(self.neighbours(self.seeds))
-        widened: Tensor = self.widen(grid)
-        return widened.flatten(2).mT
+        return self.widen(grid).flatten(2).mT
 
 
 class GridBlock(nn.Module):
@@ -166,8 +161,7 @@ class GridBlock(nn.Module):
         self.query = nn.Linear(config.hidden, config.hidden)
         self.key_value = nn.Linear(config.hidden, 2 * config.hidden)
         self.output = nn.Linear(config.hidden, config.hidden)
-        self.feed_forward = FeedForward(config.hidden, config.grid_feed_forward, config.dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.feed_forward = FeedForward(config.hidden, config.grid_feed_forward)
 
     def forward(
         self, picture: Hidden, states: Hidden, attend: Bool[Tensor, "batch 1 1 token"]
@@ -180,14 +174,14 @@ class GridBlock(nn.Module):
             split_heads(value, self.heads),
             attn_mask=attend,
         )
-        picture = picture + self.dropout(self.output(merge_heads(mixed)))
+        picture = picture + self.output(merge_heads(mixed))
         return self.feed_forward(picture)
 
 
 class FeedForward(nn.Module):
     """Residual pre-norm GELU network."""
 
-    def __init__(self, hidden: int, inner: int, dropout: float) -> None:
+    def __init__(self, hidden: int, inner: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(hidden)
         self.widen = nn.Linear(hidden, inner)
@@ -214,8 +208,7 @@ class Smoothing(nn.Module):
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
     def forward(self, latent: Latent) -> Latent:
-        smoothed: Tensor = self.mix(self.neighbours(latent.movedim(-1, -3)))
-        return smoothed.movedim(-3, -1)
+        return self.mix(self.neighbours(latent.movedim(-1, -3))).movedim(-3, -1)
 
 
 class Pooling(nn.Module):
@@ -229,8 +222,7 @@ class Pooling(nn.Module):
     def forward(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
         mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
         pooled = self.widen(torch.cat([mean, variance], dim=-1))
-        embedding: Tensor = self.mix(functional.gelu(pooled))
-        return embedding
+        return self.mix(functional.gelu(pooled))
 
 
 def split_heads(states: Hidden, heads: int) -> Heads:
@@ -241,9 +233,7 @@ def merge_heads(states: Heads) -> Hidden:
     return states.transpose(1, 2).flatten(-2)
 
 
-def rotary_angles(
-    length: int, depth: int, device: torch.device
-) -> Float[Tensor, "2 length half"]:
+def rotary_angles(length: int, depth: int, device: torch.device) -> Float[Tensor, "2 length half"]:
     """Cosine and sine of position x 10000^(-2 i / depth), for every pair i of a head."""
     pair = torch.arange(0, depth, 2, device=device, dtype=torch.float32)
     position = torch.arange(length, device=device, dtype=torch.float32)

@@ -234,8 +234,8 @@ def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
     """Can a block's color and shape and a relation of the sentence be read off the picture?
 
     Asked about the fact of the sentence that comes first in the alphabet, so that paraphrases
-    share their answers. Cross-validated accuracy of a ridge classifier on the standardised picture, beside the share
-    of the commonest answer. Only for sentences about colored blocks; {} for other texts.
+    share their answers. Cross-validated accuracy of a ridge classifier on the standardised
+    picture, beside the share of the commonest answer; {} for texts not about colored blocks.
     """
     facts = [(index, fact) for index, text in enumerate(texts) if (fact := first_fact(text))]
     if len(facts) < 20:
@@ -289,13 +289,13 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
     criteria = [
         Criterion(
             "spectrum",
-            f"{CHANNELS_NEEDED} channels in band at {CONSECUTIVE} evaluations in a row",
+            f"{CHANNELS_NEEDED} channels in band, {CONSECUTIVE} evaluations in a row",
             ", ".join(f"{count:.0f}" for count in counts),
             CHANNELS_NEEDED - min(counts) if enough else VIOLATED,
         ),
         Criterion(
             "residual",
-            f"{CHANNELS_NEEDED} channels are power laws: residual < {RESIDUAL_LIMIT}",
+            f"{CHANNELS_NEEDED} channels below {RESIDUAL_LIMIT}",
             f"{residuals[-1]:.2f}",
             residuals[-1] / RESIDUAL_LIMIT - 1,
         ),
@@ -305,25 +305,25 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
         margin = prior.margin(statistic)
         if margin is not None and prior.criterion is not None:
             low, mean, high = statistic.min(), statistic.mean(), statistic.max()
-            found = f"{mean:.3g} ({low:.3g} to {high:.3g})"
+            found = f"{mean:.3g} ({low:.2g} to {high:.2g})"
             criteria.append(Criterion(name, prior.criterion, found, margin))
     criteria += [
         Criterion(
             "plateau",
-            f"total variation moves < {PLATEAU:.0%} over {CONSECUTIVE} evaluations",
+            f"total variation moves < {PLATEAU:.0%} in {CONSECUTIVE} evaluations",
             f"{change:.1%}",
             change / PLATEAU - 1 if enough else VIOLATED,
         ),
         Criterion(
             "checkerboard",
-            "no stripes or checkers: finest frequencies at most "
-            f"{CHECKERBOARD_LIMITS[0]:g} x (mean {CHECKERBOARD_LIMITS[1]:g} x) the fitted line",
+            f"finest at most {CHECKERBOARD_LIMITS[0]:g} x the fitted line "
+            f"(mean {CHECKERBOARD_LIMITS[1]:g} x)",
             f"{largest:.3g} (mean {excess:.2g})",
             max(largest / CHECKERBOARD_LIMITS[0], excess / CHECKERBOARD_LIMITS[1]) - 1,
         ),
         Criterion(
             "finite",
-            "every value of the latent is finite",
+            "every value",
             "yes" if last.metrics["finite"] else "no",
             -1.0 if last.metrics["finite"] else VIOLATED,
         ),

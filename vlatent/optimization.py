@@ -36,14 +36,13 @@ class OptimizerConfig:
 
 def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
     """Fused AdamW; weight decay for matrices of linear layers, convolutions and embeddings."""
-    parameters = dict(model.named_parameters())
-    decayed = {name for name, value in parameters.items() if value.ndim >= 2 and "seeds" not in name}
-    groups = [
-        {"params": [parameters[n] for n in parameters if n in decayed]},
-        {"params": [parameters[n] for n in parameters if n not in decayed], "weight_decay": 0.0},
-    ]
+    decayed: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.ndim >= 2 and not name.endswith("grid.seeds")
+        (decayed if is_matrix else others).append(parameter)
     return torch.optim.AdamW(
-        groups,
+        [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
         lr=config.learning_rate,
         betas=(config.beta_1, config.beta_2),
         weight_decay=config.weight_decay,

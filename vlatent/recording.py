@@ -48,9 +48,9 @@ def describe(
 
 def training_metrics(terms: Loss, norm: Tensor, rate: float) -> dict[str, float]:
     """One step's loss, its terms before and after their weights, and the gradient's norm."""
-    values = {"loss": float(terms.total), "gradient_norm": float(norm), "learning_rate": rate}
-    values |= {f"penalty/{name}": float(value) for name, value in terms.penalties.items()}
-    return values | {f"weighted/{name}": float(value) for name, value in terms.weighted.items()}
+    values = {"loss": terms.total.item(), "gradient_norm": norm.item(), "learning_rate": rate}
+    values |= {f"penalty/{name}": value.item() for name, value in terms.penalties.items()}
+    return values | {f"weighted/{name}": value.item() for name, value in terms.weighted.items()}
 
 
 def evaluation_metrics(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:

@@ -9,6 +9,8 @@ from rich.table import Table
 from vlatent.evaluation import Evaluation, Verdict, in_words
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 110  # a log file has no width of its own
 
 
 def progress_display() -> Progress:

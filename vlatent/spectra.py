@@ -61,9 +61,7 @@ def dct_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Float[Ten
 
 
 @lru_cache(maxsize=32)
-def frequencies(
-    height: int, width: int, dtype: torch.dtype, device: torch.device
-) -> Frequencies:
+def frequencies(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Frequencies:
     """The frequencies, rings and ring averages of a height x width picture."""
     u = torch.arange(height, dtype=torch.float64)[:, None] / (2 * height)
     v = torch.arange(width, dtype=torch.float64)[None, :] / (2 * width)
@@ -77,9 +75,12 @@ def frequencies(
     mean = (ring / count.clamp(min=1))[:, present]
     weight = count[present].sqrt() / count[present].sqrt().sum()
     log_radius = (cycles.flatten() @ mean).log()
-    to = {"device": device, "dtype": dtype}
     return Frequencies(
-        cycles.to(**to), bins.to(device), mean.to(**to), weight.to(**to), log_radius.to(**to)
+        cycles.to(device, dtype),
+        bins.to(device),
+        mean.to(device, dtype),
+        weight.to(device, dtype),
+        log_radius.to(device, dtype),
     )
 
 

@@ -16,16 +16,17 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import os
 import posixpath
 import re
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from jsonargparse.typing import PositiveInt
@@ -46,9 +47,10 @@ NAME_LENGTH, PARAM_LENGTH, TAG_LENGTH, DIGEST_LENGTH = 250, 6000, 8000, 36  # ML
 ERROR_LENGTH = 250
 KEY = "vlatent.key"  # our name of a run, known before the store has given its own
 
-# One attempt on a dead store lasts as long as its timeouts. Leaving it alone for so many times as
-# long bounds what it costs to 5 % of the training time.
-PATIENCE, SHORTEST_WAIT = 20, 5.0
+# An attempt on a dead store lasts as long as its timeouts, and one on a store that is back as long
+# as there is much to deliver. Leaving the store alone for so many times as long afterwards bounds
+# what both cost to 5 % of the training time.
+PATIENCE, SHORTEST_WAIT, LONGEST_DELIVERY = 20, 5.0, 2.0
 
 SETTINGS = {  # unless the environment says something else
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -60,7 +62,7 @@ SETTINGS = {  # unless the environment says something else
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tracking:
+class TrackingConfig:
     """Where runs are recorded.
 
     Args:
@@ -225,16 +227,18 @@ class MlflowTracker:
         while rows := self._rows[:METRICS_PER_BATCH]:
             self._submit({"call": "metrics", "rows": rows})
             del self._rows[: len(rows)]  # afterwards: an interruption sends them again, at worst
-        if self._journal.exists() and time.monotonic() >= self._next_attempt:
+        if self._journal.exists() and monotonic() >= self._next_attempt:
             self._catch_up()
 
     def close(self, status: Status, error: str | None = None) -> None:
+        self._next_attempt = math.inf  # what waits is delivered below, all at once
         self.flush()
         if error:
             self.text("traceback.txt", error)
             self.tags({"error": error.strip().rpartition("\n")[2][:ERROR_LENGTH]})
-        self._next_attempt = 0.0  # the last occasion: ask, however short ago the store was asked
         self._submit({"call": "end", "status": status, "time": _milliseconds()})
+        if self._journal.exists():
+            self._catch_up(math.inf)
         if self._journal.exists():
             self._warn(
                 "end",
@@ -251,31 +255,34 @@ class MlflowTracker:
         """Send a call, or let it wait behind those that could not be sent."""
         if self._journal.exists():
             self._keep(call)
-            if time.monotonic() >= self._next_attempt:
+            if monotonic() >= self._next_attempt:
                 self._catch_up()
             return
-        started = time.monotonic()
+        started = monotonic()
         try:
             self._send(call)
         except Exception as error:
             self._failed(error, started)
-            self._keep(self._run, call)
+            self._keep(*([self._run] if call is self._run else [self._run, call]))
 
-    def _catch_up(self) -> int:
-        """Send what waits, as far as the store takes it; returns how many calls that were."""
+    def _catch_up(self, seconds: float = LONGEST_DELIVERY) -> int:
+        """Send what waits, as far as store and time allow; returns how many calls that were."""
         before = self._journal.delivered
-        started = time.monotonic()
+        begun = started = monotonic()
         try:
             for call in self._journal.waiting():
-                started = time.monotonic()
+                started = monotonic()
+                if started - begun > seconds:
+                    self._leave_alone(started - begun)
+                    return self._journal.delivered - before
                 self._send(call)
                 self._journal.delivered += 1
         except Exception as error:
             self._failed(error, started)
             return self._journal.delivered - before
-        delivered = self._journal.delivered - before
+        sent = self._journal.delivered - before
         self._journal.remove()
-        return delivered
+        return sent
 
     def _send(self, call: Call) -> None:
         """Hand one call to the store; raises when it is to be handed over again later."""
@@ -300,13 +307,15 @@ class MlflowTracker:
             self._warn("journal", f"measurements are lost, {self._journal.path}: {error.strerror}")
 
     def _failed(self, error: Exception, started: float) -> None:
-        now = time.monotonic()
-        self._next_attempt = now + max(SHORTEST_WAIT, PATIENCE * (now - started))
+        self._leave_alone(monotonic() - started)
         self._warn(
             "store",
             f"{_shown(self._address)} fails ({_reason(error)}); measurements wait in "
             f"{self._journal.path} and are delivered when it is back",
         )
+
+    def _leave_alone(self, spent: float) -> None:
+        self._next_attempt = monotonic() + max(SHORTEST_WAIT, PATIENCE * spent)
 
     def _warn(self, subject: str, message: str) -> None:
         if subject not in self._warned:
@@ -349,7 +358,7 @@ class _Journal:
             self._open()
         size = self.path.stat().st_size
         try:
-            with open(self.path, "ab") as file:
+            with self.path.open("ab") as file:
                 file.writelines(json.dumps(call).encode() + b"\n" for call in calls)
                 file.flush()
                 os.fsync(file.fileno())
@@ -360,7 +369,7 @@ class _Journal:
             raise
 
     def waiting(self) -> Iterator[Call]:
-        with open(self.path, "rb") as file:
+        with self.path.open("rb") as file:
             for line in itertools.islice(file, self.delivered, None):
                 yield json.loads(line)
 
@@ -384,7 +393,7 @@ class _Journal:
 
 
 def open_run(
-    tracking: Tracking,
+    tracking: TrackingConfig,
     name: str,
     parent: str | None = None,
     tags: Mapping[str, object] | None = None,
@@ -428,7 +437,9 @@ def open_run(
     return tracker
 
 
-def reopen_run(tracking: Tracking, run_id: str, *, folder: Path = Path("runs")) -> MlflowTracker:
+def reopen_run(
+    tracking: TrackingConfig, run_id: str, *, folder: Path = Path("runs")
+) -> MlflowTracker:
     """Continue a run: what waits in its journal is delivered, and it counts as running again.
 
     A value that the run has for a metric at a step stays: steps that are trained again after a
@@ -445,7 +456,7 @@ def reopen_run(tracking: Tracking, run_id: str, *, folder: Path = Path("runs")) 
         tracker = MlflowTracker(address, run, _journal(folder, key))
         try:
             if tracker._journal.adopt():
-                tracker._catch_up()
+                tracker._catch_up(math.inf)
         except BlockingIOError:
             raise UserError(
                 f"run {run_id} is still written by another process ({tracker._journal.path}); "
@@ -462,7 +473,7 @@ def reopen_run(tracking: Tracking, run_id: str, *, folder: Path = Path("runs")) 
     return tracker
 
 
-def find_run(tracking: Tracking, tags: Mapping[str, str]) -> str | None:
+def find_run(tracking: TrackingConfig, tags: Mapping[str, str]) -> str | None:
     """Id of the newest run that has all these tags; None when there is none.
 
     Raises:
@@ -478,7 +489,7 @@ def find_run(tracking: Tracking, tags: Mapping[str, str]) -> str | None:
         return run_id
 
 
-def deliver(journal: Path, tracking: Tracking) -> int:
+def deliver(journal: Path, tracking: TrackingConfig) -> int:
     """Send what an ended process has left in its journal; returns how many calls that were.
 
     The journal is removed when all of it was delivered. Zero when the process is still alive, as
@@ -500,18 +511,18 @@ def deliver(journal: Path, tracking: Tracking) -> int:
             return 0
         address = _address(tracking)
         with _usable(address):
-            return MlflowTracker(address, run, left)._catch_up()
+            return MlflowTracker(address, run, left)._catch_up(math.inf)
     finally:
         left.release()
 
 
-def view_command(tracking: Tracking) -> str:
+def view_command(tracking: TrackingConfig) -> str:
     """What shows the runs: a command line, or the address of the server."""
     address = _address(tracking)
     if address.startswith(("http://", "https://")):
         return _shown(address)
     # Old files in ./mlruns take precedence over ./mlflow.db in a bare `mlflow ui`.
-    if address == _address(Tracking()) and not any(Path("mlruns").glob("[0-9]*/meta.yaml")):
+    if address == _address(TrackingConfig()) and not any(Path("mlruns").glob("[0-9]*/meta.yaml")):
         return "mlflow ui"
     return f"mlflow ui --backend-store-uri {_shown(address)}"
 
@@ -550,10 +561,13 @@ def _send(client: MlflowClient, run_id: str, call: Call) -> None:
 def _make_run(client: MlflowClient, address: str, run: Call) -> str:
     experiment = _experiment(address, run["experiment"])
     # An earlier attempt may have made it although no answer came back.
-    made = client.search_runs([experiment], _having({KEY: run["key"]}), max_results=1)
-    if not made:
-        made = [client.create_run(experiment, run["start"], run["tags"], run["name"])]
-    run_id: str = made[0].info.run_id
+    earlier = client.search_runs([experiment], _having({KEY: run["key"]}), max_results=1)
+    made = (
+        earlier[0]
+        if earlier
+        else client.create_run(experiment, run["start"], run["tags"], run["name"])
+    )
+    run_id: str = made.info.run_id
     return run_id
 
 
@@ -636,7 +650,7 @@ def _experiment(address: str, name: str) -> str:
     return experiment_id
 
 
-def _address(tracking: Tracking) -> str:
+def _address(tracking: TrackingConfig) -> str:
     """The store's address, the same in whichever directory it is used."""
     uri = "sqlite:///mlflow.db" if tracking.uri is None else tracking.uri
     scheme, separator, file = uri.partition(":///")
@@ -744,7 +758,7 @@ def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000
+    return time_ns() // 1_000_000
 
 
 @functools.cache

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.progress import Progress
@@ -31,6 +33,9 @@ from vlatent.objective import Loss, loss
 from vlatent.optimization import adamw, learning_rate, moving_average
 from vlatent.shapes import Latent, UserError
 from vlatent.tracking import Tracker
+
+# A study trains many runs on the same sentences.
+corpus_of = lru_cache(maxsize=2)(load)
 
 Report = Callable[[int, Evaluation, Verdict], None]
 
@@ -84,17 +89,16 @@ def train(
     device, autocast = placement(config.training)
     folder = run_folder(config.training)
     steps, priors = config.training.steps, config.priors
-    corpus = load(config.data)
+    corpus = corpus_of(config.data)
 
     torch.manual_seed(config.training.seed)
     model = Encoder(config.encoder, corpus.vocabulary_size).to(device)
     average = moving_average(model, config.optimizer)
+    averaged = cast(Encoder, average.module)
     optimizer = adamw(model, config.optimizer)
     start, history, log = 0, list[Evaluation](), list[dict[str, float]]()
     if config.training.resume is not None:
-        start, history, log = _restore(
-            config.training.resume, model, average, optimizer
-        )
+        start, history, log = _restore(config.training.resume, model, average, optimizer)
         if start >= steps:
             raise UserError(
                 f"{config.training.resume} has done {start} of {steps} steps: there is nothing to "
@@ -118,7 +122,7 @@ def train(
                 speed = sentences / (time.perf_counter() - clock)
                 with autocast():
                     evaluation = evaluate(
-                        step, average.module, corpus, config.evaluation, priors, step == steps
+                        step, averaged, corpus, config.evaluation, priors, step == steps
                     )
                 history.append(evaluation)
                 verdict = judge(history, steps, priors)
@@ -166,7 +170,7 @@ def train(
         if progress and bar is not None:
             progress.remove_task(bar)
         if history:  # a run that was stopped shows its pictures too
-            recording.pictures(tracker, folder, config, average.module, corpus, history, log)
+            recording.pictures(tracker, folder, config, averaged, corpus, history, log)
 
     passed_at = steps_to_pass(history, steps, priors)
     tracker.metrics({"steps_to_pass": -1 if passed_at is None else passed_at}, steps)

@@ -84,13 +84,7 @@ def load(config: DataConfig) -> Corpus:
         _encode(texts, tokenizer, config.max_length)
         for texts in (training, validation, list(FIXED_SENTENCES))
     ]
-    truncated, total = sum(part.truncated for part in parts), sum(map(len, parts))
-    if truncated:
-        warnings.warn(
-            f"{truncated} of {total} sentences are longer than {config.max_length} tokens and were "
-            "cut there; --data.max_length takes longer ones.",
-            stacklevel=2,
-        )
+    _warn_of_truncation(parts, config.max_length)
     # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
     return Corpus(train, held_out, fixed, tokenizer, size, _fingerprint(parts, size))
@@ -132,6 +126,18 @@ def _encode(texts: list[str], tokenizer: Tokenizer, max_length: int) -> Sentence
         offsets=torch.tensor([0, *map(len, kept)]).cumsum(0),
         truncated=sum(len(ids) > max_length for ids in sequences),
     )
+
+
+def _warn_of_truncation(parts: list[Sentences], max_length: int) -> None:
+    train, held_out, fixed = parts
+    truncated, total = train.truncated + held_out.truncated, len(train) + len(held_out)
+    if truncated or fixed.truncated:
+        others = f" (and {fixed.truncated} of the 16 fixed ones)" if fixed.truncated else ""
+        warnings.warn(
+            f"{truncated} of {total} sentences{others} are longer than {max_length} tokens and "
+            "were cut there; --data.max_length takes longer ones.",
+            stacklevel=3,
+        )
 
 
 def _fingerprint(parts: list[Sentences], size: int) -> str:

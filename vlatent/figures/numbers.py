@@ -180,19 +180,20 @@ def mosaic(latent: Pictures) -> Mosaic:
     return Mosaic(np.clip(level, 0, 1).swapaxes(0, 1), centre, reach)
 
 
-def tiles(level: Float[np.ndarray, "row column height width"], side: int, gap: int) -> Float[
-    np.ndarray, "vertical horizontal"
-]:
-    """One image of all tiles, the longer side at most `side` pixels, with NaN in the gaps.
+def tiles(
+    colors: UInt8[np.ndarray, "row column height width 3"], side: int, gap: int
+) -> UInt8[np.ndarray, "vertical horizontal 3"]:
+    """One image of all tiles, the longer side at most `side` pixels, on white.
 
     A tile's pixels are repeated (or left out) by a whole number: none is wider than another.
     """
-    longer = max(level.shape[-2:])
-    stride, zoom = max(1, math.ceil(longer / side)), max(1, side // longer)
-    scaled = level[:, :, ::stride, ::stride].repeat(zoom, axis=2).repeat(zoom, axis=3)
-    framed = np.pad(scaled, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=np.nan)
-    rows, columns, height, width = framed.shape
-    image = framed.swapaxes(1, 2).reshape(rows * height, columns * width)
+    longer = max(colors.shape[2:4])
+    stride, zoom = math.ceil(longer / side), max(1, side // longer)
+    scaled = colors[:, :, ::stride, ::stride].repeat(zoom, axis=2).repeat(zoom, axis=3)
+    frame = ((0, 0), (0, 0), (0, gap), (0, gap), (0, 0))
+    framed = np.pad(scaled, frame, constant_values=255)
+    rows, columns, height, width, _ = framed.shape
+    image = framed.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
     return image[: rows * height - gap, : columns * width - gap]
 
 

@@ -28,7 +28,7 @@ class Decorrelation(Prior):
     weight: float = 0.05
 
     search: ClassVar[tuple[float, float]] = (0.05, 20.0)
-    criterion: ClassVar[str] = "mean |correlation| between channels below 0.1"
+    criterion: ClassVar[str] = "mean |correlation| below 0.1"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Mean absolute correlation of a channel with each other channel, [..., channel]."""

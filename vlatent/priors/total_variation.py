@@ -25,7 +25,7 @@ class TotalVariation(Prior):
     weight: float = 0.1
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
-    criterion: ClassVar[str] = "total variation of every channel at least that of one edge"
+    criterion: ClassVar[str] = "every channel at least 64 (one edge)"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """sum |dx| + sum |dy| over pixels of the latent as it is, mean over the batch."""

@@ -32,7 +32,7 @@ class Variance(Prior):
     target: PositiveFloat = 1.0
 
     search: ClassVar[tuple[float, float]] = (1e-2, 1.0)
-    criterion: ClassVar[str] = "variance of every channel within a factor 2 of its target"
+    criterion: ClassVar[str] = "every channel within a factor 2 of its target"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Variance over the pixels of a picture, mean over the batch, [..., channel]."""

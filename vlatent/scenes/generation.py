@@ -151,7 +151,7 @@ def generate(
     for index in count_from():
         key = f"{seed}/{complexity}/{wording}/{index}"
         generator = random.Random(key)
-        level = 1 + index % 3 if complexity == "all" else complexity
+        level = 1 + len(examples) % 3 if complexity == "all" else complexity
         scene = draw_scene(level, generator)
         example = Example(scene, put_into_words(scene, wording, generator), key)
         text = example.text

@@ -1,0 +1,50 @@
+# Two commands do everything: `make study` and `make test`. Both set up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CONFIG ?= configs/quick.yaml
+
+.PHONY: study test check lint types layers format lock help
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on 2 cores)
+	$(BIN)/python -m studies.loss_weights --config $(CONFIG)
+
+test: $(INSTALLED) ## Set up, then run the tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: lint types layers test ## Everything that must hold before a commit
+
+lint: $(INSTALLED) ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## Types
+	$(BIN)/mypy vlatent studies
+
+layers: $(INSTALLED) ## Who may import whom
+	$(BIN)/lint-imports --no-cache
+
+format: $(INSTALLED) ## Put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Nothing is installed again unless the lock or the project's own settings change.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: vlatent needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: ## Write requirements.lock anew from the ranges in pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet "torch==2.13.0" "setuptools>=77" ".[test]"
+	{ echo "# Every version that vlatent is tested with. Written by: make lock"; \
+	  build/lock/bin/python -m pip freeze --all --exclude vlatent --exclude pip | sed 's/+cpu//'; \
+	} > requirements.lock
+	rm -rf build/lock

@@ -1,0 +1,1 @@
+"""Which weights and rates are best? One file a question; Optuna searches."""

@@ -1,0 +1,53 @@
+"""The pictures of a run: matplotlib's one door. Numbers first, drawing second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vlatent.evaluation import Evaluation, Verdict
+from vlatent.figures import numbers
+from vlatent.figures.numbers import Pictures
+
+
+def run_figures(
+    title: str,
+    latent: Pictures,
+    fixed: Pictures,
+    texts: Sequence[str],
+    history: Sequence[Evaluation],
+    log: Sequence[Mapping[str, float]],
+    verdict: Verdict,
+) -> dict[str, bytes]:
+    """All pictures of a run as PNG, by name; a diverged run gets them too.
+
+    Args:
+        title: Name of the run, written on every picture.
+        latent: Pictures of the held-out sentences, as judged at the end.
+        fixed: Pictures of the fixed sentences.
+        texts: The fixed sentences.
+        history: The run's evaluations, at least one.
+        log: The run's training rows, possibly none.
+        verdict: The verdict at the end.
+    """
+    from vlatent.figures import drawing  # here: importing matplotlib takes half a second
+
+    spectra = numbers.spectra(latent)
+    mosaic = numbers.mosaic(fixed)
+    correlation = numbers.correlation(latent)
+    training = numbers.training(log)
+    slopes = numbers.slopes(history)
+    pages = {
+        "overview": drawing.overview(
+            title, verdict, history[-1], spectra, mosaic, texts, slopes, training, correlation
+        ),
+        "spectrum": drawing.spectrum(title, spectra),
+        "montage": drawing.montage(title, mosaic, texts, spectra),
+        "gradients": drawing.gradients(title, numbers.gradient_histogram(latent)),
+        "correlation": drawing.correlation(title, correlation),
+        "training": drawing.training(title, training),
+        "slopes": drawing.slopes(title, slopes),
+    }
+    return {name: page.png() for name, page in pages.items()}
+
+
+__all__ = ["run_figures"]
