@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
+from vlatent.figures.search import TrialRow, search_figures
 
 from vlatent.config import Config, override, to_yaml
 from vlatent.evaluation import Criterion, Evaluation, Verdict
@@ -148,9 +149,7 @@ def _marked(line: dict[str, object] | None) -> str:
     return f"{line['found']} {'pass' if Criterion(**line).holds else '[red]FAIL[/red]'}"  # type: ignore[arg-type]
 
 
-def figures(
-    study: optuna.Study, title: str, space: Mapping[str, Range]
-) -> dict[str, bytes]:
+def figures(study: optuna.Study, title: str, space: Mapping[str, Range]) -> dict[str, bytes]:
     """The study's pictures: history, importances, parallel coordinates, slices."""
     rows = [_row(trial) for trial in study.get_trials(deepcopy=False) if trial.state in STATES]
     ranges = {name: (r.low, r.high, r.log) for name, r in space.items()}

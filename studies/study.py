@@ -137,9 +137,7 @@ def main(question: Question, arguments: Sequence[str]) -> int:
                 progress.console.print(closing.trial_line(study.get_trials(deepcopy=False)[-1]))
                 if all_failed(study):
                     raise UserError(_why_all_failed(study))
-        closing.close(
-            study, question, config, space, folder, parent, time.perf_counter() - began
-        )
+        closing.close(study, question, config, space, folder, parent, time.perf_counter() - began)
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"

@@ -13,7 +13,7 @@ import yaml
 
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, build, flatten, from_flat
+from vlatent.config import Config, build, flatten, from_flat, override
 from vlatent.corpus import load
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
@@ -26,7 +26,7 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run, view_command
-from vlatent.training import Diverged, train
+from vlatent.training import Diverged, corpus_of, placement, run_folder, train
 
 HELP = """usage: vlatent COMMAND [--help]
 
@@ -49,6 +49,9 @@ def train_command(arguments: Sequence[str]) -> int:
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)
     config = build(vars(parser.checked(arguments)))
+    placement(config.training)  # bad input is found before anything is recorded
+    corpus_of(config.data)
+    config = override(config, {"training.folder": run_folder(config.training)})
     tracker = open_run(config.tracking, "train", tags={"kind": "train"})
     try:
         with progress_display() as progress:

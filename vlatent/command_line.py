@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+import warnings
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -53,11 +54,11 @@ class Parser(ArgumentParser):
                 text = f"there is no key {key}{self._nearest(key)}"
                 break
         else:
-            found = re.search(r'Parser key "(?P<key>[^"]+)": (?P<what>.*)', text)
-            if not found:
+            *outer, what = re.split(r'Parser key "[^"]+": ', text)
+            key = ".".join(re.findall(r'Parser key "([^"]+)": ', text))
+            if not outer:
                 return text + _place("", arguments, files)
-            key = found["key"]
-            text = f"{key}: {found['what']}"
+            text = f"{key} {_plainly(what)}"
         return text + _place(key, arguments, files)
 
     def _nearest(self, key: str) -> str:
@@ -72,6 +73,22 @@ class Parser(ArgumentParser):
         return f"; did you mean {near[0]}?" if near else "; --help lists all keys."
 
 
+def _plainly(what: str) -> str:
+    """jsonargparse's words for a wrong value, shorter."""
+    found = re.search(r"Not of type \w+: (.*) does not conform to restriction (.*)", what)
+    if found:
+        allowed = found[2].replace("v>=", "at least ").replace("v<=", "at most ")
+        return f"must be {allowed.replace('v>', 'above ')}, but got {found[1]}."
+    found = re.search(r"Not of type (\w+): .*: '(.*)'", what)
+    if found:
+        kind = "a whole number" if found[1].endswith("Int") else "a number"
+        return f"must be {kind}, but got {found[2]!r}."
+    found = re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", what)
+    if found:
+        return f"must be one of {found[1]}, but got {found[2]!r}."
+    return f"is wrong: {what}"
+
+
 def _place(key: str, arguments: Sequence[str], files: Sequence[str]) -> str:
     """Which file a wrong key stands in, when it was not given as a flag."""
     given = any(argument.partition("=")[0] == f"--{key}" for argument in arguments)
@@ -80,6 +97,7 @@ def _place(key: str, arguments: Sequence[str], files: Sequence[str]) -> str:
 
 def run(command: Callable[[Sequence[str]], int | None]) -> None:
     """Run a command with the program's arguments; bad input ends with one line and status 2."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         sys.exit(command(sys.argv[1:]))
     except UserError as error:

@@ -164,8 +164,11 @@ class GridBlock(nn.Module):
         self.feed_forward = FeedForward(config.hidden, config.grid_feed_forward)
 
     def forward(
-        self, picture: Hidden, states: Hidden, attend: Bool[Tensor, "batch 1 1 token"]
-    ) -> Hidden:
+        self,
+        picture: Float[Tensor, "shared point hidden"],
+        states: Float[Tensor, "batch token hidden"],
+        attend: Bool[Tensor, "batch 1 1 token"],
+    ) -> Float[Tensor, "batch point hidden"]:
         query = split_heads(self.query(self.attention_norm(picture)), self.heads)
         key, value = self.key_value(states).chunk(2, dim=-1)
         mixed = functional.scaled_dot_product_attention(

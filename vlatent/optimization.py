@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, PositiveFloat
@@ -41,8 +42,9 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
     for name, parameter in model.named_parameters():
         is_matrix = parameter.ndim >= 2 and not name.endswith("grid.seeds")
         (decayed if is_matrix else others).append(parameter)
+    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(
-        [{"params": decayed}, {"params": others, "weight_decay": 0.0}],
+        groups,
         lr=config.learning_rate,
         betas=(config.beta_1, config.beta_2),
         weight_decay=config.weight_decay,

@@ -13,6 +13,9 @@ Latent = Float[Tensor, "*rows batch height width channel"]
 PerChannel = Float[Tensor, "*rows channel"]
 PerBatch = Float[Tensor, "*rows"]
 
+# One number for each channel of every picture.
+PerPicture = Float[Tensor, "*rows batch channel"]
+
 BATCH, HEIGHT, WIDTH, CHANNEL = -4, -3, -2, -1
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jaxtyping import Float
 from jsonargparse.typing import NonNegativeFloat
+from torch import Tensor
 
 from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel, UserError
 
@@ -17,7 +19,7 @@ STANDARD_DEVIATION_FLOOR = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prior(ABC):
+class Prior(metaclass=ABCMeta):
     """An analytic property of natural images that a latent is pulled towards.
 
     Attributes:
@@ -61,6 +63,11 @@ def standardized(latent: Latent) -> Latent:
     return centred / variance.clamp(min=STANDARD_DEVIATION_FLOOR**2).sqrt()
 
 
-def gradients(latent: Latent) -> tuple[Latent, Latent]:
+def gradients(
+    latent: Latent,
+) -> tuple[
+    Float[Tensor, "*rows batch height-1 width channel"],
+    Float[Tensor, "*rows batch height width-1 channel"],
+]:
     """Forward differences between neighbours, down and across: one row, one column fewer."""
     return latent.diff(dim=HEIGHT), latent.diff(dim=WIDTH)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
+from jsonargparse.typing import NonNegativeFloat
 from torch import Tensor
 
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior
@@ -25,7 +26,7 @@ class Decorrelation(Prior):
         weight: Factor of the penalty in the training loss.
     """
 
-    weight: float = 0.05
+    weight: NonNegativeFloat = 0.05
 
     search: ClassVar[tuple[float, float]] = (0.05, 20.0)
     criterion: ClassVar[str] = "mean |correlation| below 0.1"

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jsonargparse.typing import PositiveFloat
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat
 
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior, gradients, standardized
-from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
+from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel, PerPicture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Kurtosis(Prior):
         ceiling: Kurtosis above which the penalty pulls down: spikes are no edges.
     """
 
-    weight: float = 0.05
+    weight: NonNegativeFloat = 0.05
     target: PositiveFloat = 6.0
     ceiling: PositiveFloat = 20.0
 
@@ -52,13 +52,13 @@ class Kurtosis(Prior):
         """Lightest-tailed channel against a Gaussian: (3 - kurtosis) / 3."""
         return (3.0 - float(statistic.min())) / 3.0
 
-    def _of_pictures(self, latent: Latent) -> PerChannel:
+    def _of_pictures(self, latent: Latent) -> PerPicture:
         """Kurtosis of every sentence and channel, [..., batch, channel]."""
         down, across = gradients(standardized(latent))
         return (_kurtosis(down) + _kurtosis(across)) / 2
 
 
-def _kurtosis(gradient: Latent) -> PerChannel:
+def _kurtosis(gradient: Latent) -> PerPicture:
     square = (gradient - gradient.mean((HEIGHT, WIDTH), keepdim=True)).square()
     variance = square.mean((HEIGHT, WIDTH)).clamp(min=STANDARD_DEVIATION_FLOOR**2)
     return square.square().mean((HEIGHT, WIDTH)) / variance.square()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from jsonargparse.typing import PositiveFloat
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat
 
 from vlatent.priors.base import Prior
 from vlatent.shapes import Latent, PerBatch, PerChannel
@@ -29,7 +29,7 @@ class Spectrum(Prior):
             the fitted slope only, which an optimiser can satisfy by digging a few nulls.
     """
 
-    weight: float = 0.5
+    weight: NonNegativeFloat = 0.5
     alpha: PositiveFloat = 2.0
     match: Literal["curve", "slope"] = "curve"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from jsonargparse.typing import NonNegativeFloat
+
 from vlatent.priors.base import Prior, gradients, standardized
 from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 
@@ -22,7 +24,7 @@ class TotalVariation(Prior):
         weight: Factor of the penalty in the training loss.
     """
 
-    weight: float = 0.1
+    weight: NonNegativeFloat = 0.1
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
     criterion: ClassVar[str] = "every channel at least 64 (one edge)"

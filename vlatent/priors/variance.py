@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jsonargparse.typing import PositiveFloat
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat
 
 from vlatent.priors.base import Prior
 from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
@@ -28,7 +28,7 @@ class Variance(Prior):
         target: Wanted variance over the pixels of one picture.
     """
 
-    weight: float = 0.05
+    weight: NonNegativeFloat = 0.05
     target: PositiveFloat = 1.0
 
     search: ClassVar[tuple[float, float]] = (1e-2, 1.0)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from jsonargparse.typing import PositiveFloat, PositiveInt
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior, standardized
@@ -31,7 +31,7 @@ class Wavelet(Prior):
         levels: Number of Haar levels.
     """
 
-    weight: float = 0.1
+    weight: NonNegativeFloat = 0.1
     shape: PositiveFloat = 0.7
     levels: PositiveInt = 3
 
@@ -61,7 +61,7 @@ class Wavelet(Prior):
         return torch.stack(ratios, dim=-1)
 
 
-def haar_details(latent: Latent, levels: int) -> list[Latent]:
+def haar_details(latent: Latent, levels: int) -> list[Float[Tensor, "*rows batch _ _ channel"]]:
     """Haar detail coefficients, finest level first: horizontal, vertical, diagonal of each.
 
     Same values and order within a level as `pywt.wavedec2(x, "haar")`. A picture whose sides

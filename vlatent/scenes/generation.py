@@ -6,7 +6,7 @@ import random
 from collections.abc import Set
 from dataclasses import dataclass
 from itertools import count as count_from
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from vlatent.scenes.scene import Meaning, Scene, draw_scene
 from vlatent.scenes.sentence import Sentence, Wording, parse, put_into_words
@@ -136,14 +136,10 @@ def generate(
     one of `without`. The global random state is neither read nor changed.
 
     Raises:
-        UserError: If an argument is out of range, or there are not so many sentences.
+        UserError: If `count` is below 1, or there are not so many sentences.
     """
     if count < 1:
         raise UserError(f"count must be at least 1, but got {count=}.")
-    if complexity not in get_args(Complexity):
-        raise UserError(f"complexity must be 1, 2, 3 or 'all', but got {complexity=}.")
-    if wording not in get_args(Wording):
-        raise UserError(f"wording must be 'plain' or 'varied', but got {wording=}.")
     taboo = without | {parse(sentence) for sentence in FIXED_SENTENCES}
     examples: list[Example] = []
     seen: set[str] = set()
@@ -180,7 +176,7 @@ def default_corpus(
     """Draw training and validation sentences of which no two mean the same across the parts.
 
     Raises:
-        UserError: If an argument is out of range, or there are not so many sentences.
+        UserError: If a number is below 1, or there are not so many sentences.
     """
     held_out = generate(validation, complexity, wording, seed)
     meanings = {example.scene.meaning for example in held_out}

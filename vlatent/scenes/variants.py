@@ -129,16 +129,13 @@ def _swap(sentence: Sentence, complexity: int) -> Iterator[Sentence]:
 
 
 def _object(sentence: Sentence, complexity: int) -> Iterator[Sentence]:
-    """A block of another shape, in any color, in the place of one."""
+    """A block of another shape in the place of one."""
     blocks = _blocks(sentence)
     for block in blocks:
-        for color in available(COLORS, complexity):
-            for shape in available(SHAPES, complexity):
-                changed = block._replace(color=color, shape=shape)
-                if shape not in _CIRCLES.get(block.shape, (block.shape,)) and not _alike(
-                    changed, blocks
-                ):
-                    yield _with_block(sentence, block, changed)
+        for shape in available(SHAPES, complexity):
+            changed = block._replace(shape=shape)
+            if not _alike(changed, blocks):
+                yield _with_block(sentence, block, changed)
 
 
 def _negation(sentence: Sentence, complexity: int) -> Iterator[Sentence]:

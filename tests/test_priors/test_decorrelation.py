@@ -1,0 +1,77 @@
+"""Decorrelation: NumPy's correlation matrix as the reference, independent fields as the scale."""
+
+from __future__ import annotations
+
+import contract
+import numpy as np
+import pytest
+import references
+import torch
+from fields import power_law
+
+from vlatent.priors import Decorrelation
+from vlatent.priors.decorrelation import correlation_matrix
+
+PRIOR = Decorrelation()
+
+
+@pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)
+def test_contract(check: contract.Check) -> None:
+    check(PRIOR)
+
+
+def test_reference() -> None:
+    pictures = contract.latent(3, 24, 40, 4)
+    found = PRIOR.statistic(pictures).numpy()
+    np.testing.assert_allclose(found, references.decorrelation_statistic(pictures.numpy()))
+    penalty = references.decorrelation_penalty(pictures.numpy())
+    assert PRIOR.penalty(pictures).item() == pytest.approx(penalty)
+    np.testing.assert_allclose(
+        correlation_matrix(pictures).numpy(), np.corrcoef(pictures.reshape(-1, 4).numpy().T)
+    )
+
+
+def test_one_channel_has_none_to_resemble() -> None:
+    pictures = contract.latent(channels=1)
+    assert PRIOR.statistic(pictures).item() == pytest.approx(0.0, abs=1e-12)
+    assert PRIOR.penalty(pictures).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_equal_opposite_and_orthogonal() -> None:
+    one = contract.latent(channels=1)
+    equal = torch.cat([one, 2 * one + 1, -0.5 * one], dim=-1)
+    torch.testing.assert_close(PRIOR.statistic(equal), torch.ones(3, dtype=torch.float64))
+    assert PRIOR.penalty(equal).item() == pytest.approx(1.0)
+    rows, columns = torch.arange(16) < 8, torch.arange(24) < 12
+    edges = torch.stack(torch.broadcast_tensors(rows[:, None], columns[None, :]), -1)[None].double()
+    assert PRIOR.statistic(edges).abs().max() < 1e-12
+    assert PRIOR.penalty(edges) < 1e-12
+
+
+def test_mean_absolute_correlation_is_never_below_zero() -> None:
+    for name, pictures in contract.extremes().items():
+        assert (PRIOR.statistic(pictures) >= -1e-4).all(), (name, PRIOR.statistic(pictures))
+
+
+def test_independent_fields_resemble_each_other_in_a_single_sample() -> None:
+    pairs = torch.tensor(power_law(2, 1200, 32, 32, seed=8)).unflatten(0, (600, 2)).movedim(1, -1)
+    correlation = correlation_matrix(pairs[:, None])[:, 0, 1]
+    # 600 pairs: the deviation's own standard error is 3 %
+    assert correlation.std().item() == pytest.approx(0.147, rel=0.1)
+    assert abs(correlation.mean().item()) < 4 * 0.147 / 600**0.5
+    pooled = correlation_matrix(pairs.unflatten(0, (20, 30)))[:, 0, 1]  # batches of 30
+    assert pooled.std().item() == pytest.approx(0.147 / 30**0.5, rel=0.5)
+
+
+def test_margin_is_the_mean() -> None:
+    assert PRIOR.margin(torch.tensor([0.15, 0.05])) == pytest.approx(0, abs=1e-6)
+    assert PRIOR.margin(torch.tensor([0.2, 0.2])) == pytest.approx(1)
+    assert PRIOR.margin(torch.tensor([0.0, 0.0])) == pytest.approx(-1)
+
+
+def test_steps_tell_channels_apart() -> None:
+    shared = torch.tensor(power_law(2, 2, 16, 24, seed=1))[..., None]
+    own = torch.tensor(power_law(2, 6, 16, 24, seed=2)).unflatten(0, (2, 3)).movedim(1, -1)
+    start = shared + 0.5 * own
+    assert (PRIOR.statistic(start) > 0.5).all()
+    contract.moves(PRIOR, start, lambda x: float(PRIOR.statistic(x).mean()))

@@ -1,0 +1,129 @@
+"""The spectrum prior: its reference, its calibration, and what each of its two forms teaches."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import contract
+import numpy as np
+import pytest
+import references
+import torch
+from fields import power_law
+from torch import Tensor
+
+from vlatent.priors import Spectrum
+from vlatent.shapes import UserError
+from vlatent.spectra import (
+    all_frequency_slope,
+    mean_power,
+    radial_slope,
+    residual,
+    whittle_slope,
+)
+
+CURVE, SLOPE, SHALLOW = Spectrum(), Spectrum(match="slope"), Spectrum(alpha=1.2)
+
+
+@pytest.mark.parametrize("prior", [CURVE, SLOPE, SHALLOW], ids=["curve", "slope", "alpha 1.2"])
+@pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)
+def test_contract(prior: Spectrum, check: contract.Check) -> None:
+    check(prior)
+
+
+def test_reference() -> None:
+    statistic = references.spectrum_statistic
+    contract.agrees(CURVE, statistic, references.spectrum_curve_penalty)
+    contract.agrees(SHALLOW, statistic, partial(references.spectrum_curve_penalty, alpha=1.2))
+    contract.agrees(SLOPE, statistic, references.spectrum_slope_penalty)
+    steep = Spectrum(alpha=3.5, match="slope")  # beyond the band: the hinge is open
+    contract.agrees(steep, statistic, partial(references.spectrum_slope_penalty, alpha=3.5))
+
+
+def crops(alpha: float, count: int = 200, side: int = 32) -> Tensor:
+    """One channel of crops of a field of known slope, each a batch of its own."""
+    return torch.tensor(power_law(alpha, count, side, side, seed=3))[:, None, :, :, None]
+
+
+@pytest.mark.parametrize(("alpha", "reads"), [(0, 0.07), (1, 1.0), (2, 1.98), (3, 2.98)])
+def test_calibration_of_the_statistic(alpha: float, reads: float) -> None:
+    # sd of a patch 0.1, of the mean of 200 0.007; the docstring rounds to 0.01
+    assert CURVE.statistic(crops(alpha)).mean() == pytest.approx(reads, abs=0.03)
+
+
+def test_calibration_of_the_penalty() -> None:
+    noise = crops(0).squeeze(1)[None]  # one batch of 200: its spectrum is flat
+    assert CURVE.penalty(noise) == pytest.approx(1.8, abs=0.15)
+    assert SLOPE.penalty(noise) == pytest.approx(5.6, abs=0.3)
+    natural = crops(2).squeeze(1)[None]
+    assert CURVE.penalty(natural) < 0.02
+    assert SLOPE.penalty(natural) < 0.02
+
+
+def test_exact_power_law_has_no_penalty() -> None:
+    height, width = 24, 40
+    u, v = np.mgrid[:height, :width]
+    radius = np.hypot(u / height, v / width)
+    ring = np.floor(np.hypot(u / (2 * height), v / (2 * width)) * width + 0.5)
+    for number in np.unique(ring):  # the same power everywhere in a ring: that of its mean radius
+        radius[ring == number] = radius[(ring == number) & (radius > 0)].mean()
+    coefficients = 1 / radius
+    coefficients[0, 0] = 0
+    picture = references.fft.idctn(coefficients, type=2, norm="ortho")
+    # the first ring holds (1, 0) and the mean; the others are exact
+    penalty = CURVE.penalty(torch.tensor(picture)[None, :, :, None])
+    assert penalty == pytest.approx(0.0, abs=1e-12)
+
+
+def test_steps_move_alpha_to_its_target() -> None:
+    for prior in (CURVE, SLOPE):
+        for alpha in (0.0, 3.5):
+            start = torch.tensor(power_law(alpha, 4, 24, 40, seed=1)).unflatten(0, (2, 2))
+            contract.moves(
+                prior,
+                start.movedim(1, -1),
+                lambda x: float((CURVE.statistic(x) - 2).abs().mean()),
+            )
+
+
+def estimates(pictures: Tensor) -> dict[str, float]:
+    """Mean over channels of every estimator and of the residual."""
+    power = mean_power(pictures)
+    return {
+        "whittle": float(whittle_slope(power).mean()),
+        "radial": float(radial_slope(pictures).mean()),
+        "all": float(all_frequency_slope(power).mean()),
+        "residual": float(residual(power).mean()),
+    }
+
+
+def trained(prior: Spectrum) -> dict[str, float]:
+    """A free latent, white at first, after 300 steps on one form of the penalty alone."""
+    generator = torch.Generator().manual_seed(0)
+    free = torch.randn(1, 32, 32, 4, generator=generator).requires_grad_()
+    optimizer = torch.optim.Adam([free], lr=0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        prior.penalty(free).backward()
+        optimizer.step()
+    assert prior.penalty(free) < 1e-3
+    return estimates(free.detach())
+
+
+def test_matching_the_curve_satisfies_every_estimator() -> None:
+    found = trained(CURVE)
+    for name in ("whittle", "radial", "all"):
+        assert 1.8 <= found[name] <= 2.2, found
+    assert found["residual"] < 0.1
+
+
+def test_matching_the_slope_fools_itself() -> None:
+    found = trained(SLOPE)
+    # its own slope reads 2, no other estimator does, and the gate tells
+    assert abs(found["whittle"] - 2) > 0.3, found
+    assert found["residual"] > 0.45, found
+
+
+def test_wrong_target() -> None:
+    with pytest.raises((UserError, ValueError)):
+        Spectrum(alpha=-1.0)
