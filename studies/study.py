@@ -100,7 +100,7 @@ def main(question: Question, arguments: Sequence[str]) -> int:
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)
     parser.add_class_arguments(StudyConfig, nested_key="study")
-    values = vars(parser.checked(arguments))
+    values = parser.checked(arguments)
     config, settings = build(values), values["study"]
     name = settings.name or question.name
     space = narrowed(question.space(config), settings.space)

@@ -26,6 +26,7 @@ from vlatent.corpus import (
     Sentences,
     batches,
     load,
+    loading,
     stream,
 )
 from vlatent.corpus.files import Line, hold_out, read
@@ -226,7 +227,9 @@ def test_impossible_settings(name: str) -> None:
         DataConfig(**{name: 0})  # type: ignore[arg-type]
 
 
-def test_validation_file_and_what_it_shares(tmp_path: Path, cache: Path) -> None:
+def test_validation_file_and_what_it_shares(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train = write(tmp_path / "train.txt", "one\ntwo\nthree\nfour\n")
     apart = write(tmp_path / "apart.txt", "five\nsix\n")
     shared = write(tmp_path / "shared.txt", "five\ntwo\n four \n")
@@ -237,8 +240,9 @@ def test_validation_file_and_what_it_shares(tmp_path: Path, cache: Path) -> None
     assert corpus.validation.texts == ["five", "six"]
     with pytest.warns(UserWarning, match=r"2 of 3 sentences in .*shared\.txt are in the training"):
         load(DataConfig(train=train, validation=shared, cache=cache, max_length=999))
-    corpus = load(DataConfig(validation=apart, cache=cache))
-    assert (len(corpus.train), len(corpus.validation)) == (5000, 2)
+    monkeypatch.setattr(loading, "default_corpus", lambda: default_corpus(30, 10))
+    corpus = load(DataConfig(validation=apart, cache=cache, max_length=999))
+    assert (len(corpus.train), corpus.validation.texts) == (30, ["five", "six"])
 
 
 # --- holding out ----------------------------------------------------------------------------

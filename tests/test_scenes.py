@@ -179,10 +179,10 @@ def test_the_independent_reader_reads() -> None:
     ]
 
 
-def test_variants_in_thousands_of_pictures() -> None:
+def test_thousands_of_variants_in_pictures() -> None:
     """Original and paraphrases hold in the scene's picture; no counterfactual does."""
     paraphrases, counterfactuals = set(), set()
-    for example in many(250):
+    for example in many(90):
         world = World(example.scene)
         assert world.shows(example.text), example.text
         for kind, text in example.paraphrases():
@@ -217,9 +217,9 @@ def test_every_variant_that_could_be_drawn(seed: int, level: Complexity, wording
 
 def test_equal_meanings_are_equal_for_the_independent_reader() -> None:
     """`parse` and the reader above sort all sentences into the same classes."""
-    texts = [example.text for example in many(300)]
-    texts += [text for example in many(60) for _, text in example.paraphrases()]
-    texts += [text for example in many(60) for _, text in example.counterfactuals()]
+    texts = [example.text for example in many(120)]
+    texts += [text for example in many(30) for _, text in example.paraphrases()]
+    texts += [text for example in many(30) for _, text in example.counterfactuals()]
     by_parse = {text: parse(text) for text in texts}
     by_reader = {text: canonical(text) for text in texts}
     assert (
@@ -409,8 +409,8 @@ def test_default_corpus_shares_no_meaning() -> None:
 
 def test_without_the_check_a_meaning_would_be_shared() -> None:
     """The test above has teeth: drawn blindly, the two parts do overlap."""
-    drawn = [canonical(example.text) for example in generate(5500)]
-    assert set(drawn[:500]) & set(drawn[500:])
+    drawn = [canonical(example.text) for example in generate(1500)]
+    assert set(drawn[:300]) & set(drawn[300:])
 
 
 def test_fixed_sentences() -> None:

@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import yaml
-
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, build, flatten, from_flat, override
+from vlatent.config import Config, build, from_yaml, override
 from vlatent.corpus import load
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
@@ -48,7 +46,7 @@ def train_command(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)
-    config = build(vars(parser.checked(arguments)))
+    config = build(parser.checked(arguments))
     placement(config.training)  # bad input is found before anything is recorded
     corpus_of(config.data)
     config = override(config, {"training.folder": run_folder(config.training)})
@@ -89,11 +87,11 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
     )
     given = parser.checked(arguments)
-    state = checkpoints.load(given.checkpoint)
-    config = from_flat(flatten(yaml.safe_load(state["config"])))
+    state = checkpoints.load(given["checkpoint"])
+    config = from_yaml(state["config"])
     corpus = load(config.data)
-    if given.validation is not None:
-        corpus = load(replace(config.data, validation=given.validation))
+    if given["validation"] is not None:
+        corpus = load(replace(config.data, validation=given["validation"]))
     model = Encoder(config.encoder, corpus.vocabulary_size)
     average = moving_average(model, config.optimizer)
     checkpoints.load_weights(average, state["average"])
@@ -103,7 +101,8 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     evaluation = evaluate(step, averaged, corpus, config.evaluation, config.priors, last=True)
     history = [*history[:-1], evaluation]
     verdict = judge(history, config.training.steps, config.priors)
-    out = given.out or (given.checkpoint if given.checkpoint.is_dir() else given.checkpoint.parent)
+    place: Path = given["checkpoint"]
+    out = given["out"] or (place if place.is_dir() else place.parent)
     recording.pictures(
         MemoryTracker(), out, config, averaged, corpus, history, json.loads(state["log"])
     )

@@ -8,6 +8,7 @@ import sys
 import warnings
 from argparse import ArgumentError
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -22,20 +23,19 @@ class Parser(ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"exit_on_error": False} | settings)
 
-    def checked(self, arguments: Sequence[str]) -> Namespace:
+    def checked(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Parse and build the dataclasses; UserError names the nearest valid key."""
         try:
-            namespace: Namespace = self.instantiate_classes(self.parse_args(list(arguments)))
-            return namespace
+            return _built(self.instantiate(self.parse_args(list(arguments))))
         except ArgumentError as error:
-            files = [b for a, b in pairwise(arguments) if a == "--config"]
+            files = [value for flag, value in pairwise(arguments) if flag == "--config"]
             files += [a.removeprefix("--config=") for a in arguments if a.startswith("--config=")]
             raise UserError(self._explained(str(error), arguments, files)) from None
 
-    def checked_object(self, values: Mapping[str, object]) -> Mapping[str, object]:
+    def checked_object(self, values: Mapping[str, object]) -> dict[str, Any]:
         """The same for nested dictionaries."""
         try:
-            return vars(self.instantiate_classes(self.parse_object(dict(values))))
+            return _built(self.instantiate(self.parse_object(dict(values))))
         except ArgumentError as error:
             raise UserError(self._explained(str(error), [], [])) from None
 
@@ -71,6 +71,20 @@ class Parser(ArgumentParser):
             if difflib.SequenceMatcher(None, name.rpartition(".")[2], leaf).ratio() > 0.75
         ]
         return f"; did you mean {near[0]}?" if near else "; --help lists all keys."
+
+
+def _built(namespace: Namespace) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in vars(namespace).items()}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as Python's own: jsonargparse's PositiveInt is an int that no file format knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)})
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
 
 
 def _plainly(what: str) -> str:

@@ -78,18 +78,11 @@ def override(config: Config, changes: Mapping[str, object]) -> Config:
     return config
 
 
-def from_flat(values: Mapping[str, object]) -> Config:
-    """The config with these dotted names; the others keep their defaults."""
+def from_yaml(text: str) -> Config:
+    """The config that `to_yaml` wrote, checked as on the command line."""
     parser = Parser()
     parser.add_class_arguments(Config, nested_key=None)
-    nested: dict[str, object] = {}
-    for name, value in values.items():
-        *groups, leaf = name.split(".")
-        place = nested
-        for group in groups:
-            place = place.setdefault(group, {})  # type: ignore[assignment]
-        place[leaf] = value
-    return build(parser.checked_object(nested))
+    return build(parser.checked_object(yaml.safe_load(text)))
 
 
 def build(values: Mapping[str, object]) -> Config:
@@ -121,12 +114,7 @@ def _replaced(part: Any, names: Sequence[str], value: object) -> Any:
 def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, Path):
-        return str(value)
-    for kind in (int, float):  # jsonargparse's PositiveInt is an int that YAML does not know
-        if isinstance(value, kind) and not isinstance(value, bool):
-            return kind(value)
-    return value
+    return str(value) if isinstance(value, Path) else value
 
 
 def _leaves(prefix: str, values: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -37,8 +37,8 @@ def test_reference() -> None:
 def pictures_with(density: object, height: int = 48, width: int = 64, count: int = 40) -> Tensor:
     """Pictures a(y) + b(x): their differences down and across are drawn from the density."""
     generator = np.random.default_rng(0)
-    down = density.rvs((count, height, 1), random_state=generator)  # type: ignore[attr-defined]
-    across = density.rvs((count, 1, width), random_state=generator)  # type: ignore[attr-defined]
+    down = density.rvs(size=(count, height, 1), random_state=generator)  # type: ignore[attr-defined]
+    across = density.rvs(size=(count, 1, width), random_state=generator)  # type: ignore[attr-defined]
     return torch.tensor(down.cumsum(1) + across.cumsum(2))[..., None]
 
 

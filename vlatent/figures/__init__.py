@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jaxtyping import Float
+from torch import Tensor
+
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.figures import numbers
 from vlatent.figures.numbers import Pictures
@@ -12,7 +15,7 @@ from vlatent.figures.numbers import Pictures
 def run_figures(
     title: str,
     latent: Pictures,
-    fixed: Pictures,
+    fixed: Float[Tensor, "fixed height width channel"],
     texts: Sequence[str],
     history: Sequence[Evaluation],
     log: Sequence[Mapping[str, float]],

@@ -33,9 +33,9 @@ class Decorrelation(Prior):
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Mean absolute correlation of a channel with each other channel, [..., channel]."""
-        correlation = correlation_matrix(latent)
-        channels = correlation.shape[-1]
-        return (correlation.abs().sum(-1) - 1) / max(channels - 1, 1)
+        correlation = correlation_matrix(latent).abs()
+        own = torch.diagonal(correlation, dim1=-2, dim2=-1)  # 1, but 0 for a constant channel
+        return (correlation.sum(-1) - own) / max(correlation.shape[-1] - 1, 1)
 
     def penalty(self, latent: Latent) -> PerBatch:
         """Mean squared off-diagonal entry of the correlation matrix; equal channels have 1."""

@@ -17,7 +17,7 @@ class Spectrum(Prior):
     """Distance of the power spectrum to 1/f^alpha.
 
     Calibration of the statistic (mean over 32x32 crops of fields P(f) = f^-alpha): it reads
-    1.00 +- 0.03 at alpha = 1, 1.98 at 2, 2.98 at 3. White noise reads 0.07.
+    1.00 +- 0.03 at alpha = 1, 1.99 at 2, 3.01 at 3. White noise reads 0.07.
 
     Target: alpha = 2 (Field 1987; Burton and Moorhead 1987; van der Schaaf and van Hateren 1996,
     1.88 +- 0.43; Tolhurst et al. 1992, range 1.6 to 3.0; Torralba and Oliva 2003).

@@ -20,7 +20,7 @@ class Wavelet(Prior):
     """Distance of the Haar coefficients' sparsity to that of photographs.
 
     Sparsity is mean|c| / rms c of each level and orientation: lower is sparser. Calibration:
-    Gaussian coefficients 0.798, Laplace 0.707, generalized Gaussian of shape 0.7 0.616,
+    Gaussian coefficients 0.798, Laplace 0.707, generalized Gaussian of shape 0.7 0.634,
     of shape 0.5 0.548. Photographs have shapes 0.4 to 0.8 (Mallat 1989; Simoncelli and
     Adelson 1996; Huang and Mumford 1999). The penalty pulls to a natural value: sparsity
     without a bound would make spikes.
@@ -44,7 +44,7 @@ class Wavelet(Prior):
     def penalty(self, latent: Latent) -> PerBatch:
         """Mean over channels, levels and orientations of (log ratio - log wanted ratio)^2.
 
-        Gaussian pictures have about (log(0.798 / 0.616))^2 = 0.067, sparse natural ones near 0.
+        Gaussian pictures have about (log(0.798 / 0.634))^2 = 0.053, sparse natural ones near 0.
         """
         wanted = math.log(generalized_gaussian_ratio(self.shape))
         return (self._log_ratio(latent) - wanted).square().mean((-2, -1))

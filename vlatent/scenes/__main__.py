@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     """Read the arguments, write the files and say so."""
     parser = Parser(prog="python -m vlatent.scenes", description=__doc__)
     parser.add_function_arguments(write)
-    print(write(**vars(parser.checked(arguments))))
+    print(write(**parser.checked(arguments)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,265 @@
+"""A whole study on the smoke config: real SQLite, real MLflow, the real command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import optuna
+import pytest
+import yaml
+from mlflow.entities import Run
+from smoke import CONFIGS, sentences, smoke
+
+from studies import closing
+from studies.study import (
+    Range,
+    StudyConfig,
+    all_failed,
+    counted,
+    narrowed,
+    open_storage,
+    open_study,
+    sampler,
+)
+from vlatent.shapes import UserError
+
+ROOT = Path(__file__).parent.parent
+TRIALS = 6
+
+
+def command(folder: Path, *flags: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "studies.loss_weights", "--config", str(CONFIGS / "smoke.yaml")),
+        *("--training.steps", "12", "--evaluation.count", "4"),
+        *("--data.train", str(sentences(folder)), "--study.trials", str(TRIALS)),
+        *flags,
+    ]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, *flags),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished study: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("study")
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    storage = open_storage(f"sqlite:///{folder / 'studies.db'}")
+    return optuna.load_study(study_name="loss_weights", storage=storage).get_trials()
+
+
+def client(folder: Path) -> tuple[mlflow.MlflowClient, list[Run]]:
+    opened = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = opened.get_experiment_by_name("vlatent")
+    return opened, opened.search_runs([experiment.experiment_id], max_results=1000)
+
+
+def test_the_tracking_database_holds_one_parent_and_every_trial(studied: tuple[Path, str]) -> None:
+    folder, _ = studied
+    opened, runs = client(folder)
+    parents = [run for run in runs if run.data.tags["kind"] == "study"]
+    children = [run for run in runs if run.data.tags["kind"] == "trial"]
+    assert len(parents) == 1
+    assert len(children) == len(runs) - 1 == TRIALS
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
+    expected = {"COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAIL": "FAILED"}
+    by_number = {int(run.data.tags["trial"]): run for run in children}
+    assert sorted(by_number) == list(range(TRIALS))
+    for trial in trials(folder):
+        run = by_number[trial.number]
+        assert run.info.status == expected[trial.state.name]
+        assert trial.user_attrs["run_id"] == run.info.run_id
+        for name, value in trial.params.items():
+            assert float(run.data.params[name]) == pytest.approx(value)
+        assert {"data.train", "encoder.hidden", "training.seed", "optimizer.clip"} <= set(
+            run.data.params
+        )
+        assert {"mlflow.source.name", "version.torch", "version.optuna", "seed", "placement"} <= set(
+            run.data.tags
+        )
+        assert run.inputs.dataset_inputs
+        scores = opened.get_metric_history(run.info.run_id, "score")
+        assert {row.step: pytest.approx(row.value) for row in scores if row.step} == (
+            trial.intermediate_values
+        )
+        losses = opened.get_metric_history(run.info.run_id, "loss")
+        assert [row.step for row in losses] == [0, 10][: 1 + (max(trial.intermediate_values) > 10)]
+        pictures = {file.path for file in opened.list_artifacts(run.info.run_id, "figures")}
+        assert pictures == {
+            f"figures/{name}.png"
+            for name in (
+                *("overview", "spectrum", "montage", "gradients"),
+                *("correlation", "training", "slopes"),
+            )
+        }
+        files = {file.path for file in opened.list_artifacts(run.info.run_id)}
+        assert {"config.yaml", "verdict.md"} <= files
+    pictures = {f.path for f in opened.list_artifacts(parents[0].info.run_id, "figures")}
+    assert pictures == {
+        f"figures/{name}.png"
+        for name in ("history", "importances", "parallel_coordinates", "slices")
+    }
+    assert parents[0].info.status == "FINISHED"
+
+
+def test_trial_0_has_the_starting_weights_and_every_trial_all_constraints(
+    studied: tuple[Path, str],
+) -> None:
+    folder, _ = studied
+    found = trials(folder)
+    assert found[0].params == {
+        "priors.total_variation.weight": 0.1,
+        "priors.wavelet.weight": 0.1,
+        "priors.kurtosis.weight": 0.05,
+        "priors.decorrelation.weight": 0.05,
+        "priors.variance.weight": 0.05,
+    }
+    names = {frozenset(trial.constraints) for trial in found}
+    assert len(names) == 1
+    assert {"spectrum", "decorrelation", "plateau", "checkerboard"} <= set(names.pop())
+
+
+def test_the_last_screen_says_what_was_found_and_what_to_do_next(studied: tuple[Path, str]) -> None:
+    folder, printed = studied
+    assert "Trial 0, the starting weights, against trial" in printed
+    assert "criterion" in printed
+    assert "of its variance lies between sentences" in " ".join(printed.split())
+    assert "vlatent train --config runs/loss_weights/" in printed
+    assert "mlflow ui" in printed
+    written = next((folder / "runs" / "loss_weights").glob("*.yaml"))
+    config = yaml.safe_load(written.read_text())
+    best = next(t for t in trials(folder) if f"against trial {t.number}" in printed)
+    for name, value in best.params.items():
+        _, prior, _ = name.split(".")
+        assert config["priors"][prior]["weight"] == pytest.approx(value, rel=1e-3)
+
+
+def test_running_again_trains_nothing_and_prints_the_same(studied: tuple[Path, str]) -> None:
+    folder, printed = studied
+    before = [(t.number, t.value, t.datetime_complete) for t in trials(folder)]
+    again = run(folder)
+    assert again.returncode == 0, again.stderr
+    assert [(t.number, t.value, t.datetime_complete) for t in trials(folder)] == before
+    verdict = printed[printed.index("Trial 0, the starting") :]
+    assert verdict in again.stdout
+
+
+def test_another_space_or_corpus_under_the_same_name_is_refused(
+    studied: tuple[Path, str],
+) -> None:
+    folder, _ = studied
+    other = run(folder, "--optimizer.learning_rate", "1e-3")
+    assert other.returncode == 2
+    assert "optimizer.learning_rate was 0.004, is 0.001" in other.stderr
+    assert "--study.name loss_weights-2" in other.stderr
+    assert "Traceback" not in other.stderr
+    assert len(trials(folder)) == TRIALS
+
+
+def test_an_interrupted_study_continues_to_the_same_trials(
+    studied: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, _ = studied
+    process = subprocess.Popen(
+        command(tmp_path), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("trial   2"):
+            time.sleep(0.3)  # somewhere inside the next trial
+            process.send_signal(signal.SIGINT)
+            break
+    process.stdout.read()
+    assert process.wait(60) == 130
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    kept = [t for t in trials(tmp_path) if not t.user_attrs.get("interrupted")]
+    assert [(t.params, t.value, t.state) for t in kept] == [
+        (t.params, t.value, t.state) for t in trials(folder)
+    ]
+    _, runs = client(tmp_path)
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+    assert len([run for run in runs if run.data.tags["kind"] == "study"]) == 1
+
+
+def test_the_sampler_depends_on_the_seed_and_the_finished_trials() -> None:
+    def draws(seed: int, finished: int) -> float:
+        study = optuna.create_study(sampler=sampler(StudyConfig(seed=seed), finished))
+        return study.ask().suggest_float("x", 0, 1)
+
+    assert draws(0, 3) == draws(0, 3)
+    assert len({draws(0, 3), draws(0, 4), draws(1, 3)}) == 3
+
+
+def test_the_best_trial_is_feasible_or_the_nearest_one() -> None:
+    study = optuna.create_study(direction="maximize")
+
+    def add(value: float, margins: dict[str, float]) -> None:
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        for name, margin in margins.items():
+            trial.set_constraint(name, margin)
+        study.tell(trial, value)
+
+    add(6.9, {"kurtosis": 0.2, "plateau": -1.0})
+    add(6.8, {"kurtosis": 0.1, "plateau": 0.5})
+    found = closing.best(study)
+    assert found is not None
+    assert found.number == 0  # its worst margin is 0.2
+    add(4.1, {"kurtosis": -0.1, "plateau": 0.0})
+    add(5.2, {"kurtosis": -0.1, "plateau": -0.1})
+    found = closing.best(study)
+    assert found is not None
+    assert found.number == 3
+
+
+def test_ranges_can_be_narrowed_but_not_invented() -> None:
+    space = {"priors.kurtosis.weight": Range(1e-3, 1.0)}
+    assert narrowed(space, {"priors.kurtosis.weight": (0.01, 0.1)}) == {
+        "priors.kurtosis.weight": Range(0.01, 0.1)
+    }
+    with pytest.raises(UserError, match=r"study\.space has no priors\.kurtosi\.weight"):
+        narrowed(space, {"priors.kurtosi.weight": (0.01, 0.1)})
+    with pytest.raises(UserError, match=r"0 < low < high"):
+        narrowed(space, {"priors.kurtosis.weight": (0.1, 0.01)})
+
+
+def test_a_study_in_which_all_trials_fail_stops_early(tmp_path: Path) -> None:
+    settings = StudyConfig(storage=f"sqlite:///{tmp_path / 'studies.db'}")
+    config = smoke(tmp_path)
+    study = open_study("failing", settings, config, {}, "fingerprint")
+    for _ in range(5):
+        assert not all_failed(study)
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert all_failed(study)
+    assert len(counted(study)) == 5
+
+
+def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
+    for url in ("sqlite:////nowhere/at/all/studies.db", "nonsense://x", "postgresql://127.0.0.1:9/x"):
+        with pytest.raises(UserError, match=r"study\.storage .* cannot be used") as error:
+            open_storage(url)
+        assert "\n" not in str(error.value)
