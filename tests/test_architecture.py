@@ -1,0 +1,106 @@
+"""What the rooms promise: a prior has its file and its test, an outside tool has one door."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+from vlatent.priors import Prior, Priors
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
+DOORS = {
+    "mlflow": {"vlatent/tracking.py", "analysis/runs.py"},
+    "optuna": {"studies/", "analysis/importance.py"},
+    "matplotlib": {"vlatent/figures/", "analysis/", "studies/closing.py"},
+}
+PRIORS = [field.name for field in fields(Priors)]
+
+
+def sources() -> list[Path]:
+    return sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Top-level package of every import, wherever in the file it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+def through_a_wall(tool: str, file: str, source: str) -> bool:
+    if tool not in imported(ast.parse(source)):
+        return False
+    return not any(file == door or (door[-1] == "/" and file.startswith(door)) for door in DOORS[tool])
+
+
+@pytest.mark.parametrize("tool", DOORS)
+def test_outside_tools_have_their_doors(tool: str) -> None:
+    files = {file.relative_to(ROOT).as_posix(): file.read_text("utf-8") for file in sources()}
+    assert len(files) > 20
+    assert [file for file, source in files.items() if through_a_wall(tool, file, source)] == []
+
+
+def test_a_hole_in_a_wall_is_seen() -> None:
+    for hole in ("import mlflow", "from mlflow.entities import Run", "def f():\n    import mlflow"):
+        assert through_a_wall("mlflow", "vlatent/training.py", hole)
+        assert not through_a_wall("mlflow", "vlatent/tracking.py", hole)
+    assert through_a_wall("matplotlib", "vlatent/training.py", "import matplotlib.pyplot as plt")
+    assert not through_a_wall("optuna", "vlatent/training.py", "# import optuna")
+
+
+def test_the_library_imports_no_room_around_it() -> None:
+    for file in (ROOT / "vlatent").rglob("*.py"):
+        rooms = set(imported(ast.parse(file.read_text("utf-8"))))
+        assert not rooms & {"studies", "ablations", "analysis", "benchmarks", "tests"}, file
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_prior_has_its_file_and_its_test(name: str) -> None:
+    prior = getattr(Priors(), name)
+    assert type(prior).__name__ == "".join(word.capitalize() for word in name.split("_"))
+    assert Path(inspect.getfile(type(prior))) == ROOT / "vlatent" / "priors" / f"{name}.py"
+    test = ROOT / "tests" / "test_priors" / f"test_{name}.py"
+    assert test.is_file()
+    assert "contract.CHECKS" in test.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_prior_says_how_it_is_calibrated(name: str) -> None:
+    prior = type(getattr(Priors(), name))
+    assert "Calibration" in (inspect.getdoc(prior) or "")
+    assert any(character.isdigit() for character in inspect.getdoc(prior) or "")
+    for method in (prior.statistic, prior.penalty):
+        assert method.__doc__, method
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_prior_is_a_frozen_component_of_its_own(name: str) -> None:
+    prior = type(getattr(Priors(), name))
+    assert prior.__bases__ == (Prior,)
+    assert is_dataclass(prior)
+    assert prior.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert "search" in vars(prior)
+    assert "weight" in prior.__annotations__
+    assert inspect.signature(prior.penalty).parameters.keys() == {"self", "latent"}
+    assert inspect.signature(prior.statistic).parameters.keys() == {"self", "latent"}
+    source = Path(inspect.getfile(prior)).read_text("utf-8")
+    others = {f"vlatent.priors.{other}" for other in PRIORS if other != name}
+    modules = {
+        node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)
+    }
+    assert not modules & others
+
+
+def test_no_file_of_a_prior_or_of_its_test_is_left_over() -> None:
+    files = {file.stem for file in (ROOT / "vlatent" / "priors").glob("*.py")}
+    assert files - {"__init__", "base"} == set(PRIORS)
+    tests = {file.stem for file in (ROOT / "tests" / "test_priors").glob("test_*.py")}
+    assert tests == {f"test_{name}" for name in PRIORS}

@@ -1,0 +1,24 @@
+"""mlflow's one door: what a run measures is kept, and a store that fails never costs a measurement.
+
+A tracker hands its calls to the store in their order. When the store does not take one, that call
+and all later ones go to a journal on disk, and from there to the store as soon as it is back: at a
+later flush, at the end of the run, or by `deliver`. A call may reach the store twice without being
+seen twice: metrics keep the time at which they were measured, and a store ignores a row it has.
+"""
+
+from vlatent.tracking.mlflow_tracker import MlflowTracker, deliver, open_run, reopen_run
+from vlatent.tracking.store import find_run, view_command
+from vlatent.tracking.tracker import MemoryTracker, Status, Tracker, TrackingConfig
+
+__all__ = [
+    "MemoryTracker",
+    "MlflowTracker",
+    "Status",
+    "Tracker",
+    "TrackingConfig",
+    "deliver",
+    "find_run",
+    "open_run",
+    "reopen_run",
+    "view_command",
+]

@@ -1,0 +1,277 @@
+"""The store behind the trackers: a database, or the server before one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import logging
+import os
+import re
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vlatent.shapes import UserError
+from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name
+from vlatent.tracking.tracker import TrackingConfig
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+KEY = "vlatent.key"  # our name of a run, known before the store has given its own
+DEFAULT = "sqlite:///mlflow.db"
+
+SETTINGS = {  # unless the environment says something else
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the journal is what tries again
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PGCONNECT_TIMEOUT": "5",
+}
+
+
+def find_run(tracking: TrackingConfig, tags: Mapping[str, str]) -> str | None:
+    """Id of the newest run that has all these tags; None when there is none.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    address = address_of(tracking)
+    with usable(address) as client:
+        experiment = experiment_id(address, tracking.experiment)
+        order = ["attributes.start_time DESC"]
+        runs = client.search_runs([experiment], _having(tags), order_by=order, max_results=1)
+        run_id: str | None = runs[0].info.run_id if runs else None
+        return run_id
+
+
+def view_command(tracking: TrackingConfig) -> str:
+    """What shows the runs: a command line, or the address of the server."""
+    address = address_of(tracking)
+    if is_server(address):
+        return shown(address)
+    # A bare `mlflow ui` shows ./mlflow.db whatever MLFLOW_TRACKING_URI says, unless there are old
+    # files in ./mlruns: they take precedence.
+    bare = address == address_of(TrackingConfig(uri=DEFAULT))
+    if bare and not any(Path("mlruns").glob("[0-9]*/meta.yaml")):
+        return "mlflow ui"
+    return f"mlflow ui --backend-store-uri {shown(address)}"
+
+
+def new_run(
+    tracking: TrackingConfig, name: str, parent: str | None, tags: Mapping[str, object]
+) -> Call:
+    """What is enough to make a run, now or later."""
+    key = uuid.uuid4().hex
+    parents = {"mlflow.parentRunId": parent} if parent else {}
+    return {
+        "call": "run",
+        "key": key,
+        "run_id": None,
+        "experiment": tracking.experiment,
+        "name": name,
+        "start": milliseconds(),
+        "tags": _context() | valid(tags, TAG_LENGTH) | parents | {KEY: key},
+    }
+
+
+def make_run(client: MlflowClient, address: str, run: Call) -> str:
+    """Id of the run, which is made when need be."""
+    experiment = experiment_id(address, run["experiment"])
+    # An earlier attempt may have made it although no answer came back.
+    earlier = client.search_runs([experiment], _having({KEY: run["key"]}), max_results=1)
+    [made] = earlier or [client.create_run(experiment, run["start"], run["tags"], run["name"])]
+    run_id: str = made.info.run_id
+    return run_id
+
+
+@functools.cache
+def client_of(address: str) -> MlflowClient:
+    """One client for a store and a process: it holds the connections."""
+    import mlflow
+
+    if is_server(address):
+        return mlflow.MlflowClient(address, address)
+    if "://" not in address or address.startswith("file:"):
+        raise UserError(
+            f"{_setting(address)} {address!r} is neither a database (sqlite:///mlflow.db) nor a "
+            "server (http://…); for a folder of old runs, `mlflow migrate-filestore` makes a "
+            "database"
+        )
+    with _alone(address):
+        _check_database(address)
+        return mlflow.MlflowClient(address, address)
+
+
+def _check_database(address: str) -> None:
+    """Refuse what MLflow would wait for minutes to reach, or would put its tables into."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(address)
+    tables = set(sqlalchemy.inspect(engine).get_table_names())
+    engine.dispose()
+    foreign = tables - {"alembic_version"} and "experiments" not in tables
+    if foreign or "studies" in tables:
+        raise UserError(
+            f"{_setting(address)} {shown(address)} is the database of another program (its tables: "
+            f"{', '.join(sorted(tables)[:3])} …); MLflow needs one of its own"
+        )
+
+
+@contextlib.contextmanager
+def _alone(address: str) -> Iterator[None]:
+    """One process at a time: MLflow's migrations of a new database race."""
+    lock = os.open(_home(address), os.O_RDONLY)  # a folder can be locked and leaves no file behind
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+@functools.cache
+def experiment_id(address: str, name: str) -> str:
+    """Id of the experiment, which is made or restored when need be."""
+    from mlflow.exceptions import MlflowException
+
+    client = client_of(address)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        # A server knows where its pictures are. A database does not: without an absolute place
+        # they would land below whichever directory a run happens to be started in.
+        place = None if is_server(address) else str(_home(address) / "mlartifacts")
+        # Else the pages open on views for chat applications.
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        try:
+            made: str = client.create_experiment(name, place, kind)
+            return made
+        except MlflowException as error:
+            experiment = client.get_experiment_by_name(name)
+            if error.error_code != "RESOURCE_ALREADY_EXISTS" or experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+        logger.warning("tracking: experiment %r had been deleted and is restored", name)
+    place = experiment.artifact_location
+    behind_server = place.startswith("mlflow-artifacts:") and not is_server(address)
+    # mlflow would make the folder here, where the server's machine does not see it.
+    elsewhere = place.startswith("/") and not Path(place).parent.is_dir()
+    if behind_server or elsewhere:
+        raise UserError(
+            f"tracking.experiment {name!r} keeps its pictures in {place}, which "
+            f"{shown(address)} cannot be used for here; give another tracking.experiment"
+        )
+    known: str = experiment.experiment_id
+    return known
+
+
+def address_of(tracking: TrackingConfig) -> str:
+    """The store's address, the same in whichever directory it is used."""
+    uri = tracking.uri
+    if uri is None:
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT  # MLflow, too, takes empty for unset
+    scheme, separator, file = uri.partition(":///")
+    if scheme.startswith("sqlite") and separator and file != ":memory:":
+        return f"{scheme}:///{Path(file).absolute()}"
+    return uri.rstrip("/")
+
+
+def _home(address: str) -> Path:
+    """The folder in which a database lies, or that stands in for it."""
+    scheme, _, file = address.partition(":///")
+    home = Path(file).parent if scheme.startswith("sqlite") else Path.cwd()
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _setting(address: str) -> str:
+    """What the user has to correct."""
+    variable = "MLFLOW_TRACKING_URI"
+    by_default = address == address_of(TrackingConfig())
+    return variable if os.environ.get(variable) and by_default else "tracking.uri"
+
+
+def is_server(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
+def shown(address: str) -> str:
+    """The address without its password."""
+    return re.sub(r"//([^/:@]*):[^/@]*@", r"//\1:***@", address)
+
+
+@contextlib.contextmanager
+def usable(address: str) -> Iterator[MlflowClient]:
+    """Tell the user in one line why a store cannot be used."""
+    try:
+        with quiet():
+            yield client_of(address)
+    except UserError:
+        raise
+    except Exception as error:
+        way_out = "start its server, correct it" if is_server(address) else "correct it"
+        raise UserError(
+            f"{_setting(address)} {shown(address)} cannot be used ({reason(error)}); {way_out}, or "
+            "leave it away to record in ./mlflow.db"
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries from printing at length what they raise as well."""
+    for setting, value in SETTINGS.items():
+        os.environ.setdefault(setting, value)
+    import mlflow  # noqa: F401, sets the levels of its loggers when it is first imported
+
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3")]
+    levels = [each.level for each in loggers]
+    try:
+        for each in loggers:
+            each.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what lies at the root of an error."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _having(tags: Mapping[str, str]) -> str:
+    """MLflow's filter for runs that have all these tags."""
+    terms = []
+    for name, value in tags.items():
+        quote = '"' if "'" in value else "'"
+        terms.append(f"tags.`{valid_name(name)}` = {quote}{value}{quote}")
+    return " and ".join(terms)
+
+
+@functools.cache
+def _context() -> dict[str, str]:
+    """Labels for the command, its user and the commit of this code."""
+    with quiet():
+        from mlflow.tracking.context.registry import resolve_tags
+
+        labels: dict[str, str] = resolve_tags()
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit, status = (
+            subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
+            for command in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (OSError, subprocess.CalledProcessError):  # installed, or a checkout without a commit
+        return labels
+    return labels | {
+        "mlflow.source.git.commit": commit.strip(),
+        "vlatent.git.dirty": str(bool(status)).lower(),
+    }
