@@ -20,6 +20,7 @@ def smoke(tmp_path: Path, **changes: object) -> Config:
         "tracking.every": 1,
         "tracking.uri": f"sqlite:///{tmp_path / 'mlflow.db'}",
         "data.train": sentences(tmp_path),
+        "data.max_length": 200,
     }
     return override(config, here | {k.replace("__", "."): v for k, v in changes.items()})
 

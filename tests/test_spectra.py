@@ -144,13 +144,24 @@ def test_estimators_are_the_references(height: int, width: int) -> None:
 
 
 def test_whittle_converges_from_far_away() -> None:
-    for alpha in (-3.0, 0.0, 6.0, 12.0):
+    for alpha in (-3.0, 0.0, 6.0):
         f = frequencies(24, 40, torch.float64, CPU).cycles.clamp(min=1e-3)
         noise = torch.from_numpy(np.random.default_rng(0).exponential(size=(24, 40)))
         power = (f**-alpha * noise)[None]
         wanted = references.whittle(power[0].numpy()) + 0.08
         assert whittle_slope(power).item() == pytest.approx(wanted, abs=1e-5)
         assert whittle_slope(power, iterations=40).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_whittle_is_not_led_astray_by_nulls() -> None:
+    # least squares, where the search begins, sees deep nulls at low frequencies as a rising line
+    cycles = frequencies(32, 32, torch.float64, CPU).cycles
+    power = torch.from_numpy(np.random.default_rng(0).exponential(size=(1, 32, 32)))
+    power[0, (cycles > 0) & (cycles < 0.1) & (torch.arange(32) % 3 > 0)] = 1e-8
+    assert all_frequency_slope(power).item() < -3
+    wanted = references.whittle(power[0].numpy()) + 0.08
+    assert abs(wanted) < 0.5
+    assert whittle_slope(power).item() == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
@@ -178,9 +189,7 @@ def test_leading_axes_are_a_loop() -> None:
     rows = torch.stack([oblong(24, 40), oblong(24, 40).flip(0) + oblong(24, 40)])
     for row in range(2):
         for number in (whittle_slope, residual, all_frequency_slope):
-            torch.testing.assert_close(
-                number(mean_power(rows))[row], number(mean_power(rows[row]))
-            )
+            torch.testing.assert_close(number(mean_power(rows))[row], number(mean_power(rows[row])))
         torch.testing.assert_close(radial_slope(rows)[row], radial_slope(rows[row]))
         found, one = checkerboard(power_spectrum(rows)), checkerboard(power_spectrum(rows[row]))
         torch.testing.assert_close(found.largest[row], one.largest)
@@ -209,9 +218,7 @@ def test_white_noise_reads_a_little_above_zero() -> None:
 
 def test_pooling_makes_the_slope_of_record_surer() -> None:
     batches = crops(2).unflatten(0, (25, 8))
-    assert whittle_slope(mean_power(batches)).std().item() == pytest.approx(
-        0.1 / 8**0.5, rel=0.5
-    )
+    assert whittle_slope(mean_power(batches)).std().item() == pytest.approx(0.1 / 8**0.5, rel=0.5)
 
 
 @pytest.mark.parametrize(("alpha", "bias"), [(1.0, -0.11), (2.0, -0.10), (3.0, -0.31)])

@@ -37,7 +37,8 @@ def command(folder: Path, *flags: str) -> list[str]:
     return [
         *(sys.executable, "-m", "studies.loss_weights", "--config", str(CONFIGS / "smoke.yaml")),
         *("--training.steps", "12", "--evaluation.count", "4"),
-        *("--data.train", str(sentences(folder)), "--study.trials", str(TRIALS)),
+        *("--data.train", str(sentences(folder)), "--data.max_length", "200"),
+        *("--study.trials", str(TRIALS)),
         *flags,
     ]
 

@@ -37,7 +37,7 @@ def test_a_run_depends_on_its_seed_alone(tmp_path: Path) -> None:
     results = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.manual_seed(99)
-        np.random.seed(len(name))
+        np.random.seed(len(name))  # noqa: NPY002 - the global state is the point
         config = smoke(tmp_path, training__folder=tmp_path / name, training__seed=seed)
         results[name] = train(config, MemoryTracker())
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
@@ -147,7 +147,7 @@ def test_an_infinite_gradient_is_found_though_the_loss_is_finite(
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
     train(smoke(tmp_path), MemoryTracker())
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
-    with pytest.raises(UserError, match="holds a run already.*--training.resume"):
+    with pytest.raises(UserError, match=r"holds a run already.*--training\.resume"):
         train(smoke(tmp_path, training__seed=5), MemoryTracker())
     with pytest.raises(UserError, match="has done 12 of 12 steps"):
         train(smoke(tmp_path, training__resume=tmp_path / "run"), MemoryTracker())

@@ -19,6 +19,7 @@ from vlatent.optimization import moving_average
 from vlatent.screen import (
     console,
     dependence_lines,
+    print_evaluation,
     progress_display,
     verdict_table,
 )
@@ -49,11 +50,15 @@ def train_command(arguments: Sequence[str]) -> int:
     config = build(parser.checked(arguments))
     placement(config.training)  # bad input is found before anything is recorded
     corpus_of(config.data)
+    if config.training.resume is not None:
+        checkpoints.load(config.training.resume)
     config = override(config, {"training.folder": run_folder(config.training)})
     tracker = open_run(config.tracking, "train", tags={"kind": "train"})
     try:
         with progress_display() as progress:
-            result = train(config, tracker, progress=progress)
+            result = train(
+                config, tracker, None if console.is_terminal else print_evaluation, progress
+            )
     except Diverged as error:
         tracker.close("FAILED", str(error))
         raise UserError(str(error)) from None

@@ -305,7 +305,7 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
         margin = prior.margin(statistic)
         if margin is not None and prior.criterion is not None:
             low, mean, high = statistic.min(), statistic.mean(), statistic.max()
-            found = f"{mean:.3g} ({low:.2g} to {high:.2g})"
+            found = f"{_short(mean)} ({_short(low)} to {_short(high)})"
             criteria.append(Criterion(name, prior.criterion, found, margin))
     criteria += [
         Criterion(
@@ -323,7 +323,7 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
         ),
         Criterion(
             "finite",
-            "every value",
+            "every value of the latent",
             "yes" if last.metrics["finite"] else "no",
             -1.0 if last.metrics["finite"] else VIOLATED,
         ),
@@ -379,6 +379,11 @@ def _recent(history: Sequence[Evaluation], steps: int) -> list[Evaluation]:
         if len(recent) < CONSECUTIVE and recent[-1].step - evaluation.step >= APART * steps - 1:
             recent.append(evaluation)
     return recent
+
+
+def _short(value: Tensor) -> str:
+    """Three digits at least, never with an exponent for what people read as whole numbers."""
+    return f"{float(value):.0f}" if abs(float(value)) >= 100 else f"{float(value):.3g}"
 
 
 def _bounded(criterion: Criterion) -> Criterion:

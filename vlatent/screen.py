@@ -26,6 +26,17 @@ def progress_display() -> Progress:
     )
 
 
+def print_evaluation(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
+    """One line an evaluation, for logs and other places without a progress bar."""
+    broken = [criterion.name for criterion in verdict.criteria if not criterion.holds]
+    alpha = evaluation.channels["spectrum"]
+    console.print(
+        f"step {step}: alpha {min(alpha):.2f} to {max(alpha):.2f}, "
+        f"{evaluation.metrics['channels_in_band']:.0f} of {len(alpha)} channels in band"
+        + (f"; violates {', '.join(broken)}" if broken else "; passes every criterion")
+    )
+
+
 def verdict_table(verdict: Verdict, title: str) -> Table:
     """The criteria with what was wanted and found."""
     table = Table(title=title, title_justify="left", title_style="bold")

@@ -20,9 +20,7 @@ def test_contract(check: contract.Check) -> None:
 
 
 def test_reference() -> None:
-    contract.agrees(
-        PRIOR, references.total_variation_statistic, references.total_variation_penalty
-    )
+    contract.agrees(PRIOR, references.total_variation_statistic, references.total_variation_penalty)
 
 
 def test_statistic_sees_the_scale_and_normalized_does_not() -> None:

@@ -90,9 +90,7 @@ def test_calibration_of_the_statistic(shape: float, ratio: float) -> None:
     density = stats.gennorm(shape)
 
     def bands(height: int, width: int) -> tuple[np.ndarray, ...]:
-        return tuple(
-            density.rvs((40, height, width), random_state=generator) for _ in range(3)
-        )
+        return tuple(density.rvs((40, height, width), random_state=generator) for _ in range(3))
 
     coefficients = [np.zeros((40, 8, 8)), bands(8, 8), bands(16, 16), bands(32, 32)]
     pictures = pywt.waverec2(coefficients, "haar", axes=(1, 2))
