@@ -262,6 +262,8 @@ MARKS: dict[Kind, dict[str, Any]] = {
     "failed": {"marker": "|", "mec": BAD, "ms": 9, "mew": 1.6},
 }
 STAR: dict[str, Any] = {"marker": "*", "mfc": COLORS[5], "mec": INK, "ms": 15, "mew": 0.9}
+WINNING_LINE: dict[str, Any] = {"color": COLORS[1], "lw": 3.0}
+START_LINE: dict[str, Any] = {"color": INK, "lw": 1.4, "ls": (0, (4, 2))}
 START: dict[str, Any] = {"marker": "D", "mfc": "none", "mec": INK, "ms": 10, "mew": 1.3}
 
 
@@ -399,24 +401,8 @@ def _parallel_coordinates(
     score = score_axis(drawn)
     places = parallel_positions(drawn, axes, score)
     good = np.array([trial.kind == "feasible" for trial in drawn], dtype=bool)
-    winner = chosen(drawn)
     scores = np.array([trial.score for trial in drawn if trial.kind == "feasible"], dtype=float)
-    bold: dict[str, Any] = {"color": COLORS[1], "lw": 3.0}
-    start: dict[str, Any] = {"color": INK, "lw": 1.4, "ls": (0, (4, 2))}
-    entries: list[Entry] = []
-    if good.any():
-        low, high = scores.min(), scores.max()
-        words = f"{digits(low)} (light) to {digits(high)} (dark)" if low < high else digits(low)
-        ramp = _shades(np.linspace(low, high, 5))
-        samples = [{"marker": "s", "ms": 5, "color": color} for color in ramp]
-        entries.append((f"{good.sum()} feasible, score {words}", samples))
-    if not good.all():
-        entries.append((f"{(~good).sum()} infeasible", [{"color": FAINT, "lw": 1.0}]))
-    if winner is not None:
-        entries.append((_called(winner), [bold]))
-    if any(trial.number == 0 for trial in drawn):
-        entries.append(("trial 0: the starting weights", [start]))
-
+    winner = chosen(drawn)
     short = short_names(list(axes))
     height = 360
     ticks = [axis.ticks(20 / height) for axis in (*axes.values(), score)]
@@ -435,7 +421,11 @@ def _parallel_coordinates(
         "pruned and failed trials are left out."
     )
     page, top = _sheet(
-        title, "Parallel coordinates", words + _pattern(short), entries, head + height + 28
+        title,
+        "Parallel coordinates",
+        words + _pattern(short),
+        _lines_legend(drawn),
+        head + height + 28,
     )
     left = max(24.0, 12 + max(measured(line, NORMAL) for line in labels[0].split("\n")) * BOLD / 2)
     width = WIDTH - left - right
@@ -457,21 +447,44 @@ def _parallel_coordinates(
     draw(places[good][rising], 2, colors=_shades(scores[rising]), linewidths=1.3 if few else 0.9)
     for trial, row in zip(drawn, places, strict=True):
         if trial is winner:
-            panel.plot(across, row, marker="o", ms=6, clip_on=False, zorder=4, **bold)
+            panel.plot(across, row, marker="o", ms=6, clip_on=False, zorder=4, **WINNING_LINE)
         if trial.number == 0:
-            panel.plot(across, row, clip_on=False, zorder=5, **start)
+            panel.plot(across, row, clip_on=False, zorder=5, **START_LINE)
+    panel.vlines(across, 0, 1, color=INK, lw=1.2, clip_on=False, zorder=6)
+    crossings = [(index, place) for index, marks in enumerate(ticks) for place, _ in marks]
+    panel.plot(*zip(*crossings, strict=True), "_", ms=7, color=INK, clip_on=False, zorder=6)
     for index, (marks, label) in enumerate(zip(ticks, labels, strict=True)):
         lift = tall[0] if index % levels else 0
-        panel.plot([index] * 2, [1, 1 + lift / height], color=FAINT, lw=0.8, clip_on=False)
-        panel.plot([index] * 2, [0, 1], color=INK, lw=1.2, clip_on=False, zorder=6)
+        if lift:
+            panel.plot([index] * 2, [1, 1 + lift / height], color=FAINT, lw=0.8, clip_on=False)
         at, below = left + width * index / max(len(axes), 1), top + head - 10 - lift
         page.text(at, below, label, ha="center", va="bottom", weight="bold")
         for place, value in marks:
-            panel.plot(index, place, "_", ms=7, color=INK, clip_on=False, zorder=6)
             panel.text(index + 5 / pitch, place, value, zorder=7, **beside)
     if not drawn:
         _say(panel, "no trial was trained to the end")
     return page
+
+
+def _lines_legend(drawn: Sequence[TrialRow]) -> list[Entry]:
+    """What the lines of the parallel coordinates mean, and how many there are of each."""
+    scores = [trial.score or 0.0 for trial in drawn if trial.kind == "feasible"]
+    entries: list[Entry] = []
+    if scores:
+        low, high = min(scores), max(scores)
+        words = f"{digits(low)} (light) to {digits(high)} (dark)" if low < high else digits(low)
+        ramp = _shades(np.linspace(low, high, 5))
+        samples = [{"marker": "s", "ms": 5, "color": color} for color in ramp]
+        entries.append((f"{len(scores)} feasible, score {words}", samples))
+    if len(drawn) > len(scores):
+        gray = {"color": FAINT, "lw": 1.0}
+        entries.append((f"{len(drawn) - len(scores)} infeasible", [gray]))
+    winner = chosen(drawn)
+    if winner is not None:
+        entries.append((_called(winner), [WINNING_LINE]))
+    if any(trial.number == 0 for trial in drawn):
+        entries.append(("trial 0: the starting weights", [START_LINE]))
+    return entries
 
 
 def _slices(title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]) -> Page:
@@ -486,9 +499,8 @@ def _slices(title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]) ->
     heads = [max(lines[at : at + columns]) * LINE + 6 for at in range(0, len(axes), columns)]
     bottoms = np.cumsum([head + height + 38 for head in heads]).tolist()
     words = "score against the value of each parameter."
-    page, top = _sheet(
-        title, "Slices", words + _pattern(short), _marks_legend(trials), bottoms[-1] if bottoms else 0
-    )
+    body = bottoms[-1] if bottoms else 0
+    page, top = _sheet(title, "Slices", words + _pattern(short), _marks_legend(trials), body)
     for index, (name, axis) in enumerate(axes.items()):
         row, column = divmod(index, columns)
         at = left + column * (width + between)
@@ -627,7 +639,7 @@ def _shades(scores: Float[np.ndarray, " trial"]) -> Float[np.ndarray, "trial 4"]
 
 def _called(winner: TrialRow) -> str:
     word = "best" if winner.kind == "feasible" else "nearest to feasible"
-    return f"{word}: trial {winner.number}, score {winner.score:.3g}"
+    return f"{word}: trial {winner.number}, score {digits(winner.score or 0.0)}"
 
 
 def _pattern(short: Mapping[str, str]) -> str:
