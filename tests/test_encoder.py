@@ -189,6 +189,16 @@ def test_rotary_by_hand() -> None:
 
 
 @torch.no_grad()
+def test_where_a_sentence_begins_is_nothing() -> None:
+    model = encoder()
+    words = sentence(6, 0)
+    late = torch.cat([torch.full((9,), 7), words])[None]
+    found = model(late, torch.arange(15)[None] >= 9)
+    # angles are kept in fp32, so equal distances are equal to its rounding
+    torch.testing.assert_close(found, alone(model, words), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
 def test_order_of_words_matters() -> None:
     model = encoder()
     words = torch.tensor([3, 14, 15, 9, 26])

@@ -279,25 +279,27 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
     """The criteria of phase 1 at the last evaluation of a run of `steps` steps."""
     last = history[-1]
     recent = _recent(history, steps)
-    counts = [evaluation.metrics["channels_in_band"] for evaluation in recent]
+    # Tensors, because Python's min, max and sorted can lose a NaN.
+    counts = torch.tensor([evaluation.metrics["channels_in_band"] for evaluation in recent])
     enough = len(recent) == CONSECUTIVE
-    residuals = sorted(last.channels["residual"])[:CHANNELS_NEEDED]
-    variation = [fmean(evaluation.channels["total_variation"]) for evaluation in recent]
-    change = (max(variation) - min(variation)) / max(min(variation), 1e-30)
-    largest = max(last.channels["checkerboard_largest"])
-    excess = max(last.channels["checkerboard_mean"])
+    gate = float(torch.tensor(last.channels["residual"]).sort().values[:CHANNELS_NEEDED][-1])
+    variation = torch.tensor([fmean(e.channels["total_variation"]) for e in recent])
+    change = float((variation.amax() - variation.amin()) / variation.amin().clamp(min=1e-30))
+    largest = torch.tensor(last.channels["checkerboard_largest"]).amax()
+    excess = torch.tensor(last.channels["checkerboard_mean"]).amax()
+    board = torch.stack([largest / CHECKERBOARD_LIMITS[0], excess / CHECKERBOARD_LIMITS[1]])
     criteria = [
         Criterion(
             "spectrum",
             f"{CHANNELS_NEEDED} channels in band, {CONSECUTIVE} evaluations in a row",
             ", ".join(f"{count:.0f}" for count in counts),
-            CHANNELS_NEEDED - min(counts) if enough else VIOLATED,
+            CHANNELS_NEEDED - float(counts.amin()) if enough else VIOLATED,
         ),
         Criterion(
             "residual",
             f"{CHANNELS_NEEDED} channels below {RESIDUAL_LIMIT}",
-            f"{residuals[-1]:.2f}",
-            residuals[-1] / RESIDUAL_LIMIT - 1,
+            f"{gate:.2f}",
+            gate / RESIDUAL_LIMIT - 1,
         ),
     ]
     for name, prior in priors:
@@ -319,7 +321,7 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
             f"finest at most {CHECKERBOARD_LIMITS[0]:g} x the fitted line "
             f"(mean {CHECKERBOARD_LIMITS[1]:g} x)",
             f"{largest:.3g} (mean {excess:.2g})",
-            max(largest / CHECKERBOARD_LIMITS[0], excess / CHECKERBOARD_LIMITS[1]) - 1,
+            float(board.amax()) - 1,
         ),
         Criterion(
             "finite",

@@ -24,8 +24,11 @@ WHITTLE_BIAS = 0.08
 RESIDUAL_LIMIT = 0.45
 # Fits use the frequencies inside the circle that touches the picture's Nyquist square.
 CIRCLE = 15.5 / 32
-# Power below this share of the picture's mean power counts as this share: log stays finite.
-RELATIVE_FLOOR = 1e-10
+# Power of a unit-variance picture below this counts as this before a logarithm: even at alpha = 3
+# the highest frequencies have a million times as much.
+POWER_FLOOR = 1e-8
+# Variances below this count as this: a collapsed picture has no spectrum, and gradients stay finite.
+VARIANCE_FLOOR = 1e-6
 
 Power = Float[Tensor, "*rows channel height width"]
 Curve = Float[Tensor, "*rows channel bin"]
@@ -92,7 +95,8 @@ def power_spectrum(latent: Latent) -> Float[Tensor, "*rows batch channel height 
     """Squared DCT-II coefficients of every picture, divided by the picture's own variance.
 
     P(u, v) = |DCT(x)(u, v)|^2 / var(x), so white noise has a mean power of 1.
-    The mean (u = v = 0) is set to zero. A constant picture has no power anywhere.
+    The mean (u = v = 0) is set to zero. Variances are floored at 1e-6, so the power of a picture
+    that has collapsed goes to zero.
     """
     picture = latent.movedim(-1, -3)
     rows = dct_matrix(picture.shape[-2], picture.dtype, picture.device)
@@ -103,7 +107,7 @@ def power_spectrum(latent: Latent) -> Float[Tensor, "*rows batch channel height 
         [torch.cat([mean, power[..., :1, 1:]], dim=-1), power[..., 1:, :]], dim=-2
     )
     total = power.mean(dim=(-2, -1), keepdim=True)
-    return power / total.clamp(min=torch.finfo(power.dtype).tiny ** 0.5)
+    return power / total.clamp(min=VARIANCE_FLOOR)
 
 
 def mean_power(latent: Latent) -> Power:
@@ -115,7 +119,7 @@ def log_curve(power: Power) -> Curve:
     """Log of the ring means of a power spectrum out to the corner, [..., channel, bin]."""
     mean = _frequencies_of(power).mean
     curve = power.flatten(-2) @ mean
-    return curve.clamp(min=RELATIVE_FLOOR).log()
+    return curve.clamp(min=POWER_FLOOR).log()
 
 
 def curve_slope(curve: Curve, fit: Frequencies) -> tuple[PerChannel, Curve]:
@@ -151,7 +155,7 @@ def whittle_slope(power: Power, iterations: int = 12) -> PerChannel:
     inside = (cycles > 0) & (cycles < CIRCLE)
     log_frequency = cycles[inside].log()
     log_frequency = log_frequency - log_frequency.mean()
-    log_power = power[..., inside].clamp(min=RELATIVE_FLOOR).log()
+    log_power = power[..., inside].clamp(min=POWER_FLOOR).log()
     alpha = -(log_power * log_frequency).sum(-1) / log_frequency.square().sum()
     for _ in range(iterations):
         share = torch.softmax(log_power + alpha[..., None] * log_frequency, dim=-1)
@@ -168,7 +172,7 @@ def all_frequency_slope(power: Power) -> PerChannel:
     inside = (cycles > 0) & (cycles < CIRCLE)
     x = cycles[inside].log()
     x = x - x.mean()
-    return -(power[..., inside].clamp(min=RELATIVE_FLOOR).log() * x).sum(-1) / x.square().sum()
+    return -(power[..., inside].clamp(min=POWER_FLOOR).log() * x).sum(-1) / x.square().sum()
 
 
 def radial_slope(latent: Latent) -> PerChannel:
@@ -181,7 +185,7 @@ def radial_slope(latent: Latent) -> PerChannel:
     picture = picture - picture.mean(dim=(-2, -1), keepdim=True)
     variance = picture.square().mean(dim=(-2, -1), keepdim=True)
     height, width = picture.shape[-2:]
-    power = torch.fft.fft2(picture).abs().square() / variance.clamp(min=1e-30)
+    power = torch.fft.fft2(picture).abs().square() / variance.clamp(min=VARIANCE_FLOOR)
     power = power.mean(dim=BATCH).flatten(-2) / (height * width)
     cycles = torch.hypot(
         torch.fft.fftfreq(height, dtype=torch.float64)[:, None],
@@ -194,7 +198,7 @@ def radial_slope(latent: Latent) -> PerChannel:
     radius = torch.arange(1, side // 2, device=power.device)
     x = radius.double().log()
     x = x - x.mean()
-    return -(mean[..., radius].clamp(min=RELATIVE_FLOOR).log() * x).sum(-1) / x.square().sum()
+    return -(mean[..., radius].clamp(min=POWER_FLOOR).log() * x).sum(-1) / x.square().sum()
 
 
 class Checkerboard(NamedTuple):

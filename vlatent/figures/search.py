@@ -129,7 +129,9 @@ def _round_values(count: int, **options: Any) -> MaxNLocator:
 
 
 def digits(value: float) -> str:
-    """A number in three digits, as short as it goes: 0.05, 20, 1e-5."""
+    """A number in three digits, as short as it goes: 0.05, 20, 1000, 1e-5."""
+    if 1e3 <= abs(value) < 1e5:
+        return f"{value:.0f}"
     return re.sub(r"e([+-])0*", lambda m: "e" + m[1].replace("+", ""), f"{value:.3g}")
 
 
@@ -252,7 +254,6 @@ def search_figures(
 Entry = tuple[str, Sequence[dict[str, Any]]]  # of a legend: words, and what is drawn before them
 
 HANDLE, LINE, ROW = 30, 17, 20  # pixels: a legend's sample, a line of text, a line of a legend
-BOLD = 1.14  # how much wider bold letters are than `measured`
 FAINT = "#B4B4B4"
 SHADES = (0.35, 1.0)  # of the color map: the lightest can be told from white and from gray
 MARKS: dict[Kind, dict[str, Any]] = {
@@ -356,9 +357,7 @@ def _importances(
             if complete < FEWEST
             else "No importances were computed for this study."
         )
-        page, top = _sheet(title, "Importances", "what decides the score", [], 160)
-        page.text(WIDTH / 2, top + 60, why, ha="center", size=12.0)
-        return page
+        return _instead(title, "Importances", why)
     short = short_names(list(known))
     names = sorted(known, key=lambda name: -known[name])
     labels = [_broken(short[name], 200, SMALL) for name in names]
@@ -371,7 +370,7 @@ def _importances(
     pitch = max(34, max(label.count("\n") + 1 for label in labels) * 15 + 8)
     page, top = _sheet(title, "Importances", words + _pattern(short), [], pitch * len(names) + 60)
     axes = page.axes(left, top, WIDTH - left - 20, pitch * len(names))
-    axes.grid(axis="y", visible=False)
+    axes.grid(False)  # the values are written at the bars
     places = range(len(names))
     values = [known[name] for name in names]
     axes.barh(places, values, height=0.62, color=COLORS[0])
@@ -398,6 +397,8 @@ def _parallel_coordinates(
         for trial in trials
         if trial.kind in ("feasible", "infeasible") and axes.keys() <= trial.params.keys()
     ]
+    if not drawn:
+        return _instead(title, "Parallel coordinates", "No trial was trained to the end.")
     score = score_axis(drawn)
     places = parallel_positions(drawn, axes, score)
     good = np.array([trial.kind == "feasible" for trial in drawn], dtype=bool)
@@ -409,7 +410,7 @@ def _parallel_coordinates(
     right = max(64.0, 20 + max(measured(label, SMALL) for _, label in ticks[-1]))
     pitch = (WIDTH - 72 - right) / max(len(axes), 1)
     parts = [part for name in short.values() for part in _parts(name)]
-    levels = 2 if any(measured(part, NORMAL) * BOLD > pitch - 10 for part in parts) else 1
+    levels = 2 if any(measured(part, NORMAL, "bold") > pitch - 10 for part in parts) else 1
     labels = [_broken(short[name], pitch * levels - 10, NORMAL) for name in axes] + ["score"]
     tall = [
         LINE * max((label.count("\n") + 1 for label in labels[level::levels]), default=0) + 6
@@ -427,7 +428,8 @@ def _parallel_coordinates(
         _lines_legend(drawn),
         head + height + 28,
     )
-    left = max(24.0, 12 + max(measured(line, NORMAL) for line in labels[0].split("\n")) * BOLD / 2)
+    first = max(measured(line, NORMAL, "bold") for line in labels[0].split("\n"))
+    left = max(24.0, 12 + first / 2)
     width = WIDTH - left - right
     panel = page.axes(left, top + head, width, height)
     panel.set(xlim=(0, len(axes)), ylim=(0, 1))
@@ -449,6 +451,8 @@ def _parallel_coordinates(
         if trial is winner:
             panel.plot(across, row, marker="o", ms=6, clip_on=False, zorder=4, **WINNING_LINE)
         if trial.number == 0:
+            if trial is not winner:  # between the dashes one would see the trial's own line
+                panel.plot(across, row, color="white", lw=2, clip_on=False, zorder=4.5)
             panel.plot(across, row, clip_on=False, zorder=5, **START_LINE)
     panel.vlines(across, 0, 1, color=INK, lw=1.2, clip_on=False, zorder=6)
     crossings = [(index, place) for index, marks in enumerate(ticks) for place, _ in marks]
@@ -461,8 +465,6 @@ def _parallel_coordinates(
         page.text(at, below, label, ha="center", va="bottom", weight="bold")
         for place, value in marks:
             panel.text(index + 5 / pitch, place, value, zorder=7, **beside)
-    if not drawn:
-        _say(panel, "no trial was trained to the end")
     return page
 
 
@@ -546,6 +548,13 @@ def _sheet(
     return page, top
 
 
+def _instead(title: str, subject: str, why: str) -> Page:
+    """A page that says why there is no picture."""
+    page, top = _sheet(title, subject, "", [], 130)
+    page.text(WIDTH / 2, top + 40, why, ha="center", size=12.0)
+    return page
+
+
 def _flow(widths: Sequence[float]) -> tuple[list[tuple[float, int]], int]:
     """Left end and row of every entry of a legend, and the number of rows."""
     places, left, row = [], 12.0, 0
@@ -612,7 +621,7 @@ def _scatter(axes: Axes, trials: Sequence[TrialRow], places: Mapping[int, float]
             axes.plot(*point, ls="", zorder=8, clip_on=False, **STAR)
         if trial.number == 0:
             axes.plot(*point, ls="", zorder=9, clip_on=False, **START)
-    if trials and all(trial.kind == "failed" for trial in trials):
+    if all(trial.kind == "failed" for trial in trials):
         axes.tick_params(left=False, labelleft=False)
         _say(axes, "no trial has a score")
 
@@ -656,13 +665,13 @@ def _parts(name: str) -> list[str]:
 
 
 def _broken(name: str, width: float, size: float) -> str:
-    """The whole name in lines of at most this many pixels, broken at dots and underscores first."""
+    """The whole name in lines of this many pixels if bold, broken at dots and underscores first."""
     lines = [""]
     for part in _parts(name):
-        if lines[-1] and measured(lines[-1] + part, size) * BOLD > width:
+        if lines[-1] and measured(lines[-1] + part, size, "bold") > width:
             lines.append("")
         for character in part:
-            if lines[-1] and measured(lines[-1] + character, size) * BOLD > width:
+            if lines[-1] and measured(lines[-1] + character, size, "bold") > width:
                 lines.append("")
             lines[-1] += character
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from vlatent.priors.base import Prior
 from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 
 # Keeps the logarithm finite for a constant picture; far below any variance that training meets.
-VARIANCE_FLOOR = 1e-12
+VARIANCE_FLOOR = 1e-20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,10 +54,9 @@ class Wavelet(Prior):
         ratios = []
         for coefficients in haar_details(standardized(latent), self.levels):
             over = (BATCH, HEIGHT, WIDTH)
-            floor = STANDARD_DEVIATION_FLOOR
-            size = coefficients.abs().mean(over).clamp(min=floor**2)
-            spread = coefficients.square().mean(over).clamp(min=floor**4).sqrt()
-            ratios.append(size.log() - spread.log())
+            size = coefficients.abs().mean(over).clamp(min=STANDARD_DEVIATION_FLOOR)
+            power = coefficients.square().mean(over).clamp(min=STANDARD_DEVIATION_FLOOR**2)
+            ratios.append(size.log() - power.log() / 2)
         return torch.stack(ratios, dim=-1)
 
 
