@@ -321,9 +321,8 @@ def test_pictures_say_what_they_show(made: dict[str, Drawn]) -> None:
 
 
 def test_pictures_say_why_there_is_nothing_to_show(made: dict[str, Drawn]) -> None:
-    assert (
-        f"Importances need at least {FEWEST} complete trials; this study has 1."
-        in text_of(made["one trial"], "importances")
+    assert f"Importances need at least {FEWEST} complete trials; this study has 1." in text_of(
+        made["one trial"], "importances"
     )
     assert "No importances were computed" in text_of(made["none feasible"], "importances")
     for name in ("no trial", "all failed"):

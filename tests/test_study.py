@@ -99,9 +99,13 @@ def test_the_tracking_database_holds_one_parent_and_every_trial(studied: tuple[P
         assert {"data.train", "encoder.hidden", "training.seed", "optimizer.clip"} <= set(
             run.data.params
         )
-        assert {"mlflow.source.name", "version.torch", "version.optuna", "seed", "placement"} <= set(
-            run.data.tags
-        )
+        assert {
+            "mlflow.source.name",
+            "version.torch",
+            "version.optuna",
+            "seed",
+            "placement",
+        } <= set(run.data.tags)
         assert run.inputs.dataset_inputs
         scores = opened.get_metric_history(run.info.run_id, "score")
         assert {row.step: pytest.approx(row.value) for row in scores if row.step} == (
@@ -260,7 +264,11 @@ def test_a_study_in_which_all_trials_fail_stops_early(tmp_path: Path) -> None:
 
 
 def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
-    for url in ("sqlite:////nowhere/at/all/studies.db", "nonsense://x", "postgresql://127.0.0.1:9/x"):
+    for url in (
+        "sqlite:////nowhere/at/all/studies.db",
+        "nonsense://x",
+        "postgresql://127.0.0.1:9/x",
+    ):
         with pytest.raises(UserError, match=r"study\.storage .* cannot be used") as error:
             open_storage(url)
         assert "\n" not in str(error.value)

@@ -32,7 +32,10 @@ def run_figures(
         log: The run's training rows, possibly none.
         verdict: The verdict at the end.
     """
-    from vlatent.figures import drawing  # here: importing matplotlib takes half a second
+    # Here, since importing matplotlib takes half a second.
+    from vlatent.figures import drawing
+    from vlatent.figures.montage import montage
+    from vlatent.figures.overview import overview
 
     spectra = numbers.spectra(latent)
     mosaic = numbers.mosaic(fixed)
@@ -40,11 +43,11 @@ def run_figures(
     training = numbers.training(log)
     slopes = numbers.slopes(history)
     pages = {
-        "overview": drawing.overview(
+        "overview": overview(
             title, verdict, history[-1], spectra, mosaic, texts, slopes, training, correlation
         ),
         "spectrum": drawing.spectrum(title, spectra),
-        "montage": drawing.montage(title, mosaic, texts, spectra),
+        "montage": montage(title, mosaic, texts, spectra),
         "gradients": drawing.gradients(title, numbers.gradient_histogram(latent)),
         "correlation": drawing.correlation(title, correlation),
         "training": drawing.training(title, training),

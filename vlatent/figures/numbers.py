@@ -31,7 +31,8 @@ class Spectra:
 
     Attributes:
         frequency: Cycles per longer side of the picture, [bin].
-        power: Ring means of the power of pictures with variance 1, [channel, bin].
+        power: Ring means of the power of pictures with variance 1, NaN where a channel has no
+            spectrum, [channel, bin].
         line: The power law with the slope of record through the curve's middle.
         flat: The flattest power law in band through the same middle.
         steep: The steepest one.
@@ -145,20 +146,22 @@ def spectra(latent: Pictures) -> Spectra:
     offset = fit.log_radius - (fit.weight * fit.log_radius).sum()
     middle = (fit.weight * curve).sum(-1, keepdim=True)
     alpha, left = whittle_slope(power), residual(power)
+    found = flaws(latent)
+    drawn = torch.where(torch.tensor([[not flaw] for flaw in found]), curve, math.nan)
 
     def law(slope: Tensor | float) -> Float[np.ndarray, "channel bin"]:
         return (middle - slope * offset).exp().double().numpy()
 
     return Spectra(
         frequency=fit.log_radius.exp().double().numpy() * max(height, width),
-        power=curve.exp().double().numpy(),
+        power=drawn.exp().double().numpy(),
         line=law(alpha[:, None]),
         flat=law(BAND[0]),
         steep=law(BAND[1]),
         alpha=alpha.tolist(),
         residual=left.tolist(),
         in_band=in_band(alpha, left).tolist(),
-        flaws=flaws(latent),
+        flaws=found,
     )
 
 

@@ -376,8 +376,13 @@ def _importances(
     axes.barh(places, values, height=0.62, color=COLORS[0])
     for place, value in zip(places, values, strict=True):
         axes.annotate(
-            f"{value:.2f}", (value, place), (6, 0), textcoords="offset points", va="center",
-            size=NORMAL, color=INK,
+            f"{value:.2f}",
+            (value, place),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            size=NORMAL,
+            color=INK,
         )
     axes.set_yticks(places, labels, parse_math=False)
     axes.tick_params(axis="y", length=0)
@@ -388,9 +393,7 @@ def _importances(
     return page
 
 
-def _parallel_coordinates(
-    title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]
-) -> Page:
+def _parallel_coordinates(title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]) -> Page:
     """One line a complete trial across the axes of its parameters to its score."""
     drawn = [
         trial
@@ -573,7 +576,9 @@ def _sample(page: Page, left: float, middle: float, samples: Sequence[dict[str, 
     for index, style in enumerate(samples):
         x = [left + 2, left + HANDLE - 2] if "lw" in style else [left + step * (index + 0.5)]
         artist = Line2D(
-            [place / page.width for place in x], [y] * len(x), transform=page.figure.transFigure,
+            [place / page.width for place in x],
+            [y] * len(x),
+            transform=page.figure.transFigure,
             **style,
         )
         page.figure.add_artist(artist)
