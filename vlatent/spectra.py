@@ -27,7 +27,7 @@ CIRCLE = 15.5 / 32
 # Power of a unit-variance picture below this counts as this before a logarithm: even at alpha = 3
 # the highest frequencies have a million times as much.
 POWER_FLOOR = 1e-8
-# Variances below this count as this: a collapsed picture has no spectrum, and gradients stay finite.
+# Variances below this count as this: a collapsed picture has no spectrum, its gradients are finite.
 VARIANCE_FLOOR = 1e-6
 
 Power = Float[Tensor, "*rows channel height width"]
