@@ -208,6 +208,14 @@ def open_study(
     Raises:
         UserError: A study of this name asks something else; says what changed.
     """
+    values = flatten(config)
+    start = {key: float(str(values[key])) for key in space}
+    outside = [key for key, r in space.items() if not r.low <= start[key] <= r.high]
+    if outside:
+        raise UserError(
+            f"study.space leaves out the starting value of {', '.join(outside)}, which trial 0 is "
+            "to have: widen the range, or set the key itself to a value inside."
+        )
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(
         study_name=name,
@@ -226,8 +234,7 @@ def open_study(
     known = study.user_attrs.get("identity")
     if known is None:
         study.set_user_attr("identity", identity)
-        values = flatten(config)
-        study.enqueue_trial({key: values[key] for key in space}, user_attrs={"baseline": True})
+        study.enqueue_trial(start, user_attrs={"baseline": True})
     elif known != json.loads(json.dumps(identity)):
         changed = [key for key in known | identity if known.get(key) != identity.get(key)]
         was = ", ".join(f"{k} was {known.get(k)}, is {identity.get(k)}" for k in changed[:4])

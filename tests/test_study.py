@@ -252,6 +252,14 @@ def test_ranges_can_be_narrowed_but_not_invented() -> None:
         narrowed(space, {"priors.kurtosis.weight": (0.1, 0.01)})
 
 
+def test_a_range_that_leaves_the_starting_weight_out_is_refused(tmp_path: Path) -> None:
+    settings = StudyConfig(storage=f"sqlite:///{tmp_path / 'studies.db'}")
+    space = {"priors.kurtosis.weight": Range(0.1, 1.0)}
+    with pytest.raises(UserError, match=r"starting value of priors\.kurtosis\.weight"):
+        open_study("narrow", settings, smoke(tmp_path), space, "fingerprint")
+    assert not (tmp_path / "studies.db").exists()
+
+
 def test_a_study_in_which_all_trials_fail_stops_early(tmp_path: Path) -> None:
     settings = StudyConfig(storage=f"sqlite:///{tmp_path / 'studies.db'}")
     config = smoke(tmp_path)

@@ -3,5 +3,5 @@
 import os
 
 # Threads of one step wait for each other many times. Where cores are shared with others, waiting
-# by spinning made single steps 20 times as long; sleeping costs nothing that we could measure.
+# by spinning makes single steps many times as long, and sleeping costs next to nothing.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
