@@ -22,7 +22,7 @@ from sqlalchemy import event
 from studies import closing
 from vlatent import checkpoints
 from vlatent.command_line import Parser
-from vlatent.config import Config, build, flatten, override
+from vlatent.config import Config, build, effective, flatten, override
 from vlatent.corpus import load
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
 from vlatent.screen import console, progress_display
@@ -224,10 +224,10 @@ def open_study(
         pruner=pruner(settings, config),
         load_if_exists=True,
     )
-    identity = {
+    identity = {  # the corpus is known by its content, wherever its files lie
         name: value
-        for name, value in flatten(config).items()
-        if name not in space and not name.startswith(("tracking.", "data.", "training.folder"))
+        for name, value in effective(config).items()
+        if name not in space and not name.startswith("data.")
     }
     identity |= {f"space.{name}": asdict(value) for name, value in space.items()}
     identity |= {"objective version": OBJECTIVE_VERSION, "corpus": fingerprint}

@@ -96,14 +96,16 @@ def to_yaml(config: Config) -> str:
     return yaml.safe_dump(_plain(asdict(config)), sort_keys=False)
 
 
+def effective(config: Config) -> dict[str, object]:
+    """The dotted names and values that can change what is computed."""
+    flat = flatten(config)
+    return {name: flat[name] for name in flat if not name.startswith(WITHOUT_EFFECT)}
+
+
 def fingerprint(config: Config) -> str:
     """Sixteen hexadecimal digits that change whenever a key that changes the result does."""
-    values = {
-        name: value
-        for name, value in flatten(config).items()
-        if not name.startswith(WITHOUT_EFFECT)
-    }
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    values = json.dumps(effective(config), sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:16]
 
 
 def _replaced(part: Any, names: Sequence[str], value: object) -> Any:

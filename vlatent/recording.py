@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vlatent.config import Config, flatten, to_yaml
+from vlatent.config import Config, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, in_words, judge, paint, score
@@ -40,6 +40,7 @@ def describe(
             "placement": placement,
             "seed": config.training.seed,
             "corpus": corpus.fingerprint,
+            "config": fingerprint(config),
             "vocabulary": corpus.vocabulary_size,
             "parameters": sum(value.numel() for value in model.parameters()),
         }
