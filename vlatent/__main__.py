@@ -52,8 +52,9 @@ def train_command(arguments: Sequence[str]) -> int:
     corpus_of(config.data)
     if config.training.resume is not None:
         checkpoints.load(config.training.resume)
-    config = override(config, {"training.folder": run_folder(config.training)})
-    tracker = open_run(config.tracking, "train", tags={"kind": "train"})
+    folder = run_folder(config.training)
+    config = override(config, {"training.folder": folder})
+    tracker = open_run(config.tracking, f"train {folder.name}", tags={"kind": "train"})
     try:
         with progress_display() as progress:
             result = train(
