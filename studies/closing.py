@@ -71,10 +71,9 @@ def close(
         console.print("No trial was trained to the end: nothing can be said yet.")
         return
     passed = feasible(found)
-    values = {key: round(value, 6) for key, value in found.params.items()}
     place = folder / ("best.yaml" if passed else "nearest.yaml")
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(to_yaml(override(config, values)), encoding="utf-8")
+    place.write_text(to_yaml(override(config, found.params)), encoding="utf-8")
 
     states = [trial.state for trial in trials]
     count = {state: states.count(state) for state in (TrialState.COMPLETE, TrialState.PRUNED)}

@@ -319,7 +319,10 @@ def objective(
     began = time.perf_counter()
     try:
         result = train(
-            override(config, values | {"training.folder": place}), tracker, report, progress
+            override(config, values | {"training.folder": place, "evaluation.probed": 0}),
+            tracker,
+            report,
+            progress,
         )
         tracker.close("FINISHED")
         return result.score

@@ -13,7 +13,7 @@ from statistics import fmean
 
 import torch
 from jaxtyping import Float
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -55,11 +55,14 @@ class EvaluationConfig:
     Attributes:
         count: Evaluations in a run, evenly spaced, beside the one before the first step.
         sentences: Held-out sentences that are judged, beside the 16 fixed ones.
+        probed: Held-out sentences from whose pictures, after the last step, the sentence, its
+            colors, shapes and relations are to be told; 0 leaves that out, as studies do.
         batch_size: Sentences painted at once.
     """
 
     count: PositiveInt = 20
     sentences: PositiveInt = 64
+    probed: NonNegativeInt = 200
     batch_size: PositiveInt = 32
 
     def __post_init__(self) -> None:
@@ -146,7 +149,8 @@ def evaluate(
     held_out = paint(model, corpus.validation, config.batch_size, config.sentences)
     latent = torch.cat([held_out, paint(model, corpus.fixed, config.batch_size)])
     evaluation = measure(step, latent, priors)
-    if last:
+    if last and config.probed:
+        held_out = paint(model, corpus.validation, config.batch_size, config.probed)
         evaluation.metrics.update(retrieval(model, corpus.validation, held_out, config.batch_size))
         evaluation.metrics.update(probe(held_out, corpus.validation.texts[: len(held_out)]))
     return evaluation

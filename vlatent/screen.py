@@ -58,7 +58,7 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
     metrics = evaluation.metrics
     lines = [in_words(metrics)]
     read = [
-        f"{name} {metrics[key]:.0%} (chance {metrics[f'{key}_chance']:.0%})"
+        f"{name} {metrics[key]:.1%} (chance {metrics[f'{key}_chance']:.1%})"
         for name, key in (
             ("sentence found again", "dependence/retrieval"),
             ("color", "dependence/probe_color"),
