@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
-from vlatent.figures.search import TrialRow, search_figures
 
 from vlatent.config import Config, override, to_yaml
 from vlatent.evaluation import Criterion, Evaluation, Verdict
+from vlatent.figures.search import TrialRow, search_figures
 from vlatent.screen import console, dependence_lines, verdict_table
 from vlatent.tracking import MlflowTracker, view_command
 

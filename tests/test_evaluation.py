@@ -18,6 +18,8 @@ from torch import Tensor
 
 from vlatent import evaluation
 from vlatent.corpus import Sentences
+from vlatent.dependence import dependence, effective_rank, in_words, paint, probe, retrieval
+from vlatent.dependence import first_fact as fact_of
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import (
     VIOLATED,
@@ -25,19 +27,12 @@ from vlatent.evaluation import (
     Evaluation,
     EvaluationConfig,
     Verdict,
-    dependence,
-    effective_rank,
     evaluation_steps,
-    in_words,
     judge,
     measure,
-    paint,
-    probe,
-    retrieval,
     score,
     steps_to_pass,
 )
-from vlatent.evaluation import first_fact as fact_of
 from vlatent.priors import Priors
 from vlatent.scenes import generate
 from vlatent.shapes import UserError

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, stats
 
-from vlatent.evaluation import Criterion, Evaluation, Verdict, in_words, judge, measure
+from vlatent.dependence import in_words
+from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, measure
 from vlatent.figures import numbers, run_figures
 from vlatent.figures.page import SMALL, Page, Scale, fitted, measured
 from vlatent.priors import Kurtosis, Priors

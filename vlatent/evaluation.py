@@ -6,26 +6,20 @@ Nothing here sees the training loss, so results of runs with different weights c
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 import torch
-from jaxtyping import Float
 from jsonargparse.typing import NonNegativeInt, PositiveInt
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vlatent.corpus import Corpus, Sentences
+from vlatent.corpus import Corpus
+from vlatent.dependence import Pictures, dependence, paint, probe, retrieval
 from vlatent.encoder import Encoder
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
 from vlatent.priors.wavelet import generalized_gaussian_shape
-from vlatent.scenes import parse
 from vlatent.shapes import UserError
 from vlatent.spectra import (
     RESIDUAL_LIMIT,
@@ -44,8 +38,6 @@ PLATEAU = 0.05  # largest relative change of the total variation over them
 APART = 0.05  # they lie at least this share of the run apart
 CHECKERBOARD_LIMITS = (40.0, 2.0)  # of the largest and the mean excess of the finest stripes
 VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
-
-Pictures = Float[Tensor, "batch height width channel"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,27 +113,6 @@ class Verdict:
         return max(criterion.margin for criterion in self.criteria)
 
 
-@torch.no_grad()
-def paint(
-    model: Encoder,
-    sentences: Sentences,
-    batch_size: int,
-    limit: int | None = None,
-    dropout: bool = False,
-) -> Pictures:
-    """Latents of the first `limit` sentences, in their order, in fp32 on the CPU."""
-    device = next(model.parameters()).device
-    count = len(sentences) if limit is None else min(limit, len(sentences))
-    training = model.training
-    model.train(dropout)
-    pictures = []
-    for start in range(0, count, batch_size):
-        batch = sentences.batch(torch.arange(start, min(start + batch_size, count)))
-        pictures.append(model(batch.ids.to(device), batch.mask.to(device)).float().cpu())
-    model.train(training)
-    return torch.cat(pictures)
-
-
 def evaluate(
     step: int, model: Encoder, corpus: Corpus, config: EvaluationConfig, priors: Priors, last: bool
 ) -> Evaluation:
@@ -188,95 +159,6 @@ def measure(step: int, latent: Pictures, priors: Priors) -> Evaluation:
 def in_band(alpha: Tensor, left: Tensor) -> Tensor:
     """Which channels are image-like: alpha in [1.5, 2.5] and a power law at all."""
     return (alpha >= BAND[0]) & (alpha <= BAND[1]) & (left < RESIDUAL_LIMIT)
-
-
-def dependence(latent: Pictures) -> dict[str, float]:
-    """How much the pictures depend on the sentence, by four numbers.
-
-    between_share: share of the variance that lies between sentences; 0 when all pictures are the
-    same, near 1 when they have nothing in common. cosine: mean cosine between the pictures of
-    two sentences. effective_rank and effective_rank_centred: exp(entropy of the normalised
-    singular values) of the sentences' pictures, as they are and without their mean (Roy and
-    Vetterli 2007); the centred one sees structure in the tiniest differences, so read it only
-    beside between_share.
-    """
-    pixels = latent.double().flatten(1, 2)
-    total = pixels.var((0, 1), correction=0).sum()
-    between = pixels.var(0, correction=0).mean(0).sum()
-    flat = pixels.flatten(1)
-    count = len(flat)
-    unit = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-30)
-    cosine = (unit.sum(0).square().sum() - count) / max(count * (count - 1), 1)
-    return {
-        "dependence/between_share": float(between / total.clamp(min=1e-30)),
-        "dependence/cosine": float(cosine),
-        "dependence/effective_rank": effective_rank(flat),
-        "dependence/effective_rank_centred": effective_rank(flat - flat.mean(0)),
-    }
-
-
-@torch.no_grad()
-def retrieval(
-    model: Encoder, sentences: Sentences, held_out: Pictures, batch_size: int
-) -> dict[str, float]:
-    """Share of sentences found again by their picture under dropout, beside its chance level.
-
-    The nearest picture (Euclidean) among those without dropout; only with dropout > 0, since
-    equal pictures find each other even when nothing of the sentence is left in them.
-    """
-    if model.config.dropout == 0:
-        return {}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        again = paint(model, sentences, batch_size, len(held_out), dropout=True)
-    distance = torch.cdist(again.flatten(1).double(), held_out.flatten(1).double())
-    found = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
-    return {"dependence/retrieval": float(found), "dependence/retrieval_chance": 1 / len(held_out)}
-
-
-def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
-    """Can a block's color and shape and a relation of the sentence be read off the picture?
-
-    Asked about the fact of the sentence that comes first in the alphabet, so that paraphrases
-    share their answers. Cross-validated accuracy of a ridge classifier on the standardised
-    picture, beside the share of the commonest answer; {} for texts not about colored blocks.
-    """
-    facts = [(index, fact) for index, text in enumerate(texts) if (fact := first_fact(text))]
-    if len(facts) < 20:
-        return {}
-    pixels = held_out[[index for index, _ in facts]].flatten(1).double().numpy()
-    metrics = {}
-    for position, target in enumerate(("color", "shape", "relation")):
-        answers = [fact[position] for _, fact in facts]
-        common = Counter(answers).most_common(1)[0][1] / len(answers)
-        predicted = cross_val_predict(
-            make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)),
-            pixels,
-            answers,
-            cv=KFold(5, shuffle=True, random_state=0),
-        )
-        hits = sum(map(str.__eq__, predicted, answers)) / len(answers)
-        metrics[f"dependence/probe_{target}"] = hits
-        metrics[f"dependence/probe_{target}_chance"] = common
-    return metrics
-
-
-def first_fact(text: str) -> tuple[str, str, str] | None:
-    """Color and shape of the subject and the relation of the alphabetically first fact."""
-    try:
-        fact = min(parse(text))
-    except UserError:
-        return None
-    return fact.subject.color, fact.subject.shape, fact.relation
-
-
-def effective_rank(rows: Float[Tensor, "row column"]) -> float:
-    """exp(entropy) of the singular values divided by their sum; 1 for equal rows."""
-    if not torch.isfinite(rows).all():
-        return math.nan
-    singular = torch.linalg.eigvalsh(rows @ rows.T).clamp(min=0).sqrt()
-    share = singular / singular.sum().clamp(min=1e-300)
-    return float(torch.special.entr(share).sum().exp())
 
 
 def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
@@ -357,20 +239,6 @@ def steps_to_pass(history: Sequence[Evaluation], steps: int, priors: Priors) -> 
             break
         first = history[end - 1].step
     return first
-
-
-def in_words(metrics: dict[str, float]) -> str:
-    """Dependence on the text in plain words."""
-    share = metrics["dependence/between_share"]
-    if not math.isfinite(share):
-        return "The latent is not finite: nothing can be said about its dependence on the text."
-    if share < 0.001:
-        words = "This latent is the same for every sentence"
-    elif share < 0.1:
-        words = "This latent is nearly the same for every sentence"
-    else:
-        words = "This latent depends on the sentence"
-    return f"{words}: {share:.2g} of its variance lies between sentences."
 
 
 def evaluation_steps(steps: int, count: int) -> list[int]:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from vlatent.config import Config, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus
+from vlatent.dependence import in_words, paint
 from vlatent.encoder import Encoder
-from vlatent.evaluation import Evaluation, Verdict, in_words, judge, paint, score
+from vlatent.evaluation import Evaluation, Verdict, judge, score
 from vlatent.figures import run_figures
 from vlatent.objective import Loss
 from vlatent.tracking import Tracker

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vlatent.evaluation import Evaluation, Verdict, in_words
+from vlatent.dependence import in_words
+from vlatent.evaluation import Evaluation, Verdict
 
 console = Console(highlight=False)
 if not console.is_terminal:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vlatent.evaluation import Evaluation, Verdict, in_words
+from vlatent.dependence import in_words
+from vlatent.evaluation import Evaluation, Verdict
 from vlatent.figures.drawing import (
     BAD,
     BAND_COLOR,

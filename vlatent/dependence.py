@@ -1,0 +1,146 @@
+"""The pictures of sentences, and how much they depend on the sentence."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from vlatent.corpus import Sentences
+from vlatent.encoder import Encoder
+from vlatent.scenes import parse
+from vlatent.shapes import UserError
+
+Pictures = Float[Tensor, "batch height width channel"]
+
+
+@torch.no_grad()
+def paint(
+    model: Encoder,
+    sentences: Sentences,
+    batch_size: int,
+    limit: int | None = None,
+    dropout: bool = False,
+) -> Pictures:
+    """Latents of the first `limit` sentences, in their order, in fp32 on the CPU."""
+    device = next(model.parameters()).device
+    count = len(sentences) if limit is None else min(limit, len(sentences))
+    training = model.training
+    model.train(dropout)
+    pictures = []
+    for start in range(0, count, batch_size):
+        batch = sentences.batch(torch.arange(start, min(start + batch_size, count)))
+        pictures.append(model(batch.ids.to(device), batch.mask.to(device)).float().cpu())
+    model.train(training)
+    return torch.cat(pictures)
+
+
+def dependence(latent: Pictures) -> dict[str, float]:
+    """How much the pictures depend on the sentence, by four numbers.
+
+    between_share: share of the variance that lies between sentences; 0 when all pictures are the
+    same, near 1 when they have nothing in common. cosine: mean cosine between the pictures of
+    two sentences. effective_rank and effective_rank_centred: exp(entropy of the normalised
+    singular values) of the sentences' pictures, as they are and without their mean (Roy and
+    Vetterli 2007); the centred one sees structure in the tiniest differences, so read it only
+    beside between_share.
+    """
+    pixels = latent.double().flatten(1, 2)
+    total = pixels.var((0, 1), correction=0).sum()
+    between = pixels.var(0, correction=0).mean(0).sum()
+    flat = pixels.flatten(1)
+    count = len(flat)
+    unit = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-30)
+    cosine = (unit.sum(0).square().sum() - count) / max(count * (count - 1), 1)
+    return {
+        "dependence/between_share": float(between / total.clamp(min=1e-30)),
+        "dependence/cosine": float(cosine),
+        "dependence/effective_rank": effective_rank(flat),
+        "dependence/effective_rank_centred": effective_rank(flat - flat.mean(0)),
+    }
+
+
+@torch.no_grad()
+def retrieval(
+    model: Encoder, sentences: Sentences, held_out: Pictures, batch_size: int
+) -> dict[str, float]:
+    """Share of sentences found again by their picture under dropout, beside its chance level.
+
+    The nearest picture (Euclidean) among those without dropout; only with dropout > 0, since
+    equal pictures find each other even when nothing of the sentence is left in them.
+    """
+    if model.config.dropout == 0:
+        return {}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        again = paint(model, sentences, batch_size, len(held_out), dropout=True)
+    distance = torch.cdist(again.flatten(1).double(), held_out.flatten(1).double())
+    found = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
+    return {"dependence/retrieval": float(found), "dependence/retrieval_chance": 1 / len(held_out)}
+
+
+def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
+    """Can a block's color and shape and a relation of the sentence be read off the picture?
+
+    Asked about the fact of the sentence that comes first in the alphabet, so that paraphrases
+    share their answers. Cross-validated accuracy of a ridge classifier on the standardised
+    picture, beside the share of the commonest answer; {} for texts not about colored blocks.
+    """
+    facts = [(index, fact) for index, text in enumerate(texts) if (fact := first_fact(text))]
+    if len(facts) < 20:
+        return {}
+    pixels = held_out[[index for index, _ in facts]].flatten(1).double().numpy()
+    metrics = {}
+    for position, target in enumerate(("color", "shape", "relation")):
+        answers = [fact[position] for _, fact in facts]
+        common = Counter(answers).most_common(1)[0][1] / len(answers)
+        predicted = cross_val_predict(
+            make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)),
+            pixels,
+            answers,
+            cv=KFold(5, shuffle=True, random_state=0),
+        )
+        hits = sum(map(str.__eq__, predicted, answers)) / len(answers)
+        metrics[f"dependence/probe_{target}"] = hits
+        metrics[f"dependence/probe_{target}_chance"] = common
+    return metrics
+
+
+def first_fact(text: str) -> tuple[str, str, str] | None:
+    """Color and shape of the subject and the relation of the alphabetically first fact."""
+    try:
+        fact = min(parse(text))
+    except UserError:
+        return None
+    return fact.subject.color, fact.subject.shape, fact.relation
+
+
+def effective_rank(rows: Float[Tensor, "row column"]) -> float:
+    """exp(entropy) of the singular values divided by their sum; 1 for equal rows."""
+    if not torch.isfinite(rows).all():
+        return math.nan
+    singular = torch.linalg.eigvalsh(rows @ rows.T).clamp(min=0).sqrt()
+    share = singular / singular.sum().clamp(min=1e-300)
+    return float(torch.special.entr(share).sum().exp())
+
+
+def in_words(metrics: dict[str, float]) -> str:
+    """Dependence on the text in plain words."""
+    share = metrics["dependence/between_share"]
+    if not math.isfinite(share):
+        return "The latent is not finite: nothing can be said about its dependence on the text."
+    if share < 0.001:
+        words = "This latent is the same for every sentence"
+    elif share < 0.1:
+        words = "This latent is nearly the same for every sentence"
+    else:
+        words = "This latent depends on the sentence"
+    return f"{words}: {share:.2g} of its variance lies between sentences."
