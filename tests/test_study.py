@@ -17,16 +17,19 @@ from mlflow.entities import Run
 from smoke import CONFIGS, sentences, smoke
 
 from studies import closing
+from studies.loss_weights import QUESTION
 from studies.study import (
     Range,
     StudyConfig,
     all_failed,
     counted,
+    main,
     narrowed,
     open_storage,
     open_study,
     sampler,
 )
+from vlatent import training
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -269,6 +272,28 @@ def test_a_study_in_which_all_trials_fail_stops_early(tmp_path: Path) -> None:
         study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
     assert all_failed(study)
     assert len(counted(study)) == 5
+
+
+def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug in the loss")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training, "loss", broken)
+    with pytest.raises(UserError, match=r"all 5 trials failed.*a bug in the loss"):
+        main(QUESTION, command(tmp_path)[3:])
+    opened, runs = client(tmp_path)
+    failed = [run for run in runs if run.data.tags["kind"] == "trial"]
+    assert [run.info.status for run in failed] == ["FAILED"] * 5
+    for run in failed:
+        trace = opened.download_artifacts(run.info.run_id, "traceback.txt", str(tmp_path))
+        assert "ZeroDivisionError: a bug in the loss" in Path(trace).read_text()
+    assert [t.state.name for t in trials(tmp_path)] == ["FAIL"] * 5
+    assert {t.user_attrs["reason"] for t in trials(tmp_path)} == {
+        "ZeroDivisionError('a bug in the loss')"
+    }
 
 
 def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
