@@ -234,9 +234,16 @@ def kurtosis_penalty(latent: Array, target: float = 6.0, ceiling: float = 20.0) 
 
 
 def correlations(latent: Array) -> Array:
-    """Off-diagonal entries of the correlation matrix, [channel, channel - 1]."""
+    """Off-diagonal entries of the correlation matrix, [channel, channel - 1].
+
+    NumPy's matrix of the pictures, each channel of each of them shifted to mean 0.
+    """
     channels = latent.shape[-1]
-    matrix = np.corrcoef(latent.reshape(-1, channels).T)
+    shifted = [
+        np.concatenate([(picture[..., c] - picture[..., c].mean()).ravel() for picture in latent])
+        for c in range(channels)
+    ]
+    matrix = np.corrcoef(shifted)
     return np.array(
         [[matrix[i, j] for j in range(channels) if i != j] for i in range(channels)], dtype=float
     )

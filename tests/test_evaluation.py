@@ -371,6 +371,13 @@ def test_dependence_is_the_references() -> None:
     array = pictures.numpy()
     flat = array.reshape(5, -1)
     assert found["dependence/between_share"] == pytest.approx(references.between_share(array))
+    centred = array - array.mean((1, 2), keepdims=True)
+    share = references.between_share(centred) * centred.var((0, 1, 2)).sum()
+    share /= array.var((0, 1, 2)).sum()
+    assert found["dependence/between_share_shapes"] == pytest.approx(share)
+    assert found["dependence/between_share_means"] == pytest.approx(
+        found["dependence/between_share"] - share
+    )
     assert found["dependence/cosine"] == pytest.approx(references.mean_cosine(array))
     assert found["dependence/effective_rank"] == pytest.approx(references.effective_rank(flat))
     assert found["dependence/effective_rank_centred"] == pytest.approx(
@@ -426,16 +433,29 @@ def test_effective_rank_of_nothing_and_of_nan() -> None:
     assert math.isnan(effective_rank(torch.full((4, 9), math.nan, dtype=torch.float64)))
 
 
+def test_means_alone_are_told_from_shapes() -> None:
+    levels = torch.randn(64, 1, 1, 6, generator=torch.Generator().manual_seed(0))
+    found = dependence(natural(1) + 3 * levels)
+    assert found["dependence/between_share_means"] > 0.8
+    assert found["dependence/between_share_shapes"] == pytest.approx(0, abs=1e-6)
+    assert in_words(found).startswith("This latent differs between sentences in little but")
+
+
 def test_words() -> None:
-    def said(share: float) -> str:
-        return in_words({"dependence/between_share": share})
+    def said(share: float, shapes: float | None = None) -> str:
+        shapes = share if shapes is None else shapes
+        return in_words(
+            {"dependence/between_share": share, "dependence/between_share_shapes": shapes}
+        )
 
     assert said(0.0) == (
-        "This latent is the same for every sentence: 0 of its variance lies between sentences."
+        "This latent is the same for every sentence: 0 of its variance lies between sentences, 0 "
+        "in what is drawn."
     )
-    assert said(2e-7).endswith("2e-07 of its variance lies between sentences.")
+    assert "2e-07 of its variance lies between sentences" in said(2e-7)
     assert "is nearly the same" in said(0.05)
     assert "depends on the sentence" in said(0.5)
+    assert "in little but the means" in said(0.5, 0.01)
     assert "nothing can be said" in said(math.nan)
 
 

@@ -215,7 +215,8 @@ def test_correlation_is_pearsons() -> None:
     latent = pictures([2.0, 1.0, 2.0]).double()
     latent[..., 2] -= latent[..., 0]
     found = numbers.correlation(latent)
-    expected = np.corrcoef(latent.numpy().reshape(-1, 3).T)
+    centred = latent - latent.mean((1, 2), keepdim=True)
+    expected = np.corrcoef(centred.numpy().reshape(-1, 3).T)
     np.testing.assert_allclose(found.matrix, expected, atol=1e-9)
     assert found.off_diagonal == pytest.approx(np.abs(expected[np.triu_indices(3, 1)]).mean())
     assert numbers.correlation(latent[..., :1]).off_diagonal == 0

@@ -44,24 +44,28 @@ def paint(
 
 
 def dependence(latent: Pictures) -> dict[str, float]:
-    """How much the pictures depend on the sentence, by four numbers.
+    """How much the pictures depend on the sentence.
 
     between_share: share of the variance that lies between sentences; 0 when all pictures are the
-    same, near 1 when they have nothing in common. cosine: mean cosine between the pictures of
-    two sentences. effective_rank and effective_rank_centred: exp(entropy of the normalised
-    singular values) of the sentences' pictures, as they are and without their mean (Roy and
-    Vetterli 2007); the centred one sees structure in the tiniest differences, so read it only
-    beside between_share.
+    same, near 1 when they have nothing in common. It is the sum of between_share_means, what lies
+    in the means of whole channels, which no image prior sees, and between_share_shapes. cosine:
+    mean cosine between the pictures of two sentences. effective_rank and effective_rank_centred:
+    exp(entropy of the normalised singular values) of the sentences' pictures, as they are and
+    without their mean (Roy and Vetterli 2007); the centred one sees structure in the tiniest
+    differences, so read it only beside between_share.
     """
     pixels = latent.double().flatten(1, 2)
-    total = pixels.var((0, 1), correction=0).sum()
+    total = pixels.var((0, 1), correction=0).sum().clamp(min=1e-30)
     between = pixels.var(0, correction=0).mean(0).sum()
+    means = pixels.mean(1).var(0, correction=0).sum()
     flat = pixels.flatten(1)
     count = len(flat)
     unit = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-30)
     cosine = (unit.sum(0).square().sum() - count) / max(count * (count - 1), 1)
     return {
-        "dependence/between_share": float(between / total.clamp(min=1e-30)),
+        "dependence/between_share": float(between / total),
+        "dependence/between_share_means": float(means / total),
+        "dependence/between_share_shapes": float((between - means).clamp(min=0) / total),
         "dependence/cosine": float(cosine),
         "dependence/effective_rank": effective_rank(flat),
         "dependence/effective_rank_centred": effective_rank(flat - flat.mean(0)),
@@ -137,10 +141,16 @@ def in_words(metrics: dict[str, float]) -> str:
     share = metrics["dependence/between_share"]
     if not math.isfinite(share):
         return "The latent is not finite: nothing can be said about its dependence on the text."
+    shapes = metrics["dependence/between_share_shapes"]
     if share < 0.001:
         words = "This latent is the same for every sentence"
     elif share < 0.1:
         words = "This latent is nearly the same for every sentence"
+    elif shapes < 0.1 * share:
+        words = "This latent differs between sentences in little but the means of its channels"
     else:
         words = "This latent depends on the sentence"
-    return f"{words}: {share:.2g} of its variance lies between sentences."
+    return (
+        f"{words}: {share:.2g} of its variance lies between sentences, {shapes:.2g} in what is "
+        "drawn."
+    )

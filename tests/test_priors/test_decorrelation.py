@@ -26,9 +26,20 @@ def test_reference() -> None:
     np.testing.assert_allclose(found, references.decorrelation_statistic(pictures.numpy()))
     penalty = references.decorrelation_penalty(pictures.numpy())
     assert PRIOR.penalty(pictures).item() == pytest.approx(penalty)
+    one = pictures[:1]  # of one picture it is Pearson's
     np.testing.assert_allclose(
-        correlation_matrix(pictures).numpy(), np.corrcoef(pictures.reshape(-1, 4).numpy().T)
+        correlation_matrix(one).numpy(), np.corrcoef(one.reshape(-1, 4).numpy().T)
     )
+
+
+def test_means_that_differ_between_sentences_are_no_way_out() -> None:
+    alike = contract.latent(8, 16, 24, 1).expand(-1, -1, -1, 3)
+    generator = torch.Generator().manual_seed(0)
+    shifted = alike + 10 * torch.randn(8, 1, 1, 3, dtype=torch.float64, generator=generator)
+    pooled = np.abs(np.corrcoef(shifted.reshape(-1, 3).numpy().T))
+    assert pooled[np.triu_indices(3, 1)].max() < 0.9  # how it is escaped when means count
+    torch.testing.assert_close(PRIOR.statistic(shifted), torch.ones(3, dtype=torch.float64))
+    assert PRIOR.penalty(shifted).item() == pytest.approx(1.0)
 
 
 def test_one_channel_has_none_to_resemble() -> None:

@@ -98,7 +98,7 @@ def correlation(title: str, correlation: Correlation) -> Page:
     page.header(
         title,
         f"Correlation: mean |off-diagonal| {correlation.off_diagonal:.3f}",
-        "between channels, over sentences and pixels; wanted: 0 off the diagonal",
+        "over sentences and pixels, pictures centred; wanted: 0 off the diagonal",
     )
     heat_map(page, 76, 84, 640, correlation)
     shade = Scale(-1, 1, label="correlation", marks=(-1, -0.5, 0, 0.5, 1))
