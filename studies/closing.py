@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
+from vlatent.effects import interval
 
-from vlatent.config import Config, override, to_yaml
+from studies import front
+from studies.confirmation import Confirmed, confirmed, finalists
+from studies.confirmation import table as confirmation_table
+from studies.job import Job, load_study
+from studies.ledger import best, cost, counted, feasible, why_failed
+from studies.question import Range, Space
+from studies.settings import StudyConfig
+from studies.storage import shown
+from vlatent.config import to_yaml
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import TrialRow, search_figures
 from vlatent.screen import console, dependence_lines, verdict_table
 from vlatent.tracking import MlflowTracker, view_command
-
-if TYPE_CHECKING:
-    from studies.study import Question, Range
 
 STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.COMPLETE: "complete",
@@ -28,99 +35,140 @@ STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 
 def trial_line(trial: FrozenTrial) -> str:
     """One line that says how a trial ended."""
-    seconds = trial.user_attrs.get("seconds", 0.0)
     head = f"trial {trial.number:3d}  "
+    if "returned" in trial.user_attrs:
+        return f"{head}returned  {trial.user_attrs['returned']}; it keeps its place in the queue"
     if trial.state == TrialState.FAIL:
-        return f"{head}[red]failed[/red]  {trial.user_attrs.get('reason', 'interrupted')}"
+        return f"{head}[red]failed[/red]    {why_failed(trial)}"
     in_band = trial.user_attrs["evaluation"]["metrics"]["channels_in_band"]
-    broken = [name for name, margin in trial.constraints.items() if margin > 0]
+    broken = [line["name"] for line in trial.user_attrs["criteria"] if line["margin"] > 0]
     state = "pruned  " if trial.state == TrialState.PRUNED else "complete"
     verdict = f"violates {', '.join(broken)}" if broken else "[green]passes every criterion[/green]"
-    value = trial.value if trial.value is not None else max(trial.intermediate_values.values())
-    return f"{head}{state}  {in_band:.0f} in band  score {value:.3f}  {seconds:4.1f} s  {verdict}"
+    values = trial.values or [trial.intermediate_values[max(trial.intermediate_values)]]
+    shown = " ".join(f"{value:.3g}" if len(values) > 1 else f"{value:.3f}" for value in values)
+    before = trial.user_attrs.get("continues")
+    again = "" if before is None else f"  continues trial {before}"
+    return (
+        f"{head}{state}  {in_band:.0f} in band  score {shown}  "
+        f"{trial.user_attrs['seconds']:4.1f} s  {verdict}{again}"
+    )
 
 
-def feasible(trial: FrozenTrial) -> bool:
-    """Whether a trial was trained to the end and passes every criterion."""
-    margins = trial.constraints.values()
-    return trial.state == TrialState.COMPLETE and all(margin <= 0 for margin in margins)
-
-
-def best(study: optuna.Study) -> FrozenTrial | None:
-    """The feasible trial with the highest score, else the one nearest to feasible."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    passing = [trial for trial in trials if feasible(trial)]
-    if passing:
-        return max(passing, key=lambda trial: (trial.value, -trial.number))
-    return min(trials, key=lambda t: (max(t.constraints.values()), t.number), default=None)
-
-
-def close(
-    study: optuna.Study,
-    question: Question,
-    config: Config,
-    space: Mapping[str, Range],
-    folder: Path,
-    parent: MlflowTracker,
-    seconds: float,
-) -> None:
-    """Print the closing screen, write the best config, attach pictures to the parent run."""
-    trials = study.get_trials(deepcopy=False)
-    found = best(study)
+def close(job: Job, folder: Path, parent: MlflowTracker, seconds: float) -> None:
+    """Print the closing screen, write the best config, attach pictures to the study's run."""
+    settings = job.settings
+    study = load_study(job.name, settings.storage)
+    trials = counted(study)
+    states = [trial.state for trial in trials]
+    count: dict[str, int] = {name: states.count(state) for state, name in STATES.items()}
+    count["feasible"] = sum(map(feasible, trials))
+    spent = cost(study.get_trials(deepcopy=False), job.config.training.steps)
+    summary = (
+        f"{count['feasible']} of {count['complete']} complete trials pass every criterion; "
+        f"{count['pruned']} were pruned, {count['failed']} failed. {spent}."
+    )
+    results: list[Confirmed] = []
+    if settings.confirm:
+        again = load_study(f"{job.name}/confirmation", settings.storage)
+        results = confirmed(study, again, settings)
+    found = winner(study, results)
     if found is None:
         console.print("No trial was trained to the end: nothing can be said yet.")
         return
-    passed = feasible(found)
-    place = folder / ("best.yaml" if passed else "nearest.yaml")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(to_yaml(override(config, found.params)), encoding="utf-8")
+    headline = _headline(job, found, results)
+    place = _write_best(job, found, folder)
 
-    states = [trial.state for trial in trials]
-    count = {state: states.count(state) for state in (TrialState.COMPLETE, TrialState.PRUNED)}
-    passing = sum(map(feasible, trials))
-    summary = (
-        f"{passing} of {count[TrialState.COMPLETE]} complete trials pass every criterion; "
-        f"{count[TrialState.PRUNED]} were pruned, {states.count(TrialState.FAIL)} failed."
-    )
-    if passed:
-        headline = f"Trial {found.number} is the best that passes every criterion."
-    else:
-        worst = [name for name, margin in found.constraints.items() if margin > 0]
-        headline = (
-            f"No trial passes every criterion. Trial {found.number} is nearest; it violates "
-            f"{', '.join(worst)}."
-        )
-    verdict = Verdict(tuple(Criterion(**line) for line in found.user_attrs["criteria"]))
-    evaluation = Evaluation(**found.user_attrs["evaluation"])
-    console.rule(f"[bold]{study.study_name}")
+    console.rule(f"[bold]{job.name}")
     console.print(f"[bold]{headline}[/bold] {summary} {seconds:.0f} s.")
-    console.print(
-        verdict_table(verdict, f"Trial {found.number}, score {found.value:.3f}, held-out sentences")
-    )
+    title = f"Trial {found.number}, held-out sentences"
+    criteria = tuple(Criterion(**line) for line in found.user_attrs["criteria"])
+    console.print(verdict_table(Verdict(criteria), title))
+    evaluation = Evaluation(**found.user_attrs["evaluation"])
     for line in dependence_lines(evaluation):
         console.print(line)
     console.print(_changes(trials[0], found))
+    if len(study.directions) > 1:
+        console.print(front.table(study, job.question))
+    if results:
+        console.print(confirmation_table(results, job.question))
+        console.print(_optimism(results))
+    elif settings.confirm:
+        console.print("Nothing was confirmed: no trial passes every criterion.")
     console.print(f"Best config: {place}")
-    console.print(f"Train it on another seed: vlatent train --config {place} --training.seed 1")
-    console.print(f"Compare all trials: {view_command(config.tracking)}")
+    console.print(f"Train it on another seed: vlatent train --config {place} --training.seed 99")
+    console.print(f"How the study stands: python -m studies status {job.name}{_where(settings)}")
+    console.print(f"Compare all trials: {view_command(job.config.tracking)}")
 
-    parent.metrics(
-        {
-            "best/score": found.value or 0.0,
-            "best/trial": found.number,
-            "best/feasible": passed,
-            "trials/complete": count[TrialState.COMPLETE],
-            "trials/pruned": count[TrialState.PRUNED],
-            "trials/failed": states.count(TrialState.FAIL),
-            "trials/feasible": passing,
-        },
-        step=len(trials),
+    metrics = {f"trials/{name}": float(number) for name, number in count.items()}
+    metrics |= {"best/trial": found.number, "best/feasible": feasible(found)}
+    metrics |= {"steps/trained": spent.trained, "steps/saved": spent.saved}
+    objectives = job.question.objectives
+    metrics |= {
+        f"best/{objective.name}": value
+        for objective, value in zip(objectives, found.values, strict=True)
+    }
+    for each in results[:1]:
+        mean, low, high = each.interval()
+        metrics |= {"confirmed/mean": mean, "confirmed/low": low, "confirmed/high": high}
+        metrics |= {"confirmed/passed": each.passed, "confirmed/optimism": each.optimism}
+    finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+    parent.metrics(finite, step=len(study.get_trials(deepcopy=False)))
+    parent.note(
+        f"{job.question.text}\n\n**{headline}** {summary}\n\n{dependence_lines(evaluation)[0]}"
     )
-    parent.note(f"{question.text}\n\n**{headline}** {summary}\n\n{dependence_lines(evaluation)[0]}")
     parent.text(place.name, place.read_text(encoding="utf-8"))
-    for name, png in figures(study, question.text, space).items():
+    for name, png in figures(study, job, results).items():
         parent.figure(name, png)
         (folder / f"{name}.png").write_bytes(png)
+
+
+def winner(study: optuna.Study, results: Sequence[Confirmed]) -> FrozenTrial | None:
+    """The trial that was confirmed best, else the one that the search found best."""
+    if len(study.directions) > 1:
+        return next(iter(finalists(study, 1)), None)
+    return study.get_trials(deepcopy=False)[results[0].number] if results else best(study)
+
+
+def _headline(job: Job, found: FrozenTrial, results: Sequence[Confirmed]) -> str:
+    if len(job.question.objectives) > 1:
+        return f"Trial {found.number} is the knee of the front: the best compromise."
+    if results:
+        mean, low, high = results[0].interval()
+        return (
+            f"Trial {found.number} is confirmed best: {job.question.objectives[0].label} "
+            f"{mean:.3f} [{low:.3f}, {high:.3f}] on {len(results[0].values)} new seeds, of which "
+            f"it passes {results[0].passed}."
+        )
+    if feasible(found):
+        return f"Trial {found.number} is the best that passes every criterion."
+    worst = [line["name"] for line in found.user_attrs["criteria"] if line["margin"] > 0]
+    return (
+        f"No trial passes every criterion. Trial {found.number} is nearest; it violates "
+        f"{', '.join(worst)}."
+    )
+
+
+def _optimism(results: Sequence[Confirmed]) -> str:
+    """How much better the search found its best than new seeds do."""
+    mine = results[0]
+    mean, low, high = interval([mine.found[0] - row[0] for row in mine.values])
+    return (
+        f"Optimism of the search: trial {mine.number} was found at {mine.found[0]:.3f} and "
+        f"confirmed at {mine.mean:.3f}, a difference of {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
+    )
+
+
+def _write_best(job: Job, found: FrozenTrial, folder: Path) -> Path:
+    place = folder / ("best.yaml" if feasible(found) else "nearest.yaml")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    config = job.question.apply(job.config, found.params)
+    place.write_text(to_yaml(config), encoding="utf-8")
+    return place
+
+
+def _where(settings: StudyConfig) -> str:
+    usual = settings.storage == StudyConfig().storage
+    return "" if usual else f" --storage {shown(settings.storage)}"
 
 
 def _changes(baseline: FrozenTrial, found: FrozenTrial) -> Table:
@@ -148,11 +196,12 @@ def _marked(line: dict[str, object] | None) -> str:
     return f"{line['found']} {'pass' if Criterion(**line).holds else '[red]FAIL[/red]'}"  # type: ignore[arg-type]
 
 
-def figures(study: optuna.Study, title: str, space: Mapping[str, Range]) -> dict[str, bytes]:
-    """The study's pictures: history, importances, parallel coordinates, slices."""
-    rows = [_row(trial) for trial in study.get_trials(deepcopy=False) if trial.state in STATES]
-    ranges = {name: (r.low, r.high, r.log) for name, r in space.items()}
-    return search_figures(title, rows, ranges, importances(study))
+def figures(study: optuna.Study, job: Job, results: Sequence[Confirmed]) -> dict[str, bytes]:
+    """The study's pictures: history, importances, parallel coordinates, slices, or the front."""
+    if len(study.directions) > 1:
+        return {"front": front.picture(study, job.question, results)}
+    rows = [_row(trial) for trial in counted(study)]
+    return search_figures(job.question.text, rows, _axes(job.space), importances(study))
 
 
 def importances(study: optuna.Study) -> dict[str, float] | None:
@@ -174,5 +223,14 @@ def _row(trial: FrozenTrial) -> TrialRow:
         score=value,
         feasible=feasible(trial),
         params=dict(trial.params),
-        margins=dict(trial.constraints),
+        margins={line["name"]: line["margin"] for line in trial.user_attrs.get("criteria", ())},
     )
+
+
+def _axes(space: Space) -> dict[str, tuple[float, float, bool]]:
+    return {
+        name: (v.low, v.high, v.log)
+        if isinstance(v, Range)
+        else (float(min(v.values)), float(max(v.values)), True)
+        for name, v in space.items()
+    }

@@ -7,12 +7,13 @@ searched around it.
 
 from __future__ import annotations
 
-from studies.study import Question, Range, main
+from studies.question import Choice, Question, Range
+from studies.study import main
 from vlatent.command_line import run
 from vlatent.config import Config
 
 
-def space(config: Config) -> dict[str, Range]:
+def space(config: Config) -> dict[str, Range | Choice]:
     """The weight of every prior but the spectrum's, over the range that its file names."""
     return {
         f"priors.{name}.weight": Range(*prior.search)
@@ -28,4 +29,4 @@ QUESTION = Question(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(QUESTION, arguments))
+    run(lambda arguments: main("loss_weights", arguments))

@@ -14,21 +14,11 @@ import optuna
 import pytest
 import yaml
 from mlflow.entities import Run
-from smoke import CONFIGS, sentences, smoke
+from smoke import CONFIGS, sentences
 
-from studies import closing
-from studies.loss_weights import QUESTION
-from studies.study import (
-    Range,
-    StudyConfig,
-    all_failed,
-    counted,
-    main,
-    narrowed,
-    open_storage,
-    open_study,
-    sampler,
-)
+from studies.ledger import counted
+from studies.storage import open_storage
+from studies.study import main
 from vlatent import training
 from vlatent.shapes import UserError
 
@@ -41,7 +31,7 @@ def command(folder: Path, *flags: str) -> list[str]:
         *(sys.executable, "-m", "studies.loss_weights", "--config", str(CONFIGS / "smoke.yaml")),
         *("--training.steps", "12", "--evaluation.count", "4"),
         *("--data.train", str(sentences(folder)), "--data.max_length", "200"),
-        *("--study.trials", str(TRIALS)),
+        *("--study.trials", str(TRIALS), "--study.confirm", "0"),
         *flags,
     ]
 
@@ -188,90 +178,50 @@ def test_another_space_or_corpus_under_the_same_name_is_refused(
     assert len(trials(folder)) == TRIALS
 
 
-def test_an_interrupted_study_continues_to_the_same_trials(
+def test_interrupted_three_times_a_study_continues_to_the_same_trials(
     studied: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, _ = studied
-    process = subprocess.Popen(
-        command(tmp_path), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("trial   2"):
-            time.sleep(0.3)  # somewhere inside the next trial
+    for ended, delay, signals in ((1, 0.2, 1), (2, 0.7, 2), (4, 0.4, 1)):
+        process = subprocess.Popen(
+            command(tmp_path), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("trial"):
+                ended -= 1
+            if ended == 0:
+                break
+        time.sleep(delay)  # somewhere inside a trial
+        for _ in range(signals):  # the first lets a trial come to its next evaluation
             process.send_signal(signal.SIGINT)
-            break
-    process.stdout.read()
-    assert process.wait(60) == 130
+            time.sleep(0.05)
+        printed = process.stdout.read()
+        assert process.wait(60) == 130, printed
+        assert "the same command goes on from there" in printed
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
-    kept = [t for t in trials(tmp_path) if not t.user_attrs.get("interrupted")]
-    assert [(t.params, t.value, t.state) for t in kept] == [
-        (t.params, t.value, t.state) for t in trials(folder)
-    ]
+
+    def books(place: Path) -> list[object]:
+        study = optuna.load_study(
+            study_name="loss_weights", storage=open_storage(f"sqlite:///{place / 'studies.db'}")
+        )
+        kept = counted(study)
+        return [
+            (t.params, t.values, t.state, t.intermediate_values, t.user_attrs["evaluation"])
+            for t in kept
+        ]
+
+    assert books(tmp_path) == books(folder)
     _, runs = client(tmp_path)
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
     assert len([run for run in runs if run.data.tags["kind"] == "study"]) == 1
-
-
-def test_the_sampler_depends_on_the_seed_and_the_finished_trials() -> None:
-    def draws(seed: int, finished: int) -> float:
-        study = optuna.create_study(sampler=sampler(StudyConfig(seed=seed), finished))
-        return study.ask().suggest_float("x", 0, 1)
-
-    assert draws(0, 3) == draws(0, 3)
-    assert len({draws(0, 3), draws(0, 4), draws(1, 3)}) == 3
-
-
-def test_the_best_trial_is_feasible_or_the_nearest_one() -> None:
-    study = optuna.create_study(direction="maximize")
-
-    def add(value: float, margins: dict[str, float]) -> None:
-        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
-        for name, margin in margins.items():
-            trial.set_constraint(name, margin)
-        study.tell(trial, value)
-
-    add(6.9, {"kurtosis": 0.2, "plateau": -1.0})
-    add(6.8, {"kurtosis": 0.1, "plateau": 0.5})
-    found = closing.best(study)
-    assert found is not None
-    assert found.number == 0  # its worst margin is 0.2
-    add(4.1, {"kurtosis": -0.1, "plateau": 0.0})
-    add(5.2, {"kurtosis": -0.1, "plateau": -0.1})
-    found = closing.best(study)
-    assert found is not None
-    assert found.number == 3
-
-
-def test_ranges_can_be_narrowed_but_not_invented() -> None:
-    space = {"priors.kurtosis.weight": Range(1e-3, 1.0)}
-    assert narrowed(space, {"priors.kurtosis.weight": (0.01, 0.1)}) == {
-        "priors.kurtosis.weight": Range(0.01, 0.1)
-    }
-    with pytest.raises(UserError, match=r"study\.space has no priors\.kurtosi\.weight"):
-        narrowed(space, {"priors.kurtosi.weight": (0.01, 0.1)})
-    with pytest.raises(UserError, match=r"0 < low < high"):
-        narrowed(space, {"priors.kurtosis.weight": (0.1, 0.01)})
-
-
-def test_a_range_that_leaves_the_starting_weight_out_is_refused(tmp_path: Path) -> None:
-    settings = StudyConfig(storage=f"sqlite:///{tmp_path / 'studies.db'}")
-    space = {"priors.kurtosis.weight": Range(0.1, 1.0)}
-    with pytest.raises(UserError, match=r"starting value of priors\.kurtosis\.weight"):
-        open_study("narrow", settings, smoke(tmp_path), space, "fingerprint")
-    assert not (tmp_path / "studies.db").exists()
-
-
-def test_a_study_in_which_all_trials_fail_stops_early(tmp_path: Path) -> None:
-    settings = StudyConfig(storage=f"sqlite:///{tmp_path / 'studies.db'}")
-    config = smoke(tmp_path)
-    study = open_study("failing", settings, config, {}, "fingerprint")
-    for _ in range(5):
-        assert not all_failed(study)
-        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
-    assert all_failed(study)
-    assert len(counted(study)) == 5
+    continued = [each for each in runs if "continues" in each.data.tags]
+    assert continued
+    by_trial = {each.data.tags.get("trial"): each for each in runs}
+    for each in continued:
+        before = by_trial[each.data.tags["continues"]]
+        assert before.data.tags["continued_by"] == each.info.run_id
 
 
 def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
@@ -283,7 +233,7 @@ def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training, "loss", broken)
     with pytest.raises(UserError, match=r"all 5 trials failed.*a bug in the loss"):
-        main(QUESTION, command(tmp_path)[3:])
+        main("loss_weights", command(tmp_path)[3:])
     opened, runs = client(tmp_path)
     failed = [run for run in runs if run.data.tags["kind"] == "trial"]
     assert [run.info.status for run in failed] == ["FAILED"] * 5
@@ -294,14 +244,3 @@ def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
     assert {t.user_attrs["reason"] for t in trials(tmp_path)} == {
         "ZeroDivisionError('a bug in the loss')"
     }
-
-
-def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
-    for url in (
-        "sqlite:////nowhere/at/all/studies.db",
-        "nonsense://x",
-        "postgresql://127.0.0.1:9/x",
-    ):
-        with pytest.raises(UserError, match=r"study\.storage .* cannot be used") as error:
-            open_storage(url)
-        assert "\n" not in str(error.value)

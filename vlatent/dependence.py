@@ -8,10 +8,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from sklearn.linear_model import RidgeClassifier
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from vlatent.corpus import Sentences
@@ -98,6 +94,12 @@ def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
     share their answers. Cross-validated accuracy of a ridge classifier on the standardised
     picture, beside the share of the commonest answer; {} for texts not about colored blocks.
     """
+    # Loaded here: it takes as long as torch, and a study's workers never ask.
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     facts = [(index, fact) for index, text in enumerate(texts) if (fact := first_fact(text))]
     if len(facts) < 20:
         return {}

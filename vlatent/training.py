@@ -99,7 +99,7 @@ def train(
     start, history, log = 0, list[Evaluation](), list[dict[str, float]]()
     if config.training.resume is not None:
         start, history, log = _restore(config.training.resume, model, average, optimizer)
-        if start >= steps:
+        if start > steps:
             raise UserError(
                 f"{config.training.resume} has done {start} of {steps} steps: there is nothing to "
                 "continue; raise --training.steps to train it further."
@@ -117,6 +117,13 @@ def train(
     sentences, clock = 0, time.perf_counter()
     model.train()
     try:
+        for row in log:  # a run that is continued tells its whole story
+            tracker.metrics({k: v for k, v in row.items() if k != "step"}, int(row["step"]))
+        for index, evaluation in enumerate(history):
+            verdict = judge(history[: index + 1], steps, priors)
+            tracker.metrics(recording.evaluation_metrics(evaluation, verdict), evaluation.step)
+            if report is not None and evaluation.step > 0:
+                report(evaluation.step, evaluation, verdict)
         for step in range(start, steps + 1):
             if step in evaluate_at and not (history and history[-1].step == step):
                 speed = sentences / (time.perf_counter() - clock)

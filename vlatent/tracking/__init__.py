@@ -6,19 +6,33 @@ later flush, at the end of the run, or by `deliver`. A call may reach the store 
 seen twice: metrics keep the time at which they were measured, and a store ignores a row it has.
 """
 
+from vlatent.tracking.journal import journals
 from vlatent.tracking.mlflow_tracker import MlflowTracker, deliver, open_run, reopen_run
+from vlatent.tracking.runs import (
+    RecordedRun,
+    add_metrics,
+    amend_run,
+    metric_history,
+    recorded_runs,
+)
 from vlatent.tracking.store import find_run, view_command
 from vlatent.tracking.tracker import MemoryTracker, Status, Tracker, TrackingConfig
 
 __all__ = [
     "MemoryTracker",
     "MlflowTracker",
+    "RecordedRun",
     "Status",
     "Tracker",
     "TrackingConfig",
+    "add_metrics",
+    "amend_run",
     "deliver",
     "find_run",
+    "journals",
+    "metric_history",
     "open_run",
+    "recorded_runs",
     "reopen_run",
     "view_command",
 ]

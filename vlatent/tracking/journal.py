@@ -84,3 +84,8 @@ class Journal:
 def journal_of(folder: Path, key: str) -> Journal:
     """The journal of the run that has this key."""
     return Journal(folder.absolute() / f"tracking-{key}.jsonl")
+
+
+def journals(folder: Path) -> list[Path]:
+    """What waits on disk below a folder."""
+    return sorted(folder.rglob("tracking-*.jsonl"))

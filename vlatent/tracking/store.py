@@ -45,7 +45,7 @@ def find_run(tracking: TrackingConfig, tags: Mapping[str, str]) -> str | None:
     with usable(address) as client:
         experiment = experiment_id(address, tracking.experiment)
         order = ["attributes.start_time DESC"]
-        runs = client.search_runs([experiment], _having(tags), order_by=order, max_results=1)
+        runs = client.search_runs([experiment], having(tags), order_by=order, max_results=1)
         run_id: str | None = runs[0].info.run_id if runs else None
         return run_id
 
@@ -84,7 +84,7 @@ def make_run(client: MlflowClient, address: str, run: Call) -> str:
     """Id of the run, which is made when need be."""
     experiment = experiment_id(address, run["experiment"])
     # An earlier attempt may have made it although no answer came back.
-    earlier = client.search_runs([experiment], _having({KEY: run["key"]}), max_results=1)
+    earlier = client.search_runs([experiment], having({KEY: run["key"]}), max_results=1)
     [made] = earlier or [client.create_run(experiment, run["start"], run["tags"], run["name"])]
     run_id: str = made.info.run_id
     return run_id
@@ -247,7 +247,7 @@ def reason(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _having(tags: Mapping[str, str]) -> str:
+def having(tags: Mapping[str, str]) -> str:
     """MLflow's filter for runs that have all these tags."""
     terms = []
     for name, value in tags.items():

@@ -1,0 +1,205 @@
+"""python -m studies: what studies there are, how one stands, whether its record is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.table import Table
+
+from studies.closing import trial_line
+from studies.doctor import DEFAULT_SILENCE, examine
+from studies.job import load_study
+from studies.ledger import best, counted, feasible, why_failed
+from studies.replay import replay
+from studies.settings import StudyConfig
+from studies.storage import open_storage, shown
+from vlatent.command_line import Parser, run
+from vlatent.screen import console
+from vlatent.shapes import UserError
+from vlatent.tracking import TrackingConfig
+
+HELP = """usage: python -m studies COMMAND [--help]
+
+What studies there are, how one stands, and whether its record is sound.
+
+  python -m studies list                     all studies of a storage
+  python -m studies status NAME              progress, best trial, throughput, time left, failures
+  python -m studies replay NAME TRIAL        train one trial again and compare every number
+  python -m studies doctor [--fix]           what Optuna and MLflow say differently
+
+A study itself is begun, or continued, by its question:
+
+  python -m studies.loss_weights --help      which loss weights make the latent image-like?
+  python -m studies.learning_rates --help    which rate, warm-up, decay, batch pass earliest?
+  python -m studies.joint --help             both together
+  python -m studies.pareto --help            what do channels in band cost?
+"""
+
+
+def _parser(command: str, description: str) -> Parser:
+    parser = Parser(prog=f"python -m studies {command}", description=description)
+    parser.add_argument(
+        "--storage", type=str, default=StudyConfig().storage, help="Optuna's database."
+    )
+    return parser
+
+
+def list_command(arguments: Sequence[str]) -> int:
+    given = _parser("list", "All studies of a storage. Example: python -m studies list").checked(
+        arguments
+    )
+    storage = open_storage(given["storage"])
+    table = Table(title=f"Studies in {shown(given['storage'])}", title_justify="left")
+    for heading in ("study", "counted", "complete", "pruned", "failed", "passing", "running"):
+        table.add_column(heading, justify="left" if heading == "study" else "right")
+    table.add_column("last trial ended")
+    names = sorted(study.study_name for study in storage.get_all_studies())
+    if not names:
+        console.print(f"There are no studies in {shown(given['storage'])} yet.")
+        return 0
+    for name in names:
+        study = load_study(name, given["storage"])
+        trials = counted(study)
+        states = [trial.state for trial in trials]
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        ended = max((t.datetime_complete for t in trials if t.datetime_complete), default=None)
+        numbers = (
+            len(trials),
+            states.count(TrialState.COMPLETE),
+            states.count(TrialState.PRUNED),
+            states.count(TrialState.FAIL),
+            sum(map(feasible, trials)),
+            len(running),
+        )
+        table.add_row(name, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
+    console.print(table)
+    return 0
+
+
+def status_command(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "status",
+        "How a study stands: progress, best, throughput, time left, failures. "
+        "Example: python -m studies status loss_weights",
+    )
+    parser.add_argument("name", type=str, help="Name of the study.")
+    given = parser.checked(arguments)
+    study = load_study(given["name"], given["storage"])
+    trials = counted(study)
+    live = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    budget = study.user_attrs.get("budget")
+    console.rule(f"[bold]{study.study_name}")
+    of = f" of {budget}" if budget else ""
+    console.print(f"{len(trials)}{of} trials done, {len(live)} running, {len(waiting)} waiting.")
+    pace = _seconds_a_trial(trials)
+    if pace is not None:
+        left = "" if budget is None else _time_left(pace, budget - len(trials))
+        console.print(f"A trial every {pace:.1f} s lately{left}.")
+    for trial in live:
+        step = max(trial.intermediate_values, default=0)
+        began = trial.datetime_start or datetime.now()
+        since = timedelta(seconds=round((datetime.now() - began).total_seconds()))
+        worker = trial.user_attrs.get("worker", "an unknown worker")
+        console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
+    found = best(study) if len(study.directions) == 1 else None
+    if found is not None:
+        console.print(f"Best so far: {trial_line(found)}")
+    elif len(study.directions) > 1:
+        console.print(f"The front has {len(study.best_trials)} trials.")
+    failed = [trial for trial in trials if trial.state == TrialState.FAIL]
+    for trial in failed[-5:]:
+        console.print(f"trial {trial.number:3d}  [red]failed[/red]    {why_failed(trial)}")
+    if len(failed) > 5:
+        console.print(f"and {len(failed) - 5} failures before these.")
+    handed_on = sum("continues" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+    if handed_on:
+        console.print(f"{handed_on} times a trial was begun again after an interruption.")
+    return 0
+
+
+def replay_command(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "replay",
+        "Train one trial again from its record and compare every number; on a CPU they agree to "
+        "the last bit. Example: python -m studies replay loss_weights 7",
+    )
+    parser.add_argument("name", type=str, help="Name of the study.")
+    parser.add_argument("trial", type=int, help="Number of the trial.")
+    given = parser.checked(arguments)
+    return replay(load_study(given["name"], given["storage"]), given["trial"])
+
+
+def doctor_command(arguments: Sequence[str]) -> int:
+    parser = _parser(
+        "doctor",
+        "Compare Optuna's studies with MLflow's runs and with what waits on this disk: abandoned "
+        "trials, runs without a trial, runs that never ended, lost measurements. Says what it "
+        "would do; --fix does it. Example: python -m studies doctor --fix",
+    )
+    parser.add_argument("--name", type=str | None, help="Of one study; all when left away.")
+    parser.add_argument("--folder", type=Path, default=Path("runs"), help="Folder of the trials.")
+    parser.add_argument(
+        "--silence",
+        type=float,
+        default=DEFAULT_SILENCE,
+        help="Seconds without a sign of life after which a running trial is abandoned.",
+    )
+    parser.add_argument("--fix", action="store_true", help="Put right what was found.")
+    parser.add_class_arguments(TrackingConfig, nested_key="tracking")
+    given = parser.checked(arguments)
+    found = 0
+    for finding in examine(
+        given["storage"], given["tracking"], given["folder"], given["silence"], given["name"]
+    ):
+        found += 1
+        console.print(f"{finding.study}: {finding.what}; {finding.remedy}")
+        if given["fix"]:
+            finding.cure()
+    if not found:
+        console.print("[green]Nothing to do[/green]: Optuna, MLflow and this disk agree.")
+    elif given["fix"]:
+        console.print(f"{found} put right. Queued trials wait for a worker: run the study again.")
+    else:
+        console.print(f"{found} found. Put them right: python -m studies doctor --fix")
+    return 0 if given["fix"] or not found else 1
+
+
+def _seconds_a_trial(trials: Sequence[FrozenTrial]) -> float | None:
+    """Seconds between the ends of the last trials, up to ten."""
+    ends = sorted(trial.datetime_complete for trial in trials if trial.datetime_complete)[-10:]
+    if len(ends) < 2:
+        return None
+    return (ends[-1] - ends[0]).total_seconds() / (len(ends) - 1)
+
+
+def _time_left(pace: float, trials: int) -> str:
+    if trials <= 0:
+        return "; the budget is met"
+    return f"; {timedelta(seconds=round(pace * trials))} left at that pace"
+
+
+COMMANDS = {
+    "list": list_command,
+    "status": status_command,
+    "replay": replay_command,
+    "doctor": doctor_command,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0 if arguments else 2
+    if arguments[0] not in COMMANDS:
+        raise UserError(f"there is no command {arguments[0]}; choose {', '.join(COMMANDS)}.")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return COMMANDS[arguments[0]](arguments[1:])
+
+
+if __name__ == "__main__":
+    run(main)

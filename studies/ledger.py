@@ -1,0 +1,112 @@
+"""Which trials count, which may be believed, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+LIVE = (TrialState.RUNNING, TrialState.WAITING)
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Whether a trial uses up the budget: it ended by itself, well or not.
+
+    Not one that was returned to the queue or whose worker died: another trial continues it. The
+    last attempt counts however it ends.
+    """
+    if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+        return True
+    attributes = trial.user_attrs
+    ended = "reason" in attributes or attributes.get("last_attempt", False)
+    return trial.state == TrialState.FAIL and ended and "returned" not in attributes
+
+
+def counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that use up the budget, in the order in which they were first begun."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
+    return sorted(trials, key=lambda trial: (trial.user_attrs.get("ordinal", 0), trial.number))
+
+
+def why_failed(trial: FrozenTrial) -> str:
+    attempts = trial.user_attrs.get("attempt", 0) + 1
+    died = f"its worker died, {attempts} times" if attempts > 1 else "its worker died"
+    return str(trial.user_attrs.get("reason", died))
+
+
+def feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial was trained to the end and passes every criterion."""
+    passed = all(line["margin"] <= 0 for line in trial.user_attrs.get("criteria", ()))
+    return trial.state == TrialState.COMPLETE and "criteria" in trial.user_attrs and passed
+
+
+def worst_margin(trial: FrozenTrial) -> float:
+    return max((line["margin"] for line in trial.user_attrs["criteria"]), default=0.0)
+
+
+def ranked(study: optuna.Study) -> list[FrozenTrial]:
+    """Complete trials, the best first: feasible ones by score, then the others by worst margin."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(
+        trials,
+        key=lambda trial: (
+            (0, -trial.values[0], trial.number)
+            if feasible(trial)
+            else (1, worst_margin(trial), trial.number)
+        ),
+    )
+
+
+def best(study: optuna.Study) -> FrozenTrial | None:
+    """The feasible trial with the highest score, else the one nearest to feasible."""
+    return next(iter(ranked(study)), None)
+
+
+def all_failed(study: optuna.Study) -> bool:
+    """Whether the first five trials failed, all of them: then the sixth will too."""
+    trials = counted(study)
+    return len(trials) >= 5 and all(trial.state == TrialState.FAIL for trial in trials)
+
+
+def stagnated(study: optuna.Study, patience: int | None) -> bool:
+    """Whether the last `patience` counted trials brought no better feasible one."""
+    if patience is None:
+        return False
+    if len(study.directions) > 1:
+        on_front = {trial.number for trial in study.best_trials}
+        improving = [trial.number in on_front for trial in counted(study)]
+    else:
+        improving, best_so_far = [], float("-inf")
+        for trial in counted(study):
+            better = feasible(trial) and trial.values[0] > best_so_far
+            improving.append(better)
+            best_so_far = trial.values[0] if better else best_so_far
+    if not any(improving):
+        return False  # nothing found yet is no reason to stop looking
+    return improving[::-1].index(True) >= patience
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a study has trained, in steps of the config's own batch size, and what pruning saved."""
+
+    trained: int
+    saved: int
+
+    def __str__(self) -> str:
+        share = self.saved / max(self.trained + self.saved, 1)
+        return f"{self.trained} steps trained, {self.saved} saved by pruning ({share:.0%})"
+
+
+def cost(trials: Sequence[FrozenTrial], steps: int) -> Cost:
+    """Every step of every trial, interrupted and abandoned ones too; a resumed one from where."""
+    trained = saved = 0
+    for trial in trials:
+        resumed = trial.user_attrs.get("resumed_at", 0)
+        reached = trial.user_attrs.get("steps", max(trial.intermediate_values, default=0))
+        trained += max(reached - resumed, 0)
+        if trial.state == TrialState.PRUNED:
+            saved += steps - reached
+    return Cost(trained, saved)

@@ -1,0 +1,144 @@
+"""What a study asks: a question, the values that are searched and what counts as better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import Trial
+
+from vlatent.config import Config, flatten, override
+from vlatent.shapes import UserError
+from vlatent.training import Result
+
+Params = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that are tried, between low and high, evenly in the logarithm if `log`."""
+
+    low: float
+    high: float
+    log: bool = True
+
+    def suggest(self, trial: Trial, name: str) -> float:
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def holds(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def narrowed(self, name: str, wanted: Sequence[float]) -> Range:
+        if len(wanted) != 2 or wanted[0] >= wanted[1] or (self.log and wanted[0] <= 0):
+            least = "0 < " if self.log else ""
+            raise UserError(
+                f"study.space.{name} must be [low, high] with {least}low < high, but got "
+                f"{list(wanted)}."
+            )
+        return Range(wanted[0], wanted[1], self.log)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A few values, without a scale between them."""
+
+    values: tuple[int, ...]
+
+    def suggest(self, trial: Trial, name: str) -> float:
+        return trial.suggest_categorical(name, self.values)
+
+    def holds(self, value: float) -> bool:
+        return value in self.values
+
+    def narrowed(self, name: str, wanted: Sequence[float]) -> Choice:
+        if not wanted or not set(wanted) <= set(self.values):
+            raise UserError(
+                f"study.space.{name} must name some of {list(self.values)}, but got {list(wanted)}."
+            )
+        return Choice(tuple(value for value in self.values if value in wanted))
+
+
+Space = Mapping[str, Range | Choice]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One number of a finished run that a study makes as large, or as small, as it can."""
+
+    name: str
+    label: str
+    value: Callable[[Result], float]
+    maximize: bool = True
+
+
+SCORE = Objective("score", "score", lambda result: result.score)
+
+
+def from_config(config: Config, space: Space) -> dict[str, float]:
+    """The config's own values of what is searched: trial 0."""
+    values = flatten(config)
+    return {name: float(str(values[name])) for name in space}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a study asks.
+
+    Attributes:
+        name: Name of the study and of its file.
+        text: The question in words.
+        space: The names that are searched and their values.
+        apply: The config with searched values in their places.
+        start: The values that the config itself has: those of trial 0.
+        objectives: What is optimised; more than one makes a front.
+        constrained: Whether a trial that violates a criterion is worth less than one that does not.
+    """
+
+    name: str
+    text: str
+    space: Callable[[Config], dict[str, Range | Choice]]
+    apply: Callable[[Config, Params], Config] = override
+    start: Callable[[Config, Space], dict[str, float]] = from_config
+    objectives: tuple[Objective, ...] = (SCORE,)
+    constrained: bool = True
+
+    @property
+    def directions(self) -> list[StudyDirection]:
+        return [
+            StudyDirection.MAXIMIZE if objective.maximize else StudyDirection.MINIMIZE
+            for objective in self.objectives
+        ]
+
+    def narrowed(self, config: Config, wanted: Mapping[str, Sequence[float]]) -> Space:
+        """The question's space, as far as the settings want it searched.
+
+        Raises:
+            UserError: There is no such name or value, or the config's own value is left out.
+        """
+        space = self.space(config)
+        for name, values in wanted.items():
+            if name not in space:
+                raise UserError(
+                    f"study.space has no {name}; this study searches {', '.join(space)}."
+                )
+            space[name] = space[name].narrowed(name, values)
+        start = self.start(config, space)
+        outside = [name for name, values in space.items() if not values.holds(start[name])]
+        if outside:
+            raise UserError(
+                f"study.space leaves out the starting value of {', '.join(outside)}, which trial 0 "
+                "is to have: widen the range, or set the key itself to a value inside."
+            )
+        return space
+
+
+def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
+    """The space in Optuna's own words."""
+    return {
+        name: optuna.distributions.FloatDistribution(values.low, values.high, log=values.log)
+        if isinstance(values, Range)
+        else optuna.distributions.CategoricalDistribution(values.values)
+        for name, values in space.items()
+    }

@@ -1,0 +1,147 @@
+"""Samplers and pruners by name, every argument named so that it stays what was recorded."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
+from studies.question import Range, Space
+from studies.settings import StudyConfig
+from vlatent.shapes import UserError
+
+POINTS = 3  # values that a grid tries of a range
+
+SAMPLERS: dict[str, tuple[Callable[..., BaseSampler], dict[str, Any]]] = {
+    "tpe": (
+        optuna.samplers.TPESampler,
+        {"n_startup_trials": 10, "multivariate": True, "group": False, "constant_liar": True},
+    ),
+    "gp": (
+        optuna.samplers.GPSampler,
+        {"n_startup_trials": 10, "deterministic_objective": False},
+    ),
+    "cmaes": (optuna.samplers.CmaEsSampler, {"n_startup_trials": 5}),
+    "qmc": (optuna.samplers.QMCSampler, {"qmc_type": "sobol", "scramble": True}),
+    "nsga2": (optuna.samplers.NSGAIISampler, {"population_size": 12}),
+    "nsga3": (optuna.samplers.NSGAIIISampler, {"population_size": 12}),
+    "random": (optuna.samplers.RandomSampler, {}),
+    "grid": (optuna.samplers.GridSampler, {}),
+}
+# One sequence for the whole study: another seed for every trial would tear it up.
+SEQUENCES = ("qmc", "grid")
+# They look at the score alone, in which the worst margin counts for less than one channel.
+WITHOUT_CONSTRAINTS = ("cmaes", "qmc", "random", "grid")
+
+
+def sampler(settings: StudyConfig, space: Space, ordinal: int) -> BaseSampler:
+    """The sampler of the trial that is the study's `ordinal`-th.
+
+    It depends on the study's seed and finished trials alone, so an interrupted study goes on as if
+    it had not been interrupted, and no two workers draw the same.
+
+    Raises:
+        UserError: An argument that it does not have, or does not take.
+    """
+    make, arguments = SAMPLERS[settings.sampler]
+    seed = int(np.random.SeedSequence((settings.seed, ordinal)).generate_state(1)[0])
+    if settings.sampler in SEQUENCES:
+        seed = settings.seed
+    if settings.sampler == "grid":
+        arguments = {"search_space": grid(space)}
+    given = arguments | settings.sampler_arguments | {"seed": seed}
+    return _made(make, given, "sampler", settings.sampler, settings.sampler_arguments)
+
+
+def pruner(settings: StudyConfig, steps: int) -> BasePruner:
+    """The pruner; no trial is judged by the median in its first 40 %.
+
+    Raises:
+        UserError: An argument that it does not have, or does not take.
+    """
+    arguments = dict(settings.pruner_arguments)
+    patience = arguments.pop("patience", None) if settings.pruner in ("median", "hyperband") else 0
+    known: dict[str, tuple[Callable[..., BasePruner], dict[str, Any]]] = {
+        "none": (optuna.pruners.NopPruner, {}),
+        "median": (
+            optuna.pruners.MedianPruner,
+            {"n_startup_trials": 4, "n_warmup_steps": int(0.4 * steps), "n_min_trials": 3},
+        ),
+        "hyperband": (
+            optuna.pruners.HyperbandPruner,
+            {"min_resource": max(1, steps // 9), "max_resource": steps, "reduction_factor": 3},
+        ),
+        "wilcoxon": (optuna.pruners.WilcoxonPruner, {"p_threshold": 0.1, "n_startup_steps": 2}),
+    }
+    make, defaults = known[settings.pruner]
+    made = _made(make, defaults | arguments, "pruner", settings.pruner, arguments)
+    if not patience:
+        return made
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.pruners.PatientPruner(made, patience=int(patience))
+
+
+def grid(space: Space) -> dict[str, list[float]]:
+    """Every choice, and a few points of every range, its ends among them."""
+    points: dict[str, list[float]] = {}
+    for name, values in space.items():
+        if not isinstance(values, Range):
+            points[name] = list(values.values)
+        elif values.log:
+            points[name] = np.geomspace(values.low, values.high, POINTS).tolist()
+        else:
+            points[name] = np.linspace(values.low, values.high, POINTS).tolist()
+    return points
+
+
+def grid_size(space: Space) -> int:
+    return math.prod(map(len, grid(space).values()))
+
+
+def described(settings: StudyConfig, space: Space, steps: int) -> dict[str, object]:
+    """The search in full, for the record: names and every argument."""
+    arguments = SAMPLERS[settings.sampler][1] | settings.sampler_arguments
+    return {f"sampler.{name}": value for name, value in arguments.items()} | {
+        "pruner.object": _words(pruner(settings, steps)),
+        "sampler.honours_constraints": settings.sampler not in WITHOUT_CONSTRAINTS,
+    }
+
+
+def _words(made: BasePruner) -> str:
+    inner = {
+        name.lstrip("_"): value
+        for name, value in vars(made).items()
+        if isinstance(value, int | float | str)
+    }
+    return f"{type(made).__name__}({', '.join(f'{k}={v}' for k, v in inner.items())})"
+
+
+def _made(
+    make: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    kind: str,
+    name: str,
+    given: Mapping[str, Any],
+) -> Any:
+    valid = [each for each in inspect.signature(make).parameters if each != "seed"]
+    unknown = [each for each in given if each not in valid]
+    if unknown:
+        raise UserError(
+            f"study.{kind}_arguments has no {unknown[0]}; {name} takes {', '.join(valid)}."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return make(**arguments)
+    except ImportError as error:
+        raise UserError(f"study.{kind} {name} needs another package: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"study.{kind}_arguments do not fit {name}: {error}") from None

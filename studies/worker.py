@@ -1,0 +1,233 @@
+"""The worker: takes one trial after the other until the study's budget is met."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.progress import Progress
+
+from studies.confirmation import cell_of, cells
+from studies.job import Job, load_study
+from studies.ledger import LIVE, all_failed, counted, counts, stagnated
+from studies.search import grid_size, pruner, sampler
+from studies.trial import Overtaken, Returned, TrialFailed, requeue, run_trial, worker_name
+from vlatent.config import Config, override
+from vlatent.shapes import UserError
+from vlatent.tracking import Status, amend_run
+from vlatent.workers import Stop
+
+logger = logging.getLogger(__name__)
+
+PAUSE = 1.0  # seconds between two looks at what the other workers do
+
+Next = Literal["trial", "wait", "done"]
+
+
+class Task(metaclass=ABCMeta):
+    """A kind of trials, in a study of its own."""
+
+    prunes = False
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    @property
+    @abstractmethod
+    def study_name(self) -> str: ...
+
+    @abstractmethod
+    def next(self, study: optuna.Study) -> Next:
+        """What is to be done now. Only asked while the lock is held."""
+
+    @abstractmethod
+    def prepare(self, study: optuna.Study) -> None:
+        """Give the study the sampler and the pruner of its next trial."""
+
+    @abstractmethod
+    def config(self, trial: Trial) -> Config:
+        """What a trial trains; its values are drawn here."""
+
+    @abstractmethod
+    def label(self, trial: FrozenTrial | Trial) -> str:
+        """What the tracker's lists call the trial."""
+
+
+class Search(Task):
+    """The search itself."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.prunes = job.settings.pruner != "none" and len(job.question.objectives) == 1
+
+    @property
+    def study_name(self) -> str:
+        return self.job.name
+
+    @property
+    def budget(self) -> int:
+        """Trials in all; a grid has no more than its points beside trial 0."""
+        trials, settings = self.job.settings.trials, self.job.settings
+        return min(trials, grid_size(self.job.space) + 1) if settings.sampler == "grid" else trials
+
+    def next(self, study: optuna.Study) -> Next:
+        done = len(counted(study))
+        states = [trial.state for trial in study.get_trials(deepcopy=False)]
+        running, waiting = (states.count(state) for state in LIVE)
+        if done >= self.budget or all_failed(study):
+            return "done"
+        if stagnated(study, self.job.settings.stagnation):
+            return "wait" if running else "done"
+        return "trial" if waiting or done + running < self.budget else "wait"
+
+    def prepare(self, study: optuna.Study) -> None:
+        study.sampler = sampler(self.job.settings, self.job.space, next_ordinal(study))
+        study.pruner = pruner(self.job.settings, self.job.config.training.steps)
+
+    def config(self, trial: Trial) -> Config:
+        values = {name: v.suggest(trial, name) for name, v in self.job.space.items()}
+        return self.job.question.apply(self.job.config, values)
+
+    def label(self, trial: FrozenTrial | Trial) -> str:
+        return f"{self.job.name} {trial.number}"
+
+
+class Confirmation(Task):
+    """The best trials again, on seeds that the search never saw: a study of its own."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(replace(job, kind="confirmation"))
+
+    @property
+    def study_name(self) -> str:
+        return f"{self.job.name}/confirmation"
+
+    @property
+    def search(self) -> optuna.Study:
+        return load_study(self.job.name, self.job.settings.storage)
+
+    def cells(self) -> list[tuple[int, int]]:
+        """Which trial is to be trained on which seed."""
+        return cells(self.search, self.job.settings, self.job.config.training.seed)
+
+    def next(self, study: optuna.Study) -> Next:
+        trials = study.get_trials(deepcopy=False)
+        planned = {cell_of(trial) for trial in trials if trial.state in LIVE or counts(trial)}
+        for number, seed in self.cells():
+            if (number, seed) not in planned:
+                study.enqueue_trial({"trial": number, "seed": seed})
+        states = [trial.state for trial in study.get_trials(deepcopy=False)]
+        if TrialState.WAITING in states:
+            return "trial"
+        return "wait" if TrialState.RUNNING in states else "done"
+
+    def prepare(self, study: optuna.Study) -> None:
+        study.sampler = optuna.samplers.RandomSampler(seed=0)  # never asked: all is queued
+        study.pruner = optuna.pruners.NopPruner()
+
+    def config(self, trial: Trial) -> Config:
+        number = trial.suggest_int("trial", 0, 10**6)
+        seed = trial.suggest_int("seed", 0, 2**31)
+        found = self.search.get_trials(deepcopy=False)[number]
+        config = self.job.question.apply(self.job.config, found.params)
+        return override(config, {"training.seed": seed})
+
+    def label(self, trial: FrozenTrial | Trial) -> str:
+        return f"{self.job.name} {trial.params['trial']} on seed {trial.params['seed']}"
+
+
+def work(
+    job: Job,
+    stop: Stop,
+    look: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
+) -> None:
+    """Train trials of the study until its budget is met, then those that confirm its best."""
+    carry_out(Search(job), stop, look, progress)
+    if job.settings.confirm:
+        carry_out(Confirmation(job), stop, look, progress)
+
+
+def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progress | None) -> None:
+    """Take trials one at a time, together with the other workers, until none is left.
+
+    Trials are begun under a lock, so that the budget is met exactly, however many workers there
+    are and whenever one of them dies.
+
+    Raises:
+        UserError: Of the place, not of a trial, which waits in the queue.
+    """
+    job, lock = task.job, task.job.lock
+
+    def abandoned(study: optuna.Study, trial: FrozenTrial) -> None:
+        hand_on(study, trial, job)
+
+    study = load_study(task.study_name, job.settings.storage, job.settings.heartbeat, abandoned)
+    folder = job.settings.folder / task.study_name
+    begun: list[int] = []
+
+    def objective(trial: Trial) -> float | tuple[float, ...]:
+        begun.append(trial.number)
+        try:
+            trial.set_user_attr("worker", worker_name())
+            if "ordinal" not in trial.user_attrs:
+                trial.set_user_attr("ordinal", next_ordinal(study))
+            if trial.user_attrs.get("attempt", 0) >= job.settings.retries:
+                trial.set_user_attr("last_attempt", True)
+            config = task.config(trial)
+        finally:
+            lock.release()
+        label = task.label(trial)
+        return run_trial(trial, job, config, label, folder, stop, task.prunes, progress)
+
+    while not stop.wished:
+        lock.acquire()
+        try:
+            with warnings.catch_warnings(action="ignore"):  # it is experimental
+                optuna.storages.fail_stale_trials(study)
+            now = task.next(study)
+            if now == "trial":
+                task.prepare(study)
+                study.optimize(objective, n_trials=1, catch=(TrialFailed, Returned))
+        except (Overtaken, ValueError):  # what Optuna raises when it tells a finished trial
+            if not begun or study.trials[begun[-1]].state != TrialState.FAIL:
+                raise
+        finally:
+            lock.release()
+        look()
+        if now == "done":
+            return
+        if now == "wait":
+            time.sleep(PAUSE)
+
+
+def next_ordinal(study: optuna.Study) -> int:
+    """The first place in line that is free, for the trial that is begun next.
+
+    A trial keeps its place when it is begun again, so that the draws of an interrupted study are
+    those of one that was not.
+    """
+    trials = study.get_trials(deepcopy=False)
+    taken = {t.user_attrs.get("ordinal") for t in trials if t.state in LIVE or counts(t)}
+    return next(ordinal for ordinal in itertools.count() if ordinal not in taken)
+
+
+def hand_on(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
+    """Give the trial of a dead worker to another one, and close its run."""
+    attributes = trial.user_attrs
+    if not attributes.keys() & {"reason", "returned", "last_attempt"}:
+        requeue(study, trial, attributes.get("attempt", 0) + 1)
+    if attributes.get("run_id"):
+        status: Status = "FAILED" if counts(trial) else "KILLED"
+        try:
+            amend_run(job.config.tracking, attributes["run_id"], {"abandoned": True}, status)
+        except UserError as error:
+            logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)

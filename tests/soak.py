@@ -1,0 +1,221 @@
+"""A study whose workers are killed again and again, and the books that must balance afterwards.
+
+python tests/soak.py runs it at full size: PostgreSQL, a tracking server, 4 workers, 60 trials, at
+least 8 kills; then SQLite with 2 workers.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from optuna.trial import TrialState
+
+ROOT = Path(__file__).parent.parent
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from servers import MlflowServer, Postgres  # noqa: E402
+from smoke import sentences  # noqa: E402
+
+from studies.job import load_study  # noqa: E402
+from studies.ledger import counted, counts  # noqa: E402
+from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
+
+EXPECTED = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study keeps its books.
+
+    Attributes:
+        folder: Working directory of every process.
+        storage: Optuna's database.
+        tracking: MLflow's address, and the database behind it.
+    """
+
+    folder: Path
+    storage: str = "sqlite:///studies.db"
+    tracking: str | None = None
+    tracking_database: str = "sqlite:///mlflow.db"
+
+
+def command(place: Place, trials: int, workers: int, *flags: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "studies.loss_weights"),
+        *("--config", str(ROOT / "configs" / "smoke.yaml")),
+        *("--data.train", str(sentences(place.folder)), "--data.max_length", "200"),
+        *("--study.storage", place.storage, "--study.heartbeat", "1", "--study.confirm", "0"),
+        *("--study.trials", str(trials), "--study.workers", str(workers)),
+        *(() if place.tracking is None else ("--tracking.uri", place.tracking)),
+        *flags,
+    ]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def start(place: Place, trials: int, workers: int, *flags: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(place, trials, workers, *flags),
+        cwd=place.folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def workers_of(parent: int) -> list[int]:
+    """Process ids of the workers, which are those children that run our code."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(status[1]) == parent and b"spawn_main" in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except (OSError, IndexError):  # it ended while we looked
+                continue
+    return found
+
+
+def running(place: Place) -> dict[int, int]:
+    """Which process trains which trial."""
+    study = load_study("loss_weights", _absolute(place, place.storage))
+    return {
+        int(trial.user_attrs["worker"].rpartition(":")[2]): trial.number
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if "worker" in trial.user_attrs
+    }
+
+
+def kill_some(
+    process: subprocess.Popen[str], place: Place, kills: int, pause: float, seed: int = 0
+) -> int:
+    """Kill a worker that trains a trial, every few seconds; returns how many it were."""
+    draw = random.Random(seed)
+    done = 0
+    while done < kills and process.poll() is None:
+        time.sleep(pause * draw.uniform(0.5, 1.5))
+        try:
+            busy = set(running(place)) & set(workers_of(process.pid))
+        except Exception:  # the study is not there yet
+            continue
+        if busy:
+            os.kill(draw.choice(sorted(busy)), signal.SIGKILL)
+            done += 1
+    return done
+
+
+def audit(place: Place, trials: int) -> dict[str, int]:
+    """Check that every trial and every row is accounted for exactly once."""
+    study = load_study("loss_weights", _absolute(place, place.storage))
+    every = study.get_trials(deepcopy=False)
+    books = counted(study)
+    assert not [t.number for t in every if not t.state.is_finished()]
+    assert len(books) == trials
+    assert sorted(trial.user_attrs["ordinal"] for trial in books) == list(range(trials))
+    assert sorted(trial.number for trial in every) == list(range(len(every)))
+    continued = Counter(t.user_attrs["continues"] for t in every if "continues" in t.user_attrs)
+    for trial in every:
+        if counts(trial):
+            assert continued[trial.number] == 0, f"trial {trial.number} ended and was begun again"
+        elif trial.params or trial.system_attrs.get("fixed_params"):
+            assert continued[trial.number] == 1, f"trial {trial.number} is lost"
+
+    uri = place.tracking or _absolute(place, place.tracking_database)
+    runs = recorded_runs(TrackingConfig(uri=uri), {"study": "loss_weights", "kind": "trial"})
+    by_trial = Counter(int(run.tags["trial"]) for run in runs)
+    assert set(by_trial.values()) <= {1}
+    engine = sqlalchemy.create_engine(_absolute(place, place.tracking_database))
+    with engine.connect() as connection:
+        rows = connection.execute(sqlalchemy.text("SELECT run_uuid, key, step FROM metrics")).all()
+    engine.dispose()
+    twice = [row for row, number in Counter(map(tuple, rows)).items() if number > 1]
+    assert not twice, twice[:5]
+    steps: dict[tuple[str, str], set[int]] = {}
+    for run_id, key, step in rows:
+        steps.setdefault((run_id, key), set()).add(step)
+    status = {run.run_id: run.status for run in runs}
+    for trial in books:
+        if trial.user_attrs.get("run_id") is None:
+            continue
+        run_id = trial.user_attrs["run_id"]
+        if trial.state != TrialState.FAIL:  # the last attempt of a killed worker may lack some
+            assert status[run_id] == EXPECTED[trial.state]
+            assert steps[run_id, "score"] == {0, *trial.intermediate_values}
+            last = max(trial.intermediate_values)
+            assert steps[run_id, "loss"] == set(range(0, last, 10))
+    said = subprocess.run(
+        [
+            *(sys.executable, "-m", "studies", "doctor", "--storage", place.storage),
+            *(() if place.tracking is None else ("--tracking.uri", place.tracking)),
+        ],
+        cwd=place.folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "Nothing to do" in said.stdout
+    return {
+        "counted": len(books),
+        "trial numbers": len(every),
+        "begun again": sum(continued.values()),
+        "complete": sum(trial.state == TrialState.COMPLETE for trial in books),
+        "pruned": sum(trial.state == TrialState.PRUNED for trial in books),
+        "failed": sum(trial.state == TrialState.FAIL for trial in books),
+        "metric rows": len(rows),
+        "rows twice": len(twice),
+    }
+
+
+def soak(place: Place, trials: int, workers: int, kills: int, pause: float) -> dict[str, int]:
+    """Run a study, kill its workers, and audit it."""
+    began = time.monotonic()
+    process = start(place, trials, workers)
+    try:
+        done = kill_some(process, place, kills, pause)
+        said, _ = process.communicate(timeout=1500)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
+    return {"kills": done, "seconds": round(time.monotonic() - began)} | audit(place, trials)
+
+
+def _absolute(place: Place, url: str) -> str:
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        return f"sqlite:///{place.folder / url.removeprefix('sqlite:///')}"
+    return url
+
+
+def main() -> None:
+    import tempfile
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with Postgres(place / "postgres") as postgres:
+            database = postgres.url("mlflow")
+            with MlflowServer(database, place / "artifacts") as server:
+                books = Place(place, postgres.url("studies"), server.uri, database)
+                print("PostgreSQL, tracking server, 4 workers:", soak(books, 60, 4, 10, 5.0))
+    with tempfile.TemporaryDirectory() as folder:
+        print("SQLite, 2 workers:", soak(Place(Path(folder)), 60, 2, 10, 5.0))
+
+
+if __name__ == "__main__":
+    main()
