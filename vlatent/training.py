@@ -176,7 +176,7 @@ def train(
     finally:
         if progress and bar is not None:
             progress.remove_task(bar)
-        if history:  # a run that was stopped shows its pictures too
+        if history and config.tracking.figures:  # also of a run that was stopped
             recording.pictures(tracker, folder, config, averaged, corpus, history, log)
 
     passed_at = steps_to_pass(history, steps, priors)

@@ -25,11 +25,13 @@ class TrackingConfig:
             set, `mlflow.db` in the working directory, which `mlflow ui` shows.
         experiment: The name under which the runs stand together.
         every: Training metrics are kept every so many steps.
+        figures: Draw the pictures of a run at its end.
     """
 
     uri: str | None = None
     experiment: str = "vlatent"
     every: PositiveInt = 10
+    figures: bool = True
 
     def __post_init__(self) -> None:
         if not self.experiment.strip():

@@ -1,0 +1,183 @@
+"""Does the default search beat random search at equal trained steps?
+
+python benchmarks/search.py --seeds 5 --steps 2400
+
+Every search is a study of its own, with its own seed of the sampler: the default (`StudyConfig`)
+and random search without pruning. Trials are counted until the steps that they trained, those of
+pruned trials included, exceed the budget. Then the best trial that passes is trained again on seeds
+that no search saw. Prints a table with 95 % t intervals; finished trials are kept in --folder, so
+the command can be stopped and goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import optuna
+import torch
+from optuna.trial import FrozenTrial
+
+from studies.job import Job, create_study, question_of
+from studies.ledger import counted, feasible, ranked
+from studies.settings import StudyConfig
+from studies.worker import Search, carry_out
+from vlatent.config import Config, from_yaml, override
+from vlatent.corpus import load
+from vlatent.effects import interval
+from vlatent.tracking import MemoryTracker
+from vlatent.training import train
+from vlatent.workers import Stop
+
+ROOT = Path(__file__).parent.parent
+ARMS = {
+    "default": {},
+    "random": {"sampler": "random", "pruner": "none"},
+    "tpe, no pruning": {"pruner": "none"},
+    "random, median": {"sampler": "random"},
+}
+NEW_SEEDS = (101, 102, 103, 104, 105)
+
+
+def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict[str, object]:
+    """One search: steps to its first trial that passes, and what its best is worth on new seeds."""
+    torch.set_num_threads(threads)
+    config = from_yaml((ROOT / "configs" / "quick.yaml").read_text())
+    here = folder / f"{arm}-{seed}".replace(", ", "-").replace(" ", "-")
+    here.mkdir(parents=True, exist_ok=True)
+    config = override(
+        config,
+        {"tracking.uri": f"sqlite:///{here.absolute() / 'mlflow.db'}", "tracking.figures": False},
+    )
+    known = here / "result.json"
+    if known.exists():
+        return dict(json.loads(known.read_text()))
+    steps = config.training.steps
+    trials = 0
+    while True:  # one trial more, until the budget of steps is spent
+        trials += 1
+        settings = StudyConfig(
+            trials=trials,
+            storage=f"sqlite:///{here.absolute() / 'studies.db'}",
+            seed=seed,
+            folder=here,
+            confirm=0,
+            **ARMS[arm],
+        )
+        question = question_of("loss_weights")
+        job = Job(
+            asks="loss_weights",
+            name="search",
+            config=config,
+            settings=settings,
+            space=question.narrowed(config, {}),
+            corpus=load(config.data).fingerprint,
+        )
+        study = create_study(job)
+        carry_out(Search(job), Stop(), lambda: None, None)
+        spent = trained(counted(study))
+        if spent[-1] + 1 > budget - steps // 2:
+            break
+    within = [t for t, end in zip(counted(study), spent, strict=True) if end <= budget]
+    first = next((end for t, end in zip(within, spent, strict=False) if perfect(t)), None)
+    best = [trial for trial in ranked(study) if trial in within and feasible(trial)][:1]
+    scores, passed = [], 0
+    for trial in best:
+        for new in NEW_SEEDS:
+            result = confirm(override(config, trial.params), new, here)
+            scores.append(result[0])
+            passed += result[1]
+    found = {
+        "arm": arm,
+        "seed": seed,
+        "trials": len(within),
+        "passing": sum(map(feasible, within)),
+        "steps to first": first,
+        "found": best[0].value if best else None,
+        "confirmed": sum(scores) / len(scores) if scores else None,
+        "passed": passed,
+    }
+    known.write_text(json.dumps(found))
+    return found
+
+
+def confirm(config: Config, seed: int, here: Path) -> tuple[float, bool]:
+    changes = {
+        "training.seed": seed,
+        "training.folder": here / "confirm",
+        "evaluation.probed": 0,
+    }
+    (here / "confirm" / "checkpoint.pt").unlink(missing_ok=True)
+    result = train(override(config, changes), MemoryTracker())
+    return result.score, result.verdict.passed
+
+
+def trained(trials: list[FrozenTrial]) -> list[int]:
+    """Steps trained when each trial had ended."""
+    total, ends = 0, []
+    for trial in trials:
+        total += trial.user_attrs["steps"]
+        ends.append(total)
+    return ends
+
+
+def perfect(trial: FrozenTrial) -> bool:
+    """Six of six channels in band, and every criterion holds."""
+    return feasible(trial) and trial.user_attrs["evaluation"]["metrics"]["channels_in_band"] == 6
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "none"
+    mean, low, high = interval(values)
+    return f"{mean:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=2400, help="trained steps of a search")
+    parser.add_argument("--arms", nargs="+", default=["default", "random"], choices=ARMS)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=Path("runs/benchmark-search"))
+    given = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    pairs = [(arm, seed) for seed in range(1, given.seeds + 1) for arm in given.arms]
+    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(search, arm, seed, given.steps, given.folder, 1) for arm, seed in pairs]
+        results = []
+        for job in jobs:
+            results.append(job.result())
+            print(results[-1], flush=True)
+    print(
+        f"\n| search | seeds | trials in {given.steps} steps | passing | steps to the first 6 of 6 "
+        "that passes | best confirmed score | passes on new seeds |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for arm in given.arms:
+        mine = [each for each in results if each["arm"] == arm]
+        columns = [
+            spread([float(str(each[key])) for each in mine if each[key] is not None])
+            for key in ("trials", "passing", "steps to first", "confirmed")
+        ]
+        passed = sum(int(str(each["passed"])) for each in mine)
+        print(f"| {arm} | {len(mine)} | {' | '.join(columns)} | {passed} of {5 * len(mine)} |")
+    if len(given.arms) == 2:
+        for key in ("steps to first", "confirmed"):
+            one, other = (
+                {each["seed"]: each[key] for each in results if each["arm"] == arm}
+                for arm in given.arms
+            )
+            both = [s for s in one if one[s] is not None and other.get(s) is not None]
+            apart = [float(str(one[s])) - float(str(other[s])) for s in both]
+            print(f"{key}, {given.arms[0]} minus {given.arms[1]}: {spread(apart)}, n = {len(both)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The questions: trial 0 is the config itself, and derived values mean what they say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from smoke import CONFIGS, smoke
+
+from studies.job import question_of
+from studies.learning_rates import early
+from studies.pareto import dependence, in_band, others
+from studies.question import Choice, Range
+from vlatent.config import Config, flatten, from_yaml
+from vlatent.evaluation import Criterion, Evaluation, Verdict
+from vlatent.shapes import UserError
+from vlatent.training import Result
+
+QUESTIONS = ("loss_weights", "learning_rates", "joint", "pareto")
+
+
+def config(name: str) -> Config:
+    return from_yaml((CONFIGS / f"{name}.yaml").read_text())
+
+
+@pytest.mark.parametrize("asks", QUESTIONS)
+@pytest.mark.parametrize("name", ["smoke", "quick", "quick_documented", "full"])
+def test_trial_0_is_the_config_itself(asks: str, name: str) -> None:
+    question, start = question_of(asks), config(name)
+    space = question.narrowed(start, {})
+    values = question.start(start, space)
+    assert set(values) == set(space)
+    assert all(space[key].holds(value) for key, value in values.items())
+    applied = flatten(question.apply(start, values))
+    for key, value in flatten(start).items():
+        assert applied[key] == (pytest.approx(value) if isinstance(value, float) else value), key
+
+
+@pytest.mark.parametrize("asks", QUESTIONS)
+def test_every_searched_value_changes_the_config(asks: str) -> None:
+    question, start = question_of(asks), config("quick")
+    space = question.narrowed(start, {})
+    values = question.start(start, space)
+    for key, chosen in space.items():
+        other = chosen.high if isinstance(chosen, Range) else chosen.values[-1]
+        assert question.apply(start, {**values, key: other}) != start, key
+
+
+def test_every_batch_size_sees_equally_many_sentences() -> None:
+    question, start = question_of("learning_rates"), config("quick")
+    values = question.start(start, question.narrowed(start, {}))
+    seen = start.training.steps * start.training.batch_size
+    for batch in (2, 4, 8, 16):
+        applied = question.apply(start, {**values, "training.batch_size": batch})
+        assert applied.training.steps * applied.training.batch_size == seen
+        share = applied.optimizer.warmup_steps / applied.training.steps
+        assert share == pytest.approx(20 / 120, abs=0.5 / applied.training.steps)
+
+
+def test_joint_is_both_at_once() -> None:
+    start = config("quick")
+    both = question_of("joint").space(start)
+    parts = [question_of(name).space(start) for name in ("loss_weights", "learning_rates")]
+    assert both == parts[0] | parts[1]
+    assert len(both) == 11
+
+
+def result(passed_at: int | None, score: float = 6.5, **metrics: float) -> Result:
+    usual = {"channels_in_band": 6.0, "alpha_distance": 0.1, "dependence/between_share_shapes": 0.2}
+    history = [Evaluation(step, usual | metrics, {}) for step in (0, 60, 120)]
+    verdict = Verdict(
+        (
+            Criterion("spectrum", "", "", 2.0),
+            Criterion("kurtosis", "", "", -0.5),
+            Criterion("plateau", "", "", 0.25),
+        )
+    )
+    return Result(history, verdict, score, passed_at, Path(), 1.0)
+
+
+def test_passing_early_is_worth_the_share_that_was_left() -> None:
+    assert early(result(None)) == 6.5
+    assert early(result(120)) == 6.5
+    assert early(result(30)) == pytest.approx(6.5 + 0.75)
+
+
+def test_objectives_of_the_front() -> None:
+    assert in_band(result(None)) == pytest.approx(6 + 0.99 / 1.1)
+    assert in_band(result(None, alpha_distance=float("nan"))) == 6.0
+    assert others(result(None)) == 0.25  # the spectrum's own margin is not among them
+    assert dependence(result(None)) == 0.2
+    assert dependence(result(None, **{"dependence/between_share_shapes": float("nan")})) == 0.0
+
+
+def test_ranges_can_be_narrowed_but_not_invented(tmp_path: Path) -> None:
+    question = question_of("joint")
+    start = smoke(tmp_path)
+
+    def narrowed(**wanted: list[float]) -> object:
+        return question.narrowed(start, {k.replace("__", "."): v for k, v in wanted.items()})
+
+    space = question.narrowed(start, {"priors.kurtosis.weight": [0.01, 0.1]})
+    assert space["priors.kurtosis.weight"] == Range(0.01, 0.1)
+    space = question.narrowed(start, {"training.batch_size": [4, 8], "warmup_share": [0.0, 0.45]})
+    assert space["training.batch_size"] == Choice((4, 8))
+    assert space["warmup_share"] == Range(0.0, 0.45, log=False)
+    with pytest.raises(UserError, match=r"study\.space has no priors\.kurtosi\.weight"):
+        narrowed(priors__kurtosi__weight=[0.01, 0.1])
+    with pytest.raises(UserError, match=r"0 < low < high"):
+        narrowed(priors__kurtosis__weight=[0.1, 0.01])
+    with pytest.raises(UserError, match=r"0 < low < high"):
+        narrowed(priors__kurtosis__weight=[0.0, 0.01])
+    with pytest.raises(UserError, match=r"name some of \[2, 4, 8, 16\]"):
+        narrowed(training__batch_size=[3])
+    with pytest.raises(UserError, match=r"starting value of priors\.kurtosis\.weight"):
+        narrowed(priors__kurtosis__weight=[0.1, 1.0])
+
+
+def test_a_warm_up_longer_than_the_run_still_fits(tmp_path: Path) -> None:
+    start = smoke(tmp_path)
+    start = replace(start, optimizer=replace(start.optimizer, warmup_steps=24))  # of 12 steps
+    space = question_of("learning_rates").narrowed(start, {})
+    assert space["warmup_share"] == Range(0.0, 2.0, log=False)

@@ -1,0 +1,160 @@
+"""Optuna's database shared by processes: one owner a trial, patience, and who counts as dead."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from studies.storage import lock_of, open_storage, shown
+from vlatent.shapes import UserError
+
+ROOT = Path(__file__).parent.parent
+
+CLAIM = """
+import sys
+import optuna
+from optuna.trial import TrialState
+from studies.storage import open_storage
+study = optuna.load_study(study_name="claims", storage=open_storage(sys.argv[1]))
+sys.stdin.read(1)
+while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+    trial = study.ask()
+    print(trial.suggest_int("slot", 0, 10**6), flush=True)
+    study.tell(trial, 0.0)
+"""
+
+HOLD = """
+import sys, time
+from studies.storage import lock_of
+lock = lock_of(sys.argv[1], "study")
+for _ in range(20):
+    with lock:
+        print("in", flush=True)
+        time.sleep(0.01)
+        print("out", flush=True)
+"""
+
+
+def processes(count: int, code: str, url: str, **settings: object) -> list[subprocess.Popen[str]]:
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **settings,  # type: ignore[call-overload]
+        )
+        for _ in range(count)
+    ]
+
+
+def test_four_processes_claim_two_hundred_trials_each_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    study = optuna.create_study(study_name="claims", storage=open_storage(url))
+    for slot in range(200):
+        study.enqueue_trial({"slot": slot})
+    crowd = processes(4, CLAIM, url)
+    time.sleep(8)  # until all have loaded their libraries
+    for process in crowd:
+        assert process.stdin is not None
+        process.stdin.write("g")
+        process.stdin.flush()
+    claimed: Counter[int] = Counter()
+    shares = []
+    for process in crowd:
+        lines = process.communicate(timeout=200)[0].split()
+        assert process.returncode == 0
+        shares.append(len(lines))
+        claimed.update(map(int, lines))
+    # The very last look can be answered before another process has claimed: then a trial is begun
+    # that nobody queued, which is why workers claim under a lock.
+    queued = {slot: claimed[slot] for slot in range(200)}
+    assert set(queued.values()) == {1}
+    assert sum(share > 0 for share in shares) > 1, "they did not run side by side"
+    states = Counter(trial.state for trial in study.trials)
+    assert states[TrialState.WAITING] == states[TrialState.RUNNING] == 0
+
+
+def test_the_lock_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    record = tmp_path / "record"
+    with record.open("w") as file:
+        crowd = [
+            subprocess.Popen([sys.executable, "-c", HOLD, url], cwd=ROOT, stdout=file)
+            for _ in range(3)
+        ]
+        for process in crowd:
+            assert process.wait(100) == 0
+    assert record.read_text().split() == ["in", "out"] * 60
+
+
+def test_a_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    code = HOLD.replace("time.sleep(0.01)", "time.sleep(100)")
+    [holder] = processes(1, code, url)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "in\n"
+    holder.kill()
+    holder.wait()
+    with lock_of(url, "study"):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_trial_is_abandoned_when_it_was_found_silent_twice(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    writer = optuna.create_study(study_name="silent", storage=open_storage(url))
+    mute = writer.ask()  # its worker dies before the first heartbeat
+    silent = writer.ask()
+    handed_on: list[int] = []
+    watched = open_storage(url, 1, lambda _, trial: handed_on.append(trial.number))
+    study = optuna.load_study(study_name="silent", storage=watched)
+    watched.record_heartbeat(silent._trial_id)
+    looks: dict[int, float] = {}
+    began = time.monotonic()
+    while time.monotonic() - began < 20 and len(handed_on) < 2:
+        optuna.storages.fail_stale_trials(study)
+        for number in handed_on:
+            looks.setdefault(number, time.monotonic() - began)
+        time.sleep(0.2)
+    assert sorted(handed_on) == [mute.number, silent.number]
+    assert looks[mute.number] >= 4
+    assert looks[silent.number] >= 4 + 1  # four beats without a sign, and a beat until the second
+    assert {trial.state for trial in study.trials} == {TrialState.FAIL}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_trial_that_gives_signs_of_life_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    handed_on: list[int] = []
+    watched = open_storage(url, 1, lambda _, trial: handed_on.append(trial.number))
+    study = optuna.create_study(study_name="alive", storage=watched)
+    trial_id = open_storage(url).create_new_trial(study._study_id)
+    for _ in range(14):
+        watched.record_heartbeat(trial_id)
+        optuna.storages.fail_stale_trials(study)
+        time.sleep(0.5)
+    assert not handed_on
+
+
+def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
+    for url in (
+        "sqlite:////nowhere/at/all/studies.db",
+        "nonsense://x",
+        "postgresql+psycopg://127.0.0.1:9/x",
+    ):
+        with pytest.raises(UserError, match=r"study\.storage .* cannot be used") as error:
+            open_storage(url)
+        assert "\n" not in str(error.value)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert shown("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
