@@ -105,6 +105,7 @@ def painted(seed: int, side: int = 32, channels: int = 6) -> torch.Tensor:
 
 
 BASE = Painting("base", painted(0))
+OWN_MEANS = 5 * torch.arange(len(TEXTS))[:, None, None, None]  # which are no deviation
 MADE = {
     "six arms": Made(
         compared(SIX, {}),
@@ -132,7 +133,7 @@ MADE = {
     "other latents": Made(
         paintings=[
             BASE,
-            Painting("48 × 48 × 8", painted(1, 48, 8) * 2.5),
+            Painting("48 × 48 × 8", painted(1, 48, 8) * 2.5 + OWN_MEANS),
             Painting("5 channels", painted(2, 24, 5)),
         ]
     ),
@@ -322,15 +323,20 @@ def count(image: np.ndarray, color: str) -> int:
 
 
 def test_only_what_is_established_is_filled() -> None:
-    """The color of a filled marker appears with the first p below 0.05, and not before."""
+    """Below 0.05 the marker has its color inside too, at 0.05 it is another and hollow."""
 
-    def drawn(adjusted: float) -> int:
+    def drawn(adjusted: float) -> np.ndarray:
         found = replace(effect(1.0, 0.5, 1.5), adjusted=adjusted)
         page = figures(Made([Comparison("kurtosis", 6.0, {"without it": found})]))["forest"]
-        return count(pixels(Drawn(page, [], [])), "#0072B2")
+        return pixels(Drawn(page, [], []))
 
-    assert drawn(0.05) == 0
-    assert drawn(0.0499) > 20
+    established, other = drawn(0.0499), drawn(0.05)
+    blue = (established == (0x00, 0x72, 0xB2)).all(-1)
+    row, column = (np.flatnonzero(blue.any(axis)) for axis in (1, 0))
+    middle = row[len(row) // 2], column[len(column) // 2]
+    assert blue[middle]
+    assert other[middle].tolist() == [255, 255, 255]
+    assert count(other, "#0072B2") == 0
 
 
 def test_intervals_and_means_stand_where_they_belong() -> None:

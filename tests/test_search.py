@@ -126,6 +126,6 @@ def test_patience_lets_a_trial_that_improves_go_on() -> None:
     assert pruned(patient, [-0.1 * index for index in range(10)]) == 50
 
 
-@pytest.mark.parametrize("name", ["hyperband", "wilcoxon"])
-def test_other_pruners_stop_a_hopeless_trial(name: str) -> None:
-    assert pruned(settings(pruner=name), [-5.0] * 10, others=40) is not None
+@pytest.mark.parametrize(("name", "others"), [("hyperband", 40), ("wilcoxon", 3)])
+def test_other_pruners_stop_a_hopeless_trial(name: str, others: int) -> None:
+    assert pruned(settings(pruner=name), [-5.0] * 10, others) is not None

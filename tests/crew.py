@@ -1,0 +1,51 @@
+"""What the workers of tests/test_workers.py do; a module, since other processes import it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from vlatent.shapes import UserError
+from vlatent.workers import Stop, gentle_interruption, run_processes
+
+
+def until_stopped(folder: Path, stop: Stop) -> None:
+    """Leave a file that says who works with how many threads; end in good order when asked."""
+    (folder / f"began-{os.getpid()}").write_text(str(torch.get_num_threads()))
+    while not stop.wished:
+        if (folder / "enough").exists():
+            return
+        time.sleep(0.05)
+    (folder / f"ended-{os.getpid()}").touch()
+
+
+def complains(folder: Path, stop: Stop) -> None:
+    raise UserError("the disk is full")
+
+
+def dies_at_once(folder: Path, stop: Stop) -> None:
+    (folder / f"began-{os.getpid()}").touch()
+    os._exit(3)
+
+
+def never_ends(folder: Path, stop: Stop) -> None:
+    (folder / f"began-{os.getpid()}").touch()
+    time.sleep(1000)
+
+
+def main() -> None:
+    """What a command with two workers does: python crew.py WORK FOLDER."""
+    stop = Stop()
+    with gentle_interruption(stop, "Ending."):
+        run_processes(globals()[sys.argv[1]], Path(sys.argv[2]), 2, stop, lambda: None)
+    print("all workers are done", flush=True)
+
+
+if __name__ == "__main__":
+    import crew
+
+    crew.main()

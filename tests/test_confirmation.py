@@ -1,0 +1,139 @@
+"""Confirmation: who is confirmed on which seeds, how they rank, how lucky the search was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+from scipy import stats
+from smoke import smoke
+
+from studies import closing
+from studies.confirmation import (
+    Confirmed,
+    by_knee,
+    cells,
+    confirmed,
+    failures,
+    finalists,
+    seeds,
+)
+from studies.job import Job, create_study, load_study, question_of
+from studies.settings import StudyConfig
+from studies.storage import open_storage
+from studies.worker import Confirmation, Search, carry_out
+from vlatent.workers import Stop
+
+
+def add(study: optuna.Study, value: float, margin: float, params: dict[str, float]) -> None:
+    study.add_trial(
+        create_trial(
+            state=TrialState.COMPLETE,
+            value=value,
+            params=params,
+            distributions={k: optuna.distributions.FloatDistribution(0, 10**6) for k in params},
+            user_attrs={"criteria": [{"name": "kurtosis", "margin": margin}]},
+        )
+    )
+
+
+def test_the_best_feasible_trials_are_confirmed_on_seeds_of_their_own() -> None:
+    study = optuna.create_study(direction="maximize")
+    for value, margin in ((6.9, 0.1), (6.5, -0.1), (6.7, -0.2), (6.6, 0.0)):
+        add(study, value, margin, {})
+    assert [trial.number for trial in finalists(study, 2)] == [2, 3]
+    settings = StudyConfig(confirm=2, confirmation_seeds=3)
+    assert seeds(settings, used=7) == [8, 9, 10]
+    assert cells(study, settings, used=7) == [(2, 8), (2, 9), (2, 10), (3, 8), (3, 9), (3, 10)]
+    assert cells(study, replace(settings, confirm=0), used=7) == []
+
+
+def test_no_feasible_trial_none_confirmed() -> None:
+    study = optuna.create_study(direction="maximize")
+    add(study, 6.9, 0.1, {})
+    assert finalists(study, 3) == []
+
+
+def test_seeds_that_pass_come_first_and_the_interval_is_students() -> None:
+    search = optuna.create_study(direction="maximize")
+    for value in (6.9, 6.8):
+        add(search, value, -1.0, {})
+    again = optuna.create_study(direction="maximize")
+    lucky = [6.0, 6.2, 6.9]  # found best, but one seed fails a criterion
+    steady = [6.1, 6.2, 6.3]
+    for seed, (one, other) in enumerate(zip(lucky, steady, strict=True)):
+        add(again, one, 0.5 if seed == 0 else -1.0, {"trial": 0, "seed": seed})
+        add(again, other, -1.0, {"trial": 1, "seed": seed})
+    first, second = confirmed(search, again, StudyConfig())
+    assert (first.number, first.passed, second.number, second.passed) == (1, 3, 0, 2)
+    mean, low, high = first.interval()
+    expected = stats.t.interval(0.95, 2, loc=6.2, scale=stats.sem(steady))
+    assert mean == pytest.approx(6.2)
+    assert (low, high) == pytest.approx(expected)
+    assert first.optimism == pytest.approx(6.8 - 6.2)
+    assert closing.winner(search, [first, second]).number == 1  # type: ignore[union-attr]
+
+
+def test_one_seed_has_no_interval() -> None:
+    one = Confirmed(3, (6.8,), ((6.5,),), 1)
+    assert one.optimism == pytest.approx(0.3)
+    mean, low, high = one.interval()
+    assert mean == 6.5
+    assert not low > -1e9
+    assert not high < 1e9
+
+
+def test_the_knee_is_nearest_to_the_best_of_everything() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for values in ((0.0, 0.0), (10.0, 100.0), (8.0, 20.0), (5.0, 50.0)):
+        study.add_trial(create_trial(state=TrialState.COMPLETE, values=values))
+    assert [trial.number for trial in by_knee(study)] == [2, 0, 1]  # 3 is beaten by 2
+    # by hand: 2 is at (0.2, 0.2), 0 at (1, 0), 1 at (0, 1)
+
+
+@pytest.fixture
+def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """A finished search of two trials, both declared to pass."""
+    monkeypatch.chdir(tmp_path)
+    config = smoke(tmp_path, tracking__figures=False)
+    settings = StudyConfig(trials=2, confirm=2, confirmation_seeds=2, pruner="none")
+    question = question_of("loss_weights")
+    space = question.narrowed(config, {})
+    job = Job(
+        asks="loss_weights", name="s", config=config, settings=settings, space=space, corpus="c"
+    )
+    create_study(job)
+    carry_out(Search(job), Stop(), lambda: None, None)
+    monkeypatch.setattr("studies.confirmation.feasible", lambda trial: True)
+    optuna.create_study(
+        study_name="s/confirmation", storage=open_storage(settings.storage), direction="maximize"
+    )
+    return job
+
+
+def test_confirming_trains_every_finalist_on_every_seed_once(searched: Job) -> None:
+    carry_out(Confirmation(searched), Stop(), lambda: None, None)
+    carry_out(Confirmation(searched), Stop(), lambda: None, None)  # nothing is left to do
+    study = load_study("s/confirmation", searched.settings.storage)
+    done = {(t.params["trial"], t.params["seed"]): t for t in study.trials}
+    assert set(done) == {(0, 1), (0, 2), (1, 1), (1, 2)}
+    assert len(study.trials) == 4
+    assert failures(study) == 0
+    search = load_study("s", searched.settings.storage)
+    by_seed = {
+        key: next(
+            line for line in trial.user_attrs["config"].splitlines() if line.startswith("  seed:")
+        )
+        for key, trial in done.items()
+    }
+    assert by_seed[0, 1] == "  seed: 1"
+    assert len({trial.value for trial in done.values()}) == 4
+    for (number, _), trial in done.items():
+        weights = search.trials[number].params
+        assert f"weight: {weights['priors.kurtosis.weight']}" in trial.user_attrs["config"]
+    results = confirmed(search, study, searched.settings)
+    assert {each.number for each in results} == {0, 1}
+    assert all(len(each.values) == 2 for each in results)
