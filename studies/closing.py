@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
-from vlatent.effects import interval
 
 from studies import front
 from studies.confirmation import Confirmed, confirmed, finalists
@@ -21,8 +21,9 @@ from studies.question import Range, Space
 from studies.settings import StudyConfig
 from studies.storage import shown
 from vlatent.config import to_yaml
+from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
-from vlatent.figures.search import TrialRow, search_figures
+from vlatent.figures.search import Axis, TrialRow, search_figures
 from vlatent.screen import console, dependence_lines, verdict_table
 from vlatent.tracking import MlflowTracker, view_command
 
@@ -54,8 +55,26 @@ def trial_line(trial: FrozenTrial) -> str:
     )
 
 
-def close(job: Job, folder: Path, parent: MlflowTracker, seconds: float) -> None:
-    """Print the closing screen, write the best config, attach pictures to the study's run."""
+@dataclass(frozen=True)
+class Findings:
+    """What a study's own run in the tracker tells of it."""
+
+    metrics: dict[str, float]
+    note: str
+    best: Path
+    pictures: dict[str, bytes]
+    step: int
+
+    def record(self, run: MlflowTracker) -> None:
+        run.metrics(self.metrics, self.step)
+        run.note(self.note)
+        run.text(self.best.name, self.best.read_text(encoding="utf-8"))
+        for name, png in self.pictures.items():
+            run.figure(name, png)
+
+
+def close(job: Job, folder: Path, seconds: float) -> Findings | None:
+    """Print the closing screen, write the best config and the pictures; None without a trial."""
     settings = job.settings
     study = load_study(job.name, settings.storage)
     trials = counted(study)
@@ -74,7 +93,7 @@ def close(job: Job, folder: Path, parent: MlflowTracker, seconds: float) -> None
     found = winner(study, results)
     if found is None:
         console.print("No trial was trained to the end: nothing can be said yet.")
-        return
+        return None
     headline = _headline(job, found, results)
     place = _write_best(job, found, folder)
 
@@ -111,15 +130,18 @@ def close(job: Job, folder: Path, parent: MlflowTracker, seconds: float) -> None
         mean, low, high = each.interval()
         metrics |= {"confirmed/mean": mean, "confirmed/low": low, "confirmed/high": high}
         metrics |= {"confirmed/passed": each.passed, "confirmed/optimism": each.optimism}
-    finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-    parent.metrics(finite, step=len(study.get_trials(deepcopy=False)))
-    parent.note(
-        f"{job.question.text}\n\n**{headline}** {summary}\n\n{dependence_lines(evaluation)[0]}"
-    )
-    parent.text(place.name, place.read_text(encoding="utf-8"))
-    for name, png in figures(study, job, results).items():
-        parent.figure(name, png)
+    drawn = figures(study, job, results)
+    for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
+    return Findings(
+        metrics={name: float(value) for name, value in metrics.items() if math.isfinite(value)},
+        note="\n\n".join(
+            (job.question.text, f"**{headline}** {summary}", dependence_lines(evaluation)[0])
+        ),
+        best=place,
+        pictures=drawn,
+        step=len(study.get_trials(deepcopy=False)),
+    )
 
 
 def winner(study: optuna.Study, results: Sequence[Confirmed]) -> FrozenTrial | None:
@@ -173,7 +195,7 @@ def _where(settings: StudyConfig) -> str:
 
 def _changes(baseline: FrozenTrial, found: FrozenTrial) -> Table:
     """What differs between trial 0 and the best: what was searched, and what came of it."""
-    title = f"Trial 0, the starting weights, against trial {found.number}"
+    title = f"Trial 0, the starting values, against trial {found.number}"
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("", "trial 0", f"trial {found.number}"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -227,10 +249,10 @@ def _row(trial: FrozenTrial) -> TrialRow:
     )
 
 
-def _axes(space: Space) -> dict[str, tuple[float, float, bool]]:
+def _axes(space: Space) -> dict[str, Axis]:
     return {
-        name: (v.low, v.high, v.log)
-        if isinstance(v, Range)
-        else (float(min(v.values)), float(max(v.values)), True)
-        for name, v in space.items()
+        name: Axis(values.low, values.high, values.log)
+        if isinstance(values, Range)
+        else Axis.choices(values.values)
+        for name, values in space.items()
     }

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from studies.confirmation import Confirmed, finalists
 from studies.question import Question
+from vlatent.figures.pareto import Objective, Point, pareto_figure
 
 
 def trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -33,13 +34,13 @@ def table(study: optuna.Study, question: Question) -> Table:
 
 def picture(study: optuna.Study, question: Question, results: Sequence[Confirmed]) -> bytes:
     """Every pair of objectives: all trials, the front, its knee and what was confirmed."""
-    from vlatent.figures.pareto import Objective as Scale
-    from vlatent.figures.pareto import Point, pareto_figure
-
     again = {each.number: each for each in results}
     best = {trial.number for trial in study.best_trials}
     knee = {trial.number for trial in finalists(study, 1)}
-    scales = [Scale(each.name, each.label, each.maximize) for each in question.objectives]
+    scales = [
+        Objective(each.name, each.label, each.maximize, each.scale, each.limit)
+        for each in question.objectives
+    ]
     points = [
         Point(
             trial.number,

@@ -10,6 +10,7 @@ from typing import Literal
 
 import optuna
 
+from studies.ledger import ranked
 from studies.question import Question, Space
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Lock, lock_of, open_storage, shown
@@ -18,6 +19,7 @@ from vlatent.shapes import UserError
 
 # Raise it whenever the same trial would get another score: old and new ones cannot be compared.
 OBJECTIVE_VERSION = 2
+WARM_TRIALS = 5  # of another study, that are tried first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +123,6 @@ def load_study(
 
 def _warm_start(study: optuna.Study, job: Job) -> None:
     """Queue the best trials of another study, as far as they lie in this one's space."""
-    from studies.ledger import ranked
-
     assert job.settings.warm_start is not None
     other = load_study(job.settings.warm_start, job.settings.storage)
     start = job.question.start(job.config, job.space)
@@ -142,9 +142,6 @@ def _warm_start(study: optuna.Study, job: Job) -> None:
             f"study.warm_start {other.study_name} has no complete trial whose values lie in this "
             f"study's space ({', '.join(job.space)})."
         )
-
-
-WARM_TRIALS = 5
 
 
 def _what_changed(job: Job, known: Mapping[str, object], identity: Mapping[str, object]) -> str:

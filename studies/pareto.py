@@ -13,6 +13,7 @@ from studies.loss_weights import space
 from studies.question import Objective, Question
 from studies.study import main
 from vlatent.command_line import run
+from vlatent.evaluation import CHANNELS_NEEDED
 from vlatent.training import Result
 
 OF_THE_SPECTRUM = ("spectrum", "residual")
@@ -43,9 +44,14 @@ QUESTION = Question(
     text="What do channels in band cost in the other criteria and in dependence on the text?",
     space=space,
     objectives=(
-        Objective("in_band", "channels in band", in_band),
-        Objective("others", "worst margin of the other criteria", others, maximize=False),
-        Objective("dependence", "share of variance between sentences", dependence),
+        Objective("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
+        Objective(
+            *("others", "worst margin of the other criteria", others),
+            maximize=False,
+            scale="symlog",
+            limit=0.0,
+        ),
+        Objective("dependence", "share of variance between sentences", dependence, scale="log"),
     ),
     constrained=False,
 )

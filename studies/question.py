@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import optuna
 from optuna.study import StudyDirection
@@ -65,12 +66,23 @@ Space = Mapping[str, Range | Choice]
 
 @dataclass(frozen=True)
 class Objective:
-    """One number of a finished run that a study makes as large, or as small, as it can."""
+    """One number of a finished run that a study makes as large, or as small, as it can.
+
+    Attributes:
+        name: In the record.
+        label: In pictures and tables.
+        value: How it is computed.
+        maximize: Or minimize.
+        scale: How it is drawn.
+        limit: From where on its criteria hold.
+    """
 
     name: str
     label: str
     value: Callable[[Result], float]
     maximize: bool = True
+    scale: Literal["linear", "log", "symlog"] = "linear"
+    limit: float | None = None
 
 
 SCORE = Objective("score", "score", lambda result: result.score)

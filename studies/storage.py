@@ -15,11 +15,10 @@ from typing import Any, Protocol
 import optuna
 import sqlalchemy
 from filelock import FileLock
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
 
 from vlatent.shapes import UserError
 
@@ -28,6 +27,9 @@ logger = logging.getLogger(__name__)
 PATIENCE = 900.0  # seconds for which a database may be away before a worker gives up
 PAUSE = 0.5  # seconds between two attempts
 SILENT_BEATS = 4  # heartbeats that may be missing before a trial counts as abandoned
+
+# How SQLAlchemy and the drivers call a connection that was cut off.
+CUT_OFF = {"OperationalError", "InterfaceError", "PendingRollbackError"}
 
 Abandoned = Callable[[optuna.Study, FrozenTrial], None]
 
@@ -74,7 +76,7 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
                 if end is None:
                     raise
                 return True  # an attempt whose answer was lost had done it
-            except (StorageInternalError, DBAPIError) as error:
+            except Exception as error:
                 if not _away(error) or (end is not None and time.monotonic() > end):
                     raise
                 if end is None:
@@ -89,7 +91,7 @@ for _name in (
     *("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr"),
     *("get_study_id_from_name", "get_study_name_from_id", "get_study_directions"),
     *("get_study_user_attrs", "get_study_system_attrs", "get_all_studies"),
-    *("create_new_trial", "set_trial_param", "set_trial_state_values", "get_trial"),
+    *("_create_new_trial", "_set_trial_param", "set_trial_state_values", "get_trial"),
     *("set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr"),
     *("get_trial_id_from_study_id_trial_number", "get_all_trials", "_get_trials"),
     *("record_heartbeat", "_get_stale_trial_ids"),
@@ -103,11 +105,9 @@ def _away(error: BaseException) -> bool:
     while cause is not None:
         if isinstance(cause, sqlite3.OperationalError):  # also what it says of a full disk
             return "locked" in str(cause)
-        if isinstance(cause, OperationalError) and not isinstance(
-            cause.orig, sqlite3.OperationalError
-        ):
-            return True
-        if getattr(cause, "connection_invalidated", False):
+        names = {kind.__name__ for kind in type(cause).__mro__}
+        of_sqlite = isinstance(getattr(cause, "orig", None), sqlite3.Error)
+        if names & CUT_OFF and not of_sqlite:
             return True
         cause = cause.__cause__
     return False

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 import optuna
 
 from studies import closing
+from studies.closing import Findings
 from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import all_failed, counted, counts, stagnated, why_failed
 from studies.question import Question
@@ -22,7 +23,7 @@ from vlatent.config import Config, build, flatten
 from vlatent.corpus import load
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import MlflowTracker, Status, find_run, open_run, reopen_run
+from vlatent.tracking import Status, find_run, open_run, reopen_run
 from vlatent.training import placement
 from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
 
@@ -69,8 +70,6 @@ def main(asks: str, arguments: Sequence[str]) -> int:
     console.print(_plan(job, len(corpus.train)))
     began = time.perf_counter()
     stop = Stop()
-    status: Status = "FAILED"
-    error = None
     try:
         _carry_out(job, study, stop)
         study = load_study(job.name, settings.storage)
@@ -81,19 +80,18 @@ def main(asks: str, arguments: Sequence[str]) -> int:
             )
         if stop.wished:
             raise KeyboardInterrupt
-        status = "FINISHED"
+        found = closing.close(job, settings.folder / job.name, time.perf_counter() - began)
     except KeyboardInterrupt:
-        status = "KILLED"
         console.print(
-            f"Stopped after {len(counted(study))} of {settings.trials} trials; the same command "
+            f"Stopped after {len(counted(study))} of {Search(job).budget} trials; the same command "
             "goes on from there."
         )
+        _record(job, "KILLED")
         raise
     except BaseException:
-        error = traceback.format_exc()
+        _record(job, "FAILED", traceback.format_exc())
         raise
-    finally:
-        _end(job, status, error, time.perf_counter() - began)
+    _record(job, "FINISHED", found=found)
     return 0
 
 
@@ -163,17 +161,16 @@ def _parent(job: Job, question: Question) -> str | None:
         return parent.run_id
 
 
-def _end(job: Job, status: Status, error: str | None, seconds: float) -> None:
-    """Say what was found and close the study's run; what another machine told is not repeated."""
+def _record(
+    job: Job, status: Status, error: str | None = None, found: Findings | None = None
+) -> None:
+    """Close the study's own run; what another machine has told of the study is not repeated."""
     assert job.parent is not None
-    folder = job.settings.folder / job.name
-    with job.lock:
-        parent: MlflowTracker = reopen_run(job.config.tracking, job.parent, folder=folder)
-        try:
-            if status == "FINISHED":
-                closing.close(job, folder, parent, seconds)
-        except BaseException:
-            status, error = "FAILED", traceback.format_exc()
-            raise
-        finally:
-            parent.close(status, error)
+    try:
+        with job.lock:
+            run = reopen_run(job.config.tracking, job.parent, folder=job.settings.folder / job.name)
+            if found is not None:
+                found.record(run)
+            run.close(status, error)
+    except UserError as problem:  # the tracker is away; nothing that was computed depends on it
+        console.print(f"{problem}. The same command records the study when it is back.")

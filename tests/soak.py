@@ -77,18 +77,13 @@ def start(place: Place, trials: int, workers: int, *flags: str) -> subprocess.Po
     )
 
 
-def workers_of(parent: int) -> list[int]:
-    """Process ids of the workers, which are those children that run our code."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                status = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(status[1]) == parent and b"spawn_main" in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-            except (OSError, IndexError):  # it ended while we looked
-                continue
-    return found
+def is_worker(process: int) -> bool:
+    """Whether a process is alive and one of those that we may kill."""
+    try:
+        said = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"spawn_main" in said or said.startswith(b"ray::")
 
 
 def running(place: Place) -> dict[int, int]:
@@ -110,7 +105,7 @@ def kill_some(
     while done < kills and process.poll() is None:
         time.sleep(pause * draw.uniform(0.5, 1.5))
         try:
-            busy = set(running(place)) & set(workers_of(process.pid))
+            busy = {worker for worker in running(place) if is_worker(worker)}
         except Exception:  # the study is not there yet
             continue
         if busy:
@@ -183,10 +178,12 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     }
 
 
-def soak(place: Place, trials: int, workers: int, kills: int, pause: float) -> dict[str, int]:
+def soak(
+    place: Place, trials: int, workers: int, kills: int, pause: float, *flags: str
+) -> dict[str, int]:
     """Run a study, kill its workers, and audit it."""
     began = time.monotonic()
-    process = start(place, trials, workers)
+    process = start(place, trials, workers, *flags)
     try:
         done = kill_some(process, place, kills, pause)
         said, _ = process.communicate(timeout=1500)
@@ -206,13 +203,12 @@ def main() -> None:
     import tempfile
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        with Postgres(place / "postgres") as postgres:
-            database = postgres.url("mlflow")
-            with MlflowServer(database, place / "artifacts") as server:
-                books = Place(place, postgres.url("studies"), server.uri, database)
-                print("PostgreSQL, tracking server, 4 workers:", soak(books, 60, 4, 10, 5.0))
+    with tempfile.TemporaryDirectory() as folder, Postgres(Path(folder) / "db") as postgres:
+        database = postgres.url("mlflow")
+        with MlflowServer(database, Path(folder) / "server") as server:
+            books = Place(Path(folder), postgres.url("studies"), server.uri, database)
+            done = soak(books, 60, 4, 10, 5.0)
+            print("PostgreSQL, tracking server, 4 workers:", done, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         print("SQLite, 2 workers:", soak(Place(Path(folder)), 60, 2, 10, 5.0))
 

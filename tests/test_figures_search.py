@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
@@ -14,39 +16,36 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from vlatent.figures.page import Page
-from vlatent.figures.search import (
-    FEWEST,
-    HELD,
-    NOT_JUDGED,
-    VIOLATED,
-    WIDTH,
-    Axis,
-    Range,
-    TrialRow,
-    best_so_far,
-    chosen,
-    digits,
-    judgement,
-    parallel_positions,
-    score_axis,
-    search_figures,
-    short_names,
-)
+from vlatent.figures.search import Axis, TrialRow, digits, search_figures
+from vlatent.figures.search.history import HELD, NOT_JUDGED, VIOLATED, best_so_far, judgement
+from vlatent.figures.search.importances import FEWEST
+from vlatent.figures.search.names import short_names
+from vlatent.figures.search.parallel_coordinates import parallel_positions
+from vlatent.figures.search.sheet import WIDTH
+from vlatent.figures.search.trials import chosen, score_axis
 
 NAMES = ("history", "importances", "parallel_coordinates", "slices")
-RANGES: dict[str, Range] = {
-    "priors.total_variation.weight": (1e-3, 1.0, True),
-    "priors.wavelet.weight": (1e-3, 1.0, True),
-    "priors.kurtosis.weight": (1e-3, 1.0, True),
-    "priors.decorrelation.weight": (0.05, 20.0, True),
-    "priors.variance.weight": (1e-2, 1.0, True),
+RANGES: dict[str, Axis] = {
+    "priors.total_variation.weight": Axis(1e-3, 1.0, log=True),
+    "priors.wavelet.weight": Axis(1e-3, 1.0, log=True),
+    "priors.kurtosis.weight": Axis(1e-3, 1.0, log=True),
+    "priors.decorrelation.weight": Axis(0.05, 20.0, log=True),
+    "priors.variance.weight": Axis(1e-2, 1.0, log=True),
 }
-MORE: dict[str, Range] = RANGES | {
-    "optimizer.learning_rate": (1e-5, 3e-2, True),
-    "optimizer.weight_decay": (1e-8, 1e2, True),
-    "encoder.dropout": (0.0, 0.3, False),
-    "encoder.an_extraordinarily_long_parameter_name.weight": (-3.0, 7.0, False),
-    "training.warm_up_share": (0.0, 0.2, False),
+MORE: dict[str, Axis] = RANGES | {
+    "optimizer.learning_rate": Axis(1e-5, 3e-2, log=True),
+    "optimizer.weight_decay": Axis(1e-8, 1e2, log=True),
+    "encoder.dropout": Axis(0.0, 0.3),
+    "encoder.an_extraordinarily_long_parameter_name.weight": Axis(-3.0, 7.0),
+    "training.warm_up_share": Axis(0.0, 0.2),
+}
+RATES: dict[str, Axis] = {
+    "optimizer.learning_rate": Axis(1e-4, 5e-3, log=True),
+    "warmup_share": Axis(0.0, 0.5),
+    "average_steps": Axis(5.0, 2000.0, log=True),
+    "training.batch_size": Axis.choices([2, 4, 8, 16]),
+    "encoder.layers": Axis.choices([6]),
+    "data.vocabulary": Axis.choices([2**power for power in range(7, 17)]),
 }
 CRITERIA = ("spectrum", "residual", "total_variation", "decorrelation", "plateau", "checkerboard")
 
@@ -64,12 +63,19 @@ def trial(
     return TrialRow(number, state, score, feasible, params or {}, margins)
 
 
-def study(count: int, ranges: dict[str, Range], offset: float = -0.5) -> list[TrialRow]:
+def drawn_value(draw: np.random.Generator, axis: Axis) -> float:
+    """Any value of a range, or one of the choices."""
+    if axis.values:
+        return axis.values[draw.integers(len(axis.values))]
+    return draw.uniform(axis.low, axis.high)
+
+
+def study(count: int, axes: dict[str, Axis], offset: float = -0.5) -> list[TrialRow]:
     """A made-up study; its criteria are harder the higher the offset of their margins."""
     draw = np.random.default_rng(count)
     trials = []
     for number in range(count):
-        params = {name: draw.uniform(low, high) for name, (low, high, _) in ranges.items()}
+        params = {name: drawn_value(draw, axis) for name, axis in axes.items()}
         margins = {name: draw.normal(offset, 0.3) for name in CRITERIA}
         score = draw.integers(0, 7) + draw.uniform(0.1, 0.98)
         fate = draw.uniform() if number else 1.0
@@ -100,6 +106,7 @@ MADE = {
     "one parameter": (study(40, ONE), ONE),
     "odd values": (ODD, TWO),
     "ten parameters": (study(60, MORE), MORE),
+    "choices": (study(60, RATES), RATES),
 }
 TITLE = "Which loss weights make the latent image-like? (Those of $x_1$ and $y_2$ are held fixed.)"
 
@@ -148,9 +155,20 @@ def test_positions_by_hand() -> None:
     assert Axis(2.0, 2.0).position(2.0) == 0.5
 
 
-def test_an_axis_is_extended_to_values_outside_its_range() -> None:
-    assert Axis.around((0.1, 1.0, True), [0.5, 4.0, 0.0]) == Axis(0.1, 4.0, log=True)
-    assert Axis.around((0.0, 1.0, False), [-1.0, math.nan]) == Axis(-1.0, 1.0)
+def test_choices_are_evenly_apart() -> None:
+    sizes = Axis.choices([16, 2, 8, 4, 2])
+    assert sizes == Axis(2, 16, values=(2, 4, 8, 16))
+    places = [sizes.position(value) for value in (2, 4, 8, 16)]
+    assert places == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert Axis.choices([6]).position(6) == 0.5
+    assert sizes.ticks(0.1) == list(zip(places, ("2", "4", "8", "16"), strict=True))
+    assert [label for _, label in sizes.ticks(0.5)] == ["2", "16"]
+
+
+def test_an_axis_is_extended_to_values_outside_it() -> None:
+    assert Axis(0.1, 1.0, log=True).extended([0.5, 4.0, 0.0]) == Axis(0.1, 4.0, log=True)
+    assert Axis(0.0, 1.0).extended([-1.0, math.nan]) == Axis(-1.0, 1.0)
+    assert Axis.choices([2, 8]).extended([8, 4, math.inf]) == Axis.choices([2, 4, 8])
 
 
 def test_ticks_are_both_ends_and_the_decades_with_room_between() -> None:
@@ -180,8 +198,7 @@ def test_parallel_positions_by_hand() -> None:
 
 
 def test_positions_of_a_whole_study_lie_between_0_and_1() -> None:
-    trials, ranges = MADE["ten parameters"]
-    axes = {name: Axis.around(given, []) for name, given in ranges.items()}
+    trials, axes = MADE["ten parameters"]
     drawn = [trial for trial in trials if trial.state == "complete"]
     found = parallel_positions(drawn, axes, score_axis(drawn))
     assert np.isfinite(found).all()
@@ -244,67 +261,74 @@ def test_short_names_are_unambiguous(names: list[str], short: list[str]) -> None
 
 
 Words = list[tuple[str, Bbox]]
-Drawn = dict[str, tuple[bytes, Words]]
+Drawn = tuple[bytes, Words]
 
 
-@pytest.fixture(scope="module")
-def made() -> dict[str, Drawn]:
-    """The pictures of every made-up study, and the words that were drawn on them, and where."""
-    words: Words = []
-    draw = Text.draw
+def noted(draw: Callable[[], object]) -> list[Drawn]:
+    """The pages that are drawn, each with the words on it and where they are."""
+    words, pages = Words(), list[Drawn]()
+    encode, write = Page.png, Text.draw
 
-    def noted(text: Text, renderer: RendererBase) -> None:
+    def note(text: Text, renderer: RendererBase) -> None:
         if text.get_visible() and text.get_text().strip():
             words.append((text.get_text(), text.get_window_extent(renderer)))
-        draw(text, renderer)
+        write(text, renderer)
 
     def png(page: Page) -> bytes:
         words.clear()
-        image = encoded(page)
-        ends.append(list(words))
+        image = encode(page)
+        pages.append((image, list(words)))
         return image
 
-    encoded, ends, all_drawn = Page.png, list[Words](), dict[str, Drawn]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Text, "draw", noted)
+        patch.setattr(Text, "draw", note)
         patch.setattr(Page, "png", png)
-        for name, (trials, ranges) in MADE.items():
-            total = sum(range(len(ranges) + 1))
-            shares = {name: (index + 1) / total for index, name in enumerate(ranges)}
-            ends.clear()
-            images = search_figures(
-                TITLE, trials, ranges, None if name == "none feasible" else shares
-            )
-            pairs = zip(images.values(), ends, strict=True)
-            all_drawn[name] = dict(zip(images, pairs, strict=True))
-    return all_drawn
+        draw()
+    return pages
 
 
-def text_of(drawn: Drawn, name: str) -> str:
+def check_words(png: bytes, words: Words) -> None:
+    """The page is as wide as MLflow shows it; its words are whole, on it and beside each other."""
+    image = Image.open(io.BytesIO(png))
+    assert image.width == WIDTH
+    assert len(words) >= 3
+    for text, box in words:
+        assert "…" not in text
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= image.width, text
+        assert box.y1 <= image.height, text
+    for (one, first), (other, second) in combinations(words, 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        down = min(first.y1, second.y1) - max(first.y0, second.y0)
+        assert min(across, down) <= 1, (one, other)  # 1: letters do not fill their boxes
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, dict[str, Drawn]]:
+    """The pictures of every made-up study by name."""
+    drawn = {}
+    for name, (trials, axes) in MADE.items():
+        total = sum(range(len(axes) + 1))
+        shares = {name: (index + 1) / total for index, name in enumerate(axes)}
+        known = None if name == "none feasible" else shares
+        pages = noted(partial(search_figures, TITLE, trials, axes, known))
+        drawn[name] = dict(zip(NAMES, pages, strict=True))
+    return drawn
+
+
+def text_of(drawn: dict[str, Drawn], name: str) -> str:
     """All words of a picture, without the breaks between lines."""
     return " ".join(text.replace("\n", " ") for text, _ in drawn[name][1])
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_no_words_are_cut_off_or_overlap(name: str, made: dict[str, Drawn]) -> None:
-    assert tuple(made[name]) == NAMES
+def test_no_words_are_cut_off_or_overlap(name: str, made: dict[str, dict[str, Drawn]]) -> None:
     for png, words in made[name].values():
-        image = Image.open(io.BytesIO(png))
-        assert image.width == WIDTH
-        assert len(words) >= 3
-        for text, box in words:
-            assert "…" not in text
-            assert box.x0 >= 0, text
-            assert box.y0 >= 0, text
-            assert box.x1 <= image.width, text
-            assert box.y1 <= image.height, text
-        for (one, first), (other, second) in combinations(words, 2):
-            across = min(first.x1, second.x1) - max(first.x0, second.x0)
-            down = min(first.y1, second.y1) - max(first.y0, second.y0)
-            assert min(across, down) <= 1, (one, other)  # 1: letters do not fill their boxes
+        check_words(png, words)
 
 
-def test_pictures_say_what_they_show(made: dict[str, Drawn]) -> None:
+def test_pictures_say_what_they_show(made: dict[str, dict[str, Drawn]]) -> None:
     trials, _ = MADE["40 trials"]
     best = chosen(trials)
     assert best is not None
@@ -312,7 +336,7 @@ def test_pictures_say_what_they_show(made: dict[str, Drawn]) -> None:
         assert TITLE in text_of(made["40 trials"], name)
     for name in ("history", "parallel_coordinates", "slices"):
         assert f"best: trial {best.number}, score" in text_of(made["40 trials"], name)
-        assert "trial 0: the starting weights" in text_of(made["40 trials"], name)
+        assert "trial 0: the starting values" in text_of(made["40 trials"], name)
     bars = text_of(made["40 trials"], "importances")
     complete = sum(trial.state == "complete" for trial in trials)
     assert f"PED-ANOVA over {complete} complete trials" in bars
@@ -320,7 +344,7 @@ def test_pictures_say_what_they_show(made: dict[str, Drawn]) -> None:
     assert "0.33" in bars
 
 
-def test_pictures_say_why_there_is_nothing_to_show(made: dict[str, Drawn]) -> None:
+def test_pictures_say_why_there_is_nothing_to_show(made: dict[str, dict[str, Drawn]]) -> None:
     assert f"Importances need at least {FEWEST} complete trials; this study has 1." in text_of(
         made["one trial"], "importances"
     )
@@ -332,7 +356,14 @@ def test_pictures_say_why_there_is_nothing_to_show(made: dict[str, Drawn]) -> No
         assert "No trial was trained to the end" in text_of(made[name], "parallel_coordinates")
 
 
-def test_no_feasible_trial_shows_the_nearest(made: dict[str, Drawn]) -> None:
+def test_choices_are_written_where_there_is_room(made: dict[str, dict[str, Drawn]]) -> None:
+    for name in ("parallel_coordinates", "slices"):
+        words = {text for text, _ in made["choices"][name][1]}
+        assert {"2", "4", "8", "16", "6", "128", "1024", "8192", "65536"} <= words
+        assert ("256" in words) == (name == "parallel_coordinates")
+
+
+def test_no_feasible_trial_shows_the_nearest(made: dict[str, dict[str, Drawn]]) -> None:
     nearest = chosen(MADE["none feasible"][0])
     assert nearest is not None
     for name in ("history", "parallel_coordinates", "slices"):
@@ -340,10 +371,11 @@ def test_no_feasible_trial_shows_the_nearest(made: dict[str, Drawn]) -> None:
         assert words in text_of(made["none feasible"], name)
 
 
-def test_pictures_depend_on_nothing_else(made: dict[str, Drawn]) -> None:
+def test_pictures_depend_on_nothing_else(made: dict[str, dict[str, Drawn]]) -> None:
     """Neither on the order of the trials nor on what was drawn before; and they are quick."""
-    trials, ranges = MADE["none feasible"]
+    trials, axes = MADE["none feasible"]
     began = time.process_time()
-    again = search_figures(TITLE, trials[::-1], ranges, None)
+    again = search_figures(TITLE, trials[::-1], axes, None)
     assert time.process_time() - began < 4  # 0.7 s, but annotations are checked here
+    assert tuple(again) == NAMES
     assert again == {name: png for name, (png, _) in made["none feasible"].items()}

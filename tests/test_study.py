@@ -143,7 +143,7 @@ def test_trial_0_has_the_starting_weights_and_every_trial_all_constraints(
 
 def test_the_last_screen_says_what_was_found_and_what_to_do_next(studied: tuple[Path, str]) -> None:
     folder, printed = studied
-    assert "Trial 0, the starting weights, against trial" in printed
+    assert "Trial 0, the starting values, against trial" in printed
     assert "criterion" in printed
     assert "of its variance lies between sentences" in " ".join(printed.split())
     assert "vlatent train --config runs/loss_weights/" in printed

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from servers import MlflowServer
 from stores import PNG, python, rows
 
 from vlatent.shapes import UserError
@@ -69,55 +65,11 @@ class Broken:
         self.send(client, run_id, call)
 
 
-class Server:
-    """A real `mlflow server` on loopback, which can be stopped and started on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.database = folder / "server.db"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-        command += ["--port", str(self.port), "--workers", "1", "--serve-artifacts"]
-        command += ["--backend-store-uri", f"sqlite:///{self.database}"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts")]
-        environment = os.environ | {
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        }
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
-
-    def wait(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{self.uri}/health", timeout=1).read()
-                return
-            time.sleep(0.1)
-        raise AssertionError((self.folder / "server.log").read_text())
-
-    def stop(self) -> None:
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)  # its own session: it and its workers
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
-    server.start()
-    server.wait()
-    yield server
-    server.stop()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    folder = tmp_path_factory.mktemp("server")
+    with MlflowServer(f"sqlite:///{folder / 'server.db'}", folder) as server:
+        yield server
 
 
 def test_a_failing_store_costs_nothing(
@@ -325,7 +277,7 @@ def test_a_full_disk_costs_the_journal_not_the_training(
 
 
 def test_a_server_that_stops_and_comes_back_has_every_row_once(
-    server: Server,
+    server: MlflowServer,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -354,7 +306,6 @@ def test_a_server_that_stops_and_comes_back_has_every_row_once(
     assert len(list(tmp_path.glob("tracking-*.jsonl"))) == 3
 
     server.start()
-    server.wait()
     monkeypatch.setattr(mlflow_tracker, "SHORTEST_WAIT", 0.0)
     for tracker in trackers[:2]:
         tracker._next_attempt = 0.0  # as if some time had passed
@@ -369,10 +320,10 @@ def test_a_server_that_stops_and_comes_back_has_every_row_once(
     client = MlflowClient(server.uri)
     for run_id in (trackers[0].run_id, trackers[1].run_id, ended):
         assert run_id is not None
-        assert rows(server.database, run_id) == expected
+        assert rows(server.folder / "server.db", run_id) == expected
         assert len(client.list_artifacts(run_id, "figures")) == 10
         assert client.get_run(run_id).data.tags["mlflow.parentRunId"] == study.run_id
-    with contextlib.closing(sqlite3.connect(server.database)) as database:
+    with contextlib.closing(sqlite3.connect(server.folder / "server.db")) as database:
         states = database.execute("select name, status from runs order by name").fetchall()
     assert states == [
         ("before", "FINISHED"),

@@ -210,19 +210,14 @@ def run_ray(
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if not ray.is_initialized():
-        try:
-            ray.init("auto", log_to_driver=False, logging_level=logging.ERROR)
-        except ConnectionError:
-            ray.init(
-                "local",
-                num_cpus=max(count, os.cpu_count() or 1),
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-            )
-    room = ray.cluster_resources()
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        ray.init("auto", **quiet)
+    except ConnectionError:
+        # A cluster of this machine alone must not listen to others, who could run code in it.
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+        ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    room: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     if cpus > room.get("CPU", 0) or gpus > room.get("GPU", 0):
         raise UserError(
             f"a worker of {cpus:g} CPUs and {gpus:g} GPUs finds no room on this Ray cluster "

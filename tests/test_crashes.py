@@ -1,0 +1,142 @@
+"""Studies whose workers are killed and whose servers go away; tests/soak.py at a smaller size."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from servers import MlflowServer, Postgres
+from soak import Place, audit, running, soak, start
+
+from studies.storage import lock_of, open_storage
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with Postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tracking(
+    postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MlflowServer]:
+    with MlflowServer(postgres.url("mlflow"), tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def wait_for_trials(place: Place, seconds: float = 100) -> None:
+    """Until some worker trains a trial."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if running(place):
+                return
+        except Exception:  # the study is not there yet
+            pass
+        time.sleep(0.2)
+    raise AssertionError("no trial was ever begun")
+
+
+@pytest.mark.timeout(600)
+def test_killed_workers_cost_nothing_on_a_file(tmp_path: Path) -> None:
+    books = soak(Place(tmp_path), trials=8, workers=2, kills=2, pause=2.0)
+    assert books["kills"] == 2
+    assert books["counted"] == 8
+    assert books["begun again"] >= 2
+
+
+@pytest.mark.timeout(600)
+def test_killed_workers_cost_nothing_on_servers(
+    postgres: Postgres, tracking: MlflowServer, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgres.url("killed"), tracking.uri, postgres.url("mlflow"))
+    books = soak(place, trials=8, workers=3, kills=2, pause=2.0)
+    assert books["kills"] == 2
+    assert books["counted"] == 8
+
+
+@pytest.mark.timeout(600)
+def test_servers_that_go_away_cost_nothing(
+    postgres: Postgres, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each is cut off in the middle of the study: first the tracker, then Optuna's database."""
+    other = tmp_path_factory.mktemp("other")
+    database = f"sqlite:///{other / 'mlflow.db'}"
+    with MlflowServer(database, other) as server:
+        place = Place(tmp_path, postgres.url("outage"), server.uri, database)
+        process = start(place, 8, 2)
+        try:
+            wait_for_trials(place)
+            server.stop()
+            time.sleep(4)
+            postgres.stop()
+            time.sleep(5)
+            postgres.start()
+            server.start()
+            said, _ = process.communicate(timeout=400)
+        finally:
+            process.kill()
+        assert process.returncode == 0, said
+        assert "study.storage does not answer" in said
+        assert "measurements wait in" in said
+        books = audit(place, 8)
+    assert books["begun again"] == 0  # nobody was taken for dead
+    assert not list(tmp_path.rglob("tracking-*.jsonl"))
+
+
+@pytest.mark.timeout(600)
+def test_killed_ray_tasks_cost_nothing(tmp_path: Path) -> None:
+    flags = ("--study.launcher", "ray", "--study.cpus", "0.5")
+    books = soak(Place(tmp_path), 6, 2, 1, 2.0, *flags)
+    assert books["kills"] == 1
+    assert books["counted"] == 6
+    assert books["begun again"] >= 1
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_database_that_goes_away_again_and_again_is_waited_for(postgres: Postgres) -> None:
+    url = postgres.url("flicker")
+    optuna.create_study(study_name="flicker", storage=open_storage(url))
+    over = threading.Event()
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        study = optuna.load_study(
+            study_name="flicker", storage=open_storage(url, 1, lambda *_: None)
+        )
+        lock = lock_of(url, "flicker")
+
+        def objective(trial: optuna.Trial) -> float:
+            lock.release()
+            value = trial.suggest_float("x", 0, 1)
+            trial.report(value, 1)
+            trial.should_prune()
+            return value
+
+        try:
+            while not over.is_set():
+                with lock:
+                    study.optimize(objective, n_trials=1)
+        except BaseException as problem:
+            problems.append(problem)
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for _ in range(4):
+        time.sleep(1.5)
+        postgres.stop()
+        time.sleep(0.5)
+        postgres.start()
+    over.set()
+    for worker in workers:
+        worker.join(100)
+    assert not problems
+    trials = optuna.load_study(study_name="flicker", storage=open_storage(url)).trials
+    assert len(trials) > 10
+    assert {trial.state for trial in trials} == {optuna.trial.TrialState.COMPLETE}

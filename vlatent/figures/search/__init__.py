@@ -1,0 +1,43 @@
+"""The pictures of a study, from plain numbers of its trials. Numbers first, drawing second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vlatent.figures.search.axis import Axis, digits
+from vlatent.figures.search.history import history_page
+from vlatent.figures.search.importances import importances_page
+from vlatent.figures.search.parallel_coordinates import parallel_coordinates_page
+from vlatent.figures.search.slices import slices_page
+from vlatent.figures.search.trials import TrialRow
+
+
+def search_figures(
+    title: str,
+    trials: Sequence[TrialRow],
+    axes: Mapping[str, Axis],
+    importances: Mapping[str, float] | None,
+) -> dict[str, bytes]:
+    """The pictures of a study as PNG: history, importances, parallel_coordinates, slices.
+
+    Args:
+        title: The study's question, written on every picture.
+        trials: The trials that ended, in any number and order.
+        axes: Range or choices of every searched parameter.
+        importances: PED-ANOVA importance by parameter; None where nothing can be said.
+    """
+    trials = sorted(trials, key=lambda trial: trial.number)
+    axes = {
+        name: axis.extended([trial.params[name] for trial in trials if name in trial.params])
+        for name, axis in axes.items()
+    }
+    pages = {
+        "history": history_page(title, trials),
+        "importances": importances_page(title, trials, importances),
+        "parallel_coordinates": parallel_coordinates_page(title, trials, axes),
+        "slices": slices_page(title, trials, axes),
+    }
+    return {name: page.png() for name, page in pages.items()}
+
+
+__all__ = ["Axis", "TrialRow", "digits", "search_figures"]
