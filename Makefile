@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CONFIG ?= configs/quick.yaml
 
-.PHONY: study test check lint types layers format lock help
+.PHONY: study test soak check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,9 @@ study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on
 test: $(INSTALLED) ## Set up, then run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
+	$(BIN)/python tests/soak.py
+
 check: lint types layers test ## Everything that must hold before a commit
 
 lint: $(INSTALLED) ## Style
@@ -23,7 +26,7 @@ lint: $(INSTALLED) ## Style
 	$(BIN)/ruff format --check .
 
 types: $(INSTALLED) ## Types
-	$(BIN)/mypy vlatent studies
+	$(BIN)/mypy vlatent studies benchmarks
 
 layers: $(INSTALLED) ## Who may import whom
 	$(BIN)/lint-imports --no-cache

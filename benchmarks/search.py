@@ -17,6 +17,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -36,7 +37,7 @@ from vlatent.training import train
 from vlatent.workers import Stop
 
 ROOT = Path(__file__).parent.parent
-ARMS = {
+ARMS: dict[str, dict[str, Any]] = {
     "default": {},
     "random": {"sampler": "random", "pruner": "none"},
     "tpe, no pruning": {"pruner": "none"},

@@ -125,15 +125,15 @@ def table(results: Sequence[Confirmed], question: Question) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    made.add_column("trial")
-    made.add_column("passes", justify="right")
-    for objective in question.objectives:
-        made.add_column(f"{objective.label}: found", justify="right")
-        made.add_column("confirmed [95 % interval]", justify="right")
+    for heading in ("trial", "passes", "objective", "found", "confirmed", "95 % interval"):
+        made.add_column(heading, justify="left" if heading in ("trial", "objective") else "right")
     for each in results:
-        row = [str(each.number), f"{each.passed} of {len(each.values)}"]
-        for index in range(len(question.objectives)):
+        for index, objective in enumerate(question.objectives):
             mean, low, high = each.interval(index)
-            row += [f"{each.found[index]:.4g}", f"{mean:.4g} [{low:.4g}, {high:.4g}]"]
-        made.add_row(*row)
+            first = (str(each.number), f"{each.passed} of {len(each.values)}")
+            made.add_row(
+                *(("", "") if index else first),
+                *(objective.label, f"{each.found[index]:.4g}", f"{mean:.4g}"),
+                f"{low:.4g} to {high:.4g}",
+            )
     return made

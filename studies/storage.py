@@ -143,6 +143,8 @@ def open_storage(
         engine = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
+        if not sqlite and not url.startswith("postgresql"):
+            raise ValueError("it is neither a SQLite file nor a PostgreSQL server")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             storage = Storage(
@@ -153,9 +155,11 @@ def open_storage(
                 heartbeat_stale_trial_callback=abandoned,
             )
     except Exception as error:  # SQLAlchemy, drivers and the system each raise their own
+        missing = isinstance(error, ModuleNotFoundError)
+        way_out = "pip install 'vlatent[postgresql]', and " if missing else ""
         raise UserError(
-            f"study.storage {shown(url)} cannot be used ({reason(error)}); sqlite:///studies.db "
-            "is a file here."
+            f"study.storage {shown(url)} cannot be used ({reason(error)}); {way_out}write "
+            "postgresql+psycopg://user@host/database for a server, sqlite:///studies.db for a file."
         ) from None
     if sqlite:
         event.listen(
