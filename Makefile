@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CONFIG ?= configs/quick.yaml
+# With one worker the same command finds the same trials again; two need half the time.
+WORKERS ?= 2
 
 .PHONY: study test soak check lint types layers format lock help
 
@@ -11,7 +13,7 @@ help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on 2 cores)
-	$(BIN)/python -m studies.loss_weights --config $(CONFIG)
+	$(BIN)/python -m studies.loss_weights --config $(CONFIG) --study.workers $(WORKERS)
 
 test: $(INSTALLED) ## Set up, then run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
