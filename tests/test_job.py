@@ -1,0 +1,139 @@
+"""What a worker does next, how a study is begun from another one, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from smoke import smoke
+
+from studies.job import Job, create_study, load_study, question_of
+from studies.settings import StudyConfig
+from studies.trial import requeue
+from studies.worker import Search, next_ordinal
+from vlatent.shapes import UserError
+
+
+def job(tmp_path: Path, **settings: object) -> Job:
+    config = smoke(tmp_path)
+    chosen = StudyConfig(
+        storage=f"sqlite:///{tmp_path / 'studies.db'}",
+        **settings,  # type: ignore[arg-type]
+    )
+    space = question_of("loss_weights").narrowed(config, {})
+    return Job(
+        asks="loss_weights", name="s", config=config, settings=chosen, space=space, corpus="c"
+    )
+
+
+def train(study: optuna.Study, mine: Job, value: float, margin: float = -1.0) -> int:
+    """A trial as a worker would do it, without the training."""
+    ordinal = next_ordinal(study)
+    Search(mine).prepare(study)
+    trial = study.ask()
+    if "ordinal" not in trial.user_attrs:
+        trial.set_user_attr("ordinal", ordinal)
+    for name, values in mine.space.items():
+        values.suggest(trial, name)
+    trial.set_user_attr("criteria", [{"name": "kurtosis", "margin": margin}])
+    study.tell(trial, value)
+    return trial.number
+
+
+def test_the_budget_is_met_and_not_exceeded(tmp_path: Path) -> None:
+    mine = job(tmp_path, trials=2)
+    study = create_study(mine)
+    search = Search(mine)
+    assert search.next(study) == "trial"  # trial 0 waits
+    train(study, mine, 1.0)
+    assert search.next(study) == "trial"
+    other = study.ask()  # another worker has the last one
+    assert search.next(study) == "wait"
+    study.tell(other, state=TrialState.FAIL)  # it was killed, and had no values yet
+    assert search.next(study) == "trial"
+    train(study, mine, 1.0)
+    assert search.next(study) == "done"
+    assert Search(replace(mine, settings=replace(mine.settings, trials=3))).next(study) == "trial"
+
+
+def test_a_stagnating_study_waits_for_the_others_and_ends(tmp_path: Path) -> None:
+    mine = job(tmp_path, trials=20, stagnation=2)
+    study = create_study(mine)
+    for value in (1.0, 3.0, 2.0):
+        train(study, mine, value)
+    assert Search(mine).next(study) == "trial"
+    other = study.ask()
+    train(study, mine, 2.5)
+    assert Search(mine).next(study) == "wait"
+    study.tell(other, state=TrialState.FAIL)
+    assert Search(mine).next(study) == "done"
+
+
+def test_a_grid_ends_when_every_point_was_tried(tmp_path: Path) -> None:
+    assert Search(job(tmp_path, sampler="grid", trials=1000)).budget == 3**5 + 1
+    assert Search(job(tmp_path, sampler="grid", trials=7)).budget == 7
+
+
+def test_a_trial_begun_again_keeps_values_and_place_but_nothing_that_it_measured(
+    tmp_path: Path,
+) -> None:
+    mine = job(tmp_path)
+    study = create_study(mine)
+    first = train(study, mine, 1.0)
+    dead = study.ask()
+    dead.set_user_attr("ordinal", next_ordinal(study))
+    dead.set_user_attr("run_id", "abc")
+    dead.set_user_attr("criteria", [])
+    params = {name: values.suggest(dead, name) for name, values in mine.space.items()}
+    dead.set_constraint("kurtosis", 5.0)
+    study.tell(dead, state=TrialState.FAIL)
+    for _ in range(2):  # two that look at the same time hand it on once
+        requeue(study, study.trials[dead.number], 1)
+    assert len(study.trials) == 3
+    again = study.ask()
+    assert {name: values.suggest(again, name) for name, values in mine.space.items()} == params
+    assert again.user_attrs == {
+        "ordinal": 1,
+        "continues": dead.number,
+        "continues_run": "abc",
+        "attempt": 1,
+    }
+    assert study.trials[again.number].constraints == {}
+    assert first == 0
+
+
+def test_another_studys_best_are_tried_first(tmp_path: Path) -> None:
+    one = job(tmp_path)
+    study = create_study(one)
+    for value, margin in ((1.0, -1.0), (3.0, -1.0), (9.0, 2.0), (2.0, -1.0)):
+        train(study, one, value, margin)
+    warm = replace(one, name="warm", settings=replace(one.settings, warm_start="s"))
+    waiting = create_study(warm).trials
+    assert len(waiting) == 1 + 4
+    queued = [trial.system_attrs["fixed_params"] for trial in waiting]
+    assert queued[0] == study.trials[0].params
+    order = [1, 3, 0, 2]  # by score, the infeasible one last
+    assert queued[1:] == [study.trials[number].params for number in order]
+    assert [trial.user_attrs["ordinal"] for trial in waiting] == list(range(5))
+    assert waiting[1].user_attrs["origin"] == "s 1"
+    with pytest.raises(UserError, match=r"there is no study nothing in .*; there is s, warm"):
+        load_study("nothing", one.settings.storage)
+
+
+def test_what_changed_is_said(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    create_study(mine)
+    create_study(mine)  # the same again is the same study
+    create_study(replace(mine, settings=replace(mine.settings, trials=99, workers=4)))
+    for other, said in (
+        (replace(mine, corpus="d"), "corpus was c, is d"),
+        (
+            replace(mine, space=dict(list(mine.space.items())[:-1])),
+            r"space\.priors\.variance\.weight was .*, is None",
+        ),
+    ):
+        with pytest.raises(UserError, match=f"{said}.*--study.name s-2"):
+            create_study(other)
