@@ -19,7 +19,7 @@ from studies.confirmation import cell_of, cells
 from studies.job import Job, load_study
 from studies.ledger import LIVE, all_failed, counted, counts, stagnated
 from studies.search import grid_size, pruner, sampler
-from studies.trial import Overtaken, Returned, TrialFailed, requeue, run_trial, worker_name
+from studies.trial import Returned, TrialFailed, requeue, run_trial, worker_name
 from vlatent.config import Config, override
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, amend_run
@@ -172,10 +172,8 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
 
     study = load_study(task.study_name, job.settings.storage, job.settings.heartbeat, abandoned)
     folder = job.settings.folder / task.study_name
-    begun: list[int] = []
 
     def objective(trial: Trial) -> float | tuple[float, ...]:
-        begun.append(trial.number)
         try:
             trial.set_user_attr("worker", worker_name())
             if "ordinal" not in trial.user_attrs:
@@ -197,8 +195,10 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
             if now == "trial":
                 task.prepare(study)
                 study.optimize(objective, n_trials=1, catch=(TrialFailed, Returned))
-        except (Overtaken, ValueError):  # what Optuna raises when it tells a finished trial
-            if not begun or study.trials[begun[-1]].state != TrialState.FAIL:
+        except ValueError as error:
+            # What Optuna says to a worker that was silent for so long that its trial was given to
+            # another: that one has all that was saved.
+            if "Cannot tell a FAIL trial" not in str(error):
                 raise
         finally:
             lock.release()

@@ -10,11 +10,15 @@ import pytest
 from optuna.trial import TrialState
 from smoke import smoke
 
+import studies.trial
 from studies.job import Job, create_study, load_study, question_of
+from studies.ledger import counted, why_failed
 from studies.settings import StudyConfig
 from studies.trial import requeue
-from studies.worker import Search, next_ordinal
+from studies.worker import Search, carry_out, hand_on, next_ordinal
 from vlatent.shapes import UserError
+from vlatent.tracking import recorded_runs
+from vlatent.workers import Stop
 
 
 def job(tmp_path: Path, **settings: object) -> Job:
@@ -26,6 +30,14 @@ def job(tmp_path: Path, **settings: object) -> Job:
     space = question_of("loss_weights").narrowed(config, {})
     return Job(
         asks="loss_weights", name="s", config=config, settings=chosen, space=space, corpus="c"
+    )
+
+
+def quick(tmp_path: Path) -> Job:
+    """Two trials without pictures."""
+    mine = job(tmp_path, trials=2, pruner="none", folder=tmp_path / "runs")
+    return replace(
+        mine, config=replace(mine.config, tracking=replace(mine.config.tracking, figures=False))
     )
 
 
@@ -137,3 +149,64 @@ def test_what_changed_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=f"{said}.*--study.name s-2"):
             create_study(other)
+
+
+def test_a_trial_that_was_given_to_another_worker_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = quick(tmp_path)
+    study = create_study(mine)
+    original, calls = studies.trial.train, []
+
+    def slow(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 1:  # as if this worker had slept: another one has given up on it
+            running = study.get_trials(states=(TrialState.RUNNING,))[0]
+            study._storage.set_trial_state_values(running._trial_id, state=TrialState.FAIL)
+            requeue(study, study.trials[running.number], 1)
+        return original(*arguments)
+
+    monkeypatch.setattr(studies.trial, "train", slow)
+    carry_out(Search(mine), Stop(), lambda: None, None)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert len(counted(study)) == 2
+    runs = recorded_runs(mine.config.tracking, {"study": "s"})
+    assert {run.tags["trial"]: run.status for run in runs} == {
+        "0": "KILLED",
+        "1": "FINISHED",
+        "2": "FINISHED",
+    }
+
+
+def test_an_error_of_the_place_ends_the_worker_and_keeps_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = quick(tmp_path)
+    study = create_study(mine)
+
+    def full(*_: object) -> object:
+        raise UserError("checkpoint x cannot be written: the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(studies.trial, "train", full)
+        with pytest.raises(UserError, match="the disk is full"):
+            carry_out(Search(mine), Stop(), lambda: None, None)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
+    carry_out(Search(mine), Stop(), lambda: None, None)
+    assert len(counted(study)) == 2
+
+
+def test_a_trial_whose_last_attempt_died_is_counted_as_failed(tmp_path: Path) -> None:
+    mine = job(tmp_path, retries=1)
+    study = create_study(mine)
+    for attempt in range(2):
+        trial = study.ask()
+        if attempt == 1:
+            trial.set_user_attr("last_attempt", True)  # as the worker does that begins it
+        study.tell(trial, state=TrialState.FAIL)
+        hand_on(study, study.trials[trial.number], mine)
+    assert len(study.trials) == 2
+    [failed] = counted(study)
+    assert why_failed(failed) == "its worker died, 2 times"
