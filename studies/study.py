@@ -23,7 +23,7 @@ from vlatent.config import Config, build, flatten
 from vlatent.corpus import load
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, find_run, open_run, reopen_run
+from vlatent.tracking import Status, deliver, find_run, journals, open_run, reopen_run
 from vlatent.training import placement
 from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
 
@@ -172,5 +172,7 @@ def _record(
             if found is not None:
                 found.record(run)
             run.close(status, error)
+        for journal in journals(job.settings.folder / job.name):  # of trials during an outage
+            deliver(journal, job.config.tracking)
     except UserError as problem:  # the tracker is away; nothing that was computed depends on it
         console.print(f"{problem}. The same command records the study when it is back.")

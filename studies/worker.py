@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from studies.confirmation import cell_of, cells
 from studies.job import Job, load_study
-from studies.ledger import LIVE, all_failed, counted, counts, stagnated
+from studies.ledger import LIVE, all_failed, counts, stagnated
 from studies.search import grid_size, pruner, sampler
 from studies.trial import Returned, TrialFailed, requeue, run_trial, worker_name
 from vlatent.config import Config, override
@@ -79,9 +79,9 @@ class Search(Task):
         return min(trials, grid_size(self.job.space) + 1) if settings.sampler == "grid" else trials
 
     def next(self, study: optuna.Study) -> Next:
-        done = len(counted(study))
-        states = [trial.state for trial in study.get_trials(deepcopy=False)]
-        running, waiting = (states.count(state) for state in LIVE)
+        trials = study.get_trials(deepcopy=False)  # one look: in two, what ends between is missed
+        done = sum(map(counts, trials))
+        running, waiting = (sum(t.state == state for t in trials) for state in LIVE)
         if done >= self.budget or all_failed(study):
             return "done"
         if stagnated(study, self.job.settings.stagnation):

@@ -31,6 +31,7 @@ from studies.job import load_study  # noqa: E402
 from studies.ledger import counted, counts  # noqa: E402
 from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
 
+TOLD = ("ordinal", "continues", "attempt", "last_attempt", "reason", "returned", "worker")
 EXPECTED = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 
 
@@ -120,7 +121,9 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     every = study.get_trials(deepcopy=False)
     books = counted(study)
     assert not [t.number for t in every if not t.state.is_finished()]
-    assert len(books) == trials
+    assert len(books) == trials, [
+        (t.number, t.state.name, {k: t.user_attrs.get(k) for k in TOLD}) for t in every
+    ]
     assert sorted(trial.user_attrs["ordinal"] for trial in books) == list(range(trials))
     assert sorted(trial.number for trial in every) == list(range(len(every)))
     continued = Counter(t.user_attrs["continues"] for t in every if "continues" in t.user_attrs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from smoke import smoke
 
 import studies.trial
@@ -69,6 +69,26 @@ def test_the_budget_is_met_and_not_exceeded(tmp_path: Path) -> None:
     train(study, mine, 1.0)
     assert search.next(study) == "done"
     assert Search(replace(mine, settings=replace(mine.settings, trials=3))).next(study) == "trial"
+
+
+def test_a_trial_that_ends_while_it_is_counted_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = job(tmp_path, trials=2)
+    study = create_study(mine)
+    train(study, mine, 1.0)
+    other = study.ask()
+    look = study.get_trials
+
+    def between(*arguments: object, **keywords: object) -> list[FrozenTrial]:
+        seen = look(*arguments, **keywords)  # type: ignore[arg-type]
+        if study._storage.get_trial(other._trial_id).state == TrialState.RUNNING:
+            study.tell(other, 1.0)
+        return seen
+
+    monkeypatch.setattr(study, "get_trials", between)
+    assert Search(mine).next(study) == "wait"
+    assert Search(mine).next(study) == "done"
 
 
 def test_a_stagnating_study_waits_for_the_others_and_ends(tmp_path: Path) -> None:

@@ -66,7 +66,12 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path: Path, stop_at:
     assert json.loads(checkpoints.load(parts)["log"]) == json.loads(
         checkpoints.load(tmp_path / "whole")["log"]
     )
-    assert set(second.history["loss"]) == set(range(stop_at, 12))
+    retold = MemoryTracker()  # a run that had ended tells its whole story again
+    again = train(smoke(tmp_path, training__folder=parts, training__resume=parts), retold)
+    assert again.history == whole.history
+    assert set(second.history["loss"]) == set(retold.history["loss"]) == set(range(12))
+    assert second.history["score"] == retold.history["score"]
+    assert {k: second.history["loss"][k] for k in range(stop_at)} == first.history["loss"]
 
 
 def test_the_loop_evaluates_before_the_first_and_after_the_last_step(tmp_path: Path) -> None:
@@ -149,8 +154,10 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     with pytest.raises(UserError, match=r"holds a run already.*--training\.resume"):
         train(smoke(tmp_path, training__seed=5), MemoryTracker())
-    with pytest.raises(UserError, match="has done 12 of 12 steps"):
-        train(smoke(tmp_path, training__resume=tmp_path / "run"), MemoryTracker())
+    with pytest.raises(UserError, match="has done 12 of 9 steps"):
+        train(
+            smoke(tmp_path, training__steps=9, training__resume=tmp_path / "run"), MemoryTracker()
+        )
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
 
 
