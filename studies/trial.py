@@ -85,8 +85,9 @@ def run_trial(
     trial.set_user_attr("threads", torch.get_num_threads())
     steps, whole = config.training.steps, job.config.training.steps
     trial.set_user_attr("stretch", whole / steps)
+    resumed = 0 if resume is None else checkpoints.load(resume)["step"]
     if resume is not None:
-        trial.set_user_attr("resumed_at", checkpoints.load(resume)["step"] * whole // steps)
+        trial.set_user_attr("resumed_at", resumed * whole // steps)
     reports = {"evaluation.probed": 0, "training.folder": place, "training.resume": resume}
     last: tuple[int, Evaluation, Verdict] | None = None
     result: Result | None = None
@@ -100,7 +101,7 @@ def run_trial(
             trial.report(score(evaluation, verdict), share)
         elif _state(trial) != TrialState.RUNNING:
             raise Overtaken(f"trial {trial.number}")
-        if step == steps:
+        if step == steps or step < resumed:  # what it has passed is not decided again
             return
         if stop.wished:
             raise Returned(f"stopped at step {step}")

@@ -152,10 +152,11 @@ def audit(place: Place, trials: int) -> dict[str, int]:
             continue
         run_id = trial.user_attrs["run_id"]
         if trial.state != TrialState.FAIL:  # the last attempt of a killed worker may lack some
-            assert status[run_id] == EXPECTED[trial.state]
-            assert steps[run_id, "score"] == {0, *trial.intermediate_values}
+            told = trial.number, trial.state.name, trial.user_attrs
+            assert status[run_id] == EXPECTED[trial.state], told
+            assert steps[run_id, "score"] == {0, *trial.intermediate_values}, told
             last = max(trial.intermediate_values)
-            assert steps[run_id, "loss"] == set(range(0, last, 10))
+            assert steps[run_id, "loss"] == set(range(0, last, 10)), (steps[run_id, "loss"], told)
     said = subprocess.run(
         [
             *(sys.executable, "-m", "studies", "doctor", "--storage", place.storage),
