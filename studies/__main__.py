@@ -16,8 +16,9 @@ from studies.job import load_study
 from studies.ledger import best, counted, feasible, why_failed
 from studies.replay import replay
 from studies.settings import StudyConfig
-from studies.storage import open_storage, shown
+from studies.storage import open_storage
 from vlatent.command_line import Parser, run
+from vlatent.databases import shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import TrackingConfig

@@ -19,8 +19,8 @@ from studies.job import Job, load_study
 from studies.ledger import best, cost, counted, feasible, why_failed
 from studies.question import Range, Space
 from studies.settings import StudyConfig
-from studies.storage import shown
 from vlatent.config import to_yaml
+from vlatent.databases import shown
 from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures

@@ -13,8 +13,9 @@ import optuna
 from studies.ledger import ranked
 from studies.question import Question, Space
 from studies.settings import StudyConfig
-from studies.storage import Abandoned, Lock, lock_of, open_storage, shown
+from studies.storage import Abandoned, lock_of, open_storage
 from vlatent.config import Config, effective
+from vlatent.databases import Lock, shown
 from vlatent.shapes import UserError
 
 # Raise it whenever the same trial would get another score: old and new ones cannot be compared.

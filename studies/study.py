@@ -16,11 +16,12 @@ from studies.ledger import all_failed, counted, counts, stagnated, why_failed
 from studies.question import Question
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
-from studies.storage import open_storage, shown
+from studies.storage import open_storage
 from studies.worker import Confirmation, Search, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, flatten
 from vlatent.corpus import load
+from vlatent.databases import shown
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, deliver, find_run, journals, open_run, reopen_run

@@ -12,7 +12,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from studies.storage import lock_of, open_storage, shown
+from studies.storage import lock_of, open_storage
+from vlatent.databases import shown
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent

@@ -1,0 +1,181 @@
+"""Databases that many processes share: patience while one is away, and locks."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import sqlalchemy
+from filelock import FileLock, Timeout
+from sqlalchemy import event
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 900.0  # seconds for which a database may be away before a worker gives up
+PAUSE = 0.5  # seconds between two attempts
+
+# How SQLAlchemy and the drivers call a connection that was cut off.
+CUT_OFF = {"OperationalError", "InterfaceError", "PendingRollbackError"}
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def patient(
+    method: Callable[P, R], setting: str, done: dict[type[Exception], Any] | None = None
+) -> Callable[P, R]:
+    """The method, tried again while its database does not answer.
+
+    Args:
+        method: What is tried.
+        setting: The key that names the database, for the warning.
+        done: Errors that mean, at another attempt, that one whose answer was lost had done it,
+            and what it would have answered.
+    """
+    done = done or {}
+
+    @functools.wraps(method)
+    def wait_for_it(*arguments: P.args, **keywords: P.kwargs) -> R:
+        end = None
+        while True:
+            try:
+                return method(*arguments, **keywords)
+            except Exception as error:
+                if type(error) in done and end is not None:
+                    return done[type(error)]
+                if not away(error) or (end is not None and time.monotonic() > end):
+                    raise
+                if end is None:
+                    end = time.monotonic() + PATIENCE
+                    logger.warning("%s does not answer (%s); waiting", setting, reason(error))
+                time.sleep(PAUSE)
+
+    return wait_for_it
+
+
+def away(error: BaseException) -> bool:
+    """Whether the database could not be reached, rather than refused what it was told."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, sqlite3.OperationalError):  # also what it says of a full disk
+            return "locked" in str(cause)
+        names = {kind.__name__ for kind in type(cause).__mro__}
+        of_sqlite = isinstance(getattr(cause, "orig", None), sqlite3.Error)
+        if names & CUT_OFF and not of_sqlite:
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what lies at the root of an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def engine_arguments(url: str) -> dict[str, Any]:
+    """What SQLAlchemy has to know of this kind of database; for SQLite see `immediate`."""
+    if is_file(url):
+        return {"connect_args": {"timeout": 60, "isolation_level": None}}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+
+
+def immediate(engine: sqlalchemy.Engine) -> None:
+    """Let SQLite take its lock before it reads, so that no two processes take the same thing.
+
+    It begins a transaction only at the first write, so two workers could both read a thing as
+    free. Every process must do this by itself: the listener does not survive pickling.
+    """
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+
+class Lock(Protocol):
+    """Held by one process at a time, and by none once its holder is dead."""
+
+    def acquire(self) -> object: ...
+
+    def release(self) -> None: ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *_: Any) -> None: ...
+
+
+class DatabaseLock:
+    """A lock that a PostgreSQL server keeps for as long as its holder is connected."""
+
+    def __init__(self, url: str, name: str, setting: str) -> None:
+        self._engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
+        self._connection: sqlalchemy.Connection | None = None
+        self._ask = patient(self._asked, setting)
+
+    def acquire(self) -> None:
+        self._connection = self._ask("pg_advisory_lock")
+
+    def try_acquire(self) -> bool:
+        """Take it if it is free."""
+        self._connection = self._ask("pg_try_advisory_lock")
+        return self._connection is not None
+
+    def release(self) -> None:
+        if self._connection is not None:
+            self._connection.invalidate()  # closing it is what unlocks; it may be broken
+            self._connection.close()
+        self._connection = None
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _asked(self, function: str) -> sqlalchemy.Connection | None:
+        connection = self._engine.connect()
+        try:
+            query = sqlalchemy.text(f"SELECT {function}({self._key})")
+            held = connection.execute(query).scalar() is not False
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            raise
+        if not held:
+            connection.close()
+        return connection if held else None
+
+
+class PlaceLock(FileLock):
+    """A lock on a file, for processes that see the same disk."""
+
+    def try_acquire(self) -> bool:
+        """Take it if it is free."""
+        try:
+            self.acquire(blocking=False)
+        except Timeout:
+            return False
+        return True
+
+
+def shown(url: str) -> str:
+    """The address without its password."""
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url
+
+
+def is_file(url: str) -> bool:
+    return url.startswith("sqlite")
+
+
+def beside(url: str, ending: str) -> Path:
+    """The file beside a SQLite database that has its name and this ending."""
+    _, _, file = url.partition(":///")
+    return Path(file).absolute().with_name(f"{Path(file).name}.{ending}")
