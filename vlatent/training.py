@@ -119,9 +119,11 @@ def train(
     try:
         for row in log:  # a run that is continued tells its whole story
             tracker.metrics({k: v for k, v in row.items() if k != "step"}, int(row["step"]))
-        for index, evaluation in enumerate(history):
-            verdict = judge(history[: index + 1], steps, priors)
+        verdicts = [judge(history[: end + 1], steps, priors) for end in range(len(history))]
+        for evaluation, verdict in zip(history, verdicts, strict=True):
             tracker.metrics(recording.evaluation_metrics(evaluation, verdict), evaluation.step)
+        tracker.flush()  # the record never lacks what has been reported
+        for evaluation, verdict in zip(history, verdicts, strict=True):
             if report is not None and evaluation.step > 0:
                 report(evaluation.step, evaluation, verdict)
         for step in range(start, steps + 1):
