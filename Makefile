@@ -28,7 +28,7 @@ lint: $(INSTALLED) ## Style
 	$(BIN)/ruff format --check .
 
 types: $(INSTALLED) ## Types
-	$(BIN)/mypy vlatent studies benchmarks
+	$(BIN)/mypy vlatent studies ablations benchmarks
 
 layers: $(INSTALLED) ## Who may import whom
 	$(BIN)/lint-imports --no-cache

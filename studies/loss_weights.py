@@ -14,11 +14,14 @@ from vlatent.config import Config
 
 
 def space(config: Config) -> dict[str, Range | Choice]:
-    """The weight of every prior but the spectrum's, over the range that its file names."""
+    """The weight of every prior but the spectrum's, over the range that its file names.
+
+    A prior whose weight is 0 is left out and stays so.
+    """
     return {
         f"priors.{name}.weight": Range(*prior.search)
         for name, prior in config.priors
-        if name != "spectrum"
+        if name != "spectrum" and prior.weight > 0
     }
 
 

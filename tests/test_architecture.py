@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ablations import suite
+from ablations.measurement import STATISTICS
+from vlatent.config import Config
 from vlatent.priors import Prior, Priors
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +103,20 @@ def test_prior_is_a_frozen_component_of_its_own(name: str) -> None:
         node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)
     }
     assert not modules & others
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_prior_has_its_ablation(name: str) -> None:
+    ablation = importlib.import_module(f"ablations.{name}").ABLATION
+    assert ablation.name == name
+    assert ablation.question in (ROOT / "ablations" / f"{name}.py").read_text("utf-8")
+    arms = {arm.name: arm for arm in ablation.all_arms(Config())}
+    assert {f"without {name}", f"only {name}"} < arms.keys()
+    assert len(ablation.predictions) >= 2
+    for prediction in ablation.predictions:
+        assert prediction.arm in arms
+        assert prediction.statistic in STATISTICS
+        assert prediction in suite.ABLATION.predictions
 
 
 def test_no_file_of_a_prior_or_of_its_test_is_left_over() -> None:

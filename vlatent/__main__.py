@@ -7,15 +7,12 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, build, from_yaml, override
 from vlatent.corpus import load
-from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
-from vlatent.optimization import moving_average
 from vlatent.screen import (
     console,
     dependence_lines,
@@ -25,7 +22,7 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run, view_command
-from vlatent.training import Diverged, corpus_of, placement, run_folder, train
+from vlatent.training import Diverged, corpus_of, placement, run_folder, train, trained_model
 
 HELP = """usage: vlatent COMMAND [--help]
 
@@ -98,10 +95,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     corpus = load(config.data)
     if given["validation"] is not None:
         corpus = load(replace(config.data, validation=given["validation"]))
-    model = Encoder(config.encoder, corpus.vocabulary_size)
-    average = moving_average(model, config.optimizer)
-    checkpoints.load_weights(average, state["average"])
-    averaged = cast(Encoder, average.module)
+    averaged = trained_model(state, corpus.vocabulary_size)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]
     evaluation = evaluate(step, averaged, corpus, config.evaluation, config.priors, last=True)

@@ -1,0 +1,328 @@
+"""Runs any ablation: plans its cells, lets workers train them, says what was found."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from ablations import closing, report
+from ablations.arms import Arm, families, weight, weight_of
+from ablations.cells import Cell, Cells, planned
+from ablations.comparison import Table, table_of
+from ablations.measurement import from_json
+from ablations.question import Ablation
+from ablations.settings import AblationConfig
+from ablations.timing import seconds_a_cell
+from ablations.worker import Job, cell_tags, work
+from vlatent.command_line import Parser
+from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
+from vlatent.corpus import load
+from vlatent.databases import shown
+from vlatent.effects import smallest_p
+from vlatent.screen import console, progress_display
+from vlatent.shapes import UserError
+from vlatent.tracking import Status, find_run, open_run, recorded_runs, reopen_run
+from vlatent.training import placement
+from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
+
+logger = logging.getLogger(__name__)
+
+FEW = 6  # seeds below which nothing can be established
+
+
+def main(ablation: Ablation, arguments: Sequence[str]) -> int:
+    """Run an ablation from the command line, or continue it, and say what it found."""
+    config, settings = _read(ablation, arguments)
+    placement(config.training)  # bad input is found before anything is written
+    corpus = load(config.data)
+    name = settings.name or ablation.name
+    arms = ablation.all_arms(config)
+    cells = Cells(settings.storage, settings.folder)
+    if settings.retune and not settings.plan:
+        arms += [_retuned(config, settings, name, prior) for prior in ablation.retuned]
+    seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
+    plan = planned(config, arms, seeds, corpus.fingerprint)
+    if settings.again:
+        cells.forget_failures(plan)
+    _print_plan(ablation, name, config, settings, arms, plan, cells)
+    if settings.plan:
+        return 0
+    job = Job(name, tuple(plan), settings, _runs(ablation, name, config, settings, arms, cells))
+    began = time.perf_counter()
+    stop = Stop()
+    try:
+        _carry_out(job, cells, stop)
+        table = _table(job, cells)
+        if stop.wished:
+            raise KeyboardInterrupt
+        if not table.cells:
+            reasons = dict.fromkeys(table.holes.values())
+            raise UserError(f"every cell failed: {'; '.join(reasons)}")
+        _link(job, config, table)
+        folder = settings.folder / "ablations" / name
+        closing.close(ablation, job, config, table, cells, folder, time.perf_counter() - began)
+    except KeyboardInterrupt:
+        over = _over(job, cells)
+        console.print(
+            f"Stopped after {over} of {len({c.key for c in plan})} cells; the same command goes on "
+            "from there."
+        )
+        _end(job, config, "KILLED")
+        raise
+    except BaseException:
+        _end(job, config, "FAILED", traceback.format_exc())
+        raise
+    return 0
+
+
+def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, AblationConfig]:
+    script = f"python -m ablations.{ablation.name}"
+    parser = Parser(
+        prog=script,
+        description=f"{ablation.question} Arms are trained on the same seeds, from the same "
+        "initial weights and on the same batches as the base, and compared seed by seed. What was "
+        "trained once, by whichever ablation, is not trained again; running the same command "
+        f"again goes on where it stopped. Example: {script} --config configs/quick.yaml "
+        "--ablation.seeds 8 --ablation.workers 2",
+    )
+    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
+    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(AblationConfig, nested_key="ablation")
+    values = parser.checked(arguments)
+    study = values["ablation"].from_study
+    if study is not None:
+        best = values["ablation"].folder / study / "best.yaml"
+        if not best.is_file():
+            raise UserError(
+                f"ablation.from_study {study} has no {best}: no trial of it passes every "
+                "criterion, or it was run in another folder; run `python -m studies status "
+                f"{study}`, or give --config {best.with_name('nearest.yaml')}."
+            )
+        at = max((i + 2 for i, a in enumerate(arguments) if a == "--config"), default=0)
+        values = parser.checked([*arguments[:at], "--config", str(best), *arguments[at:]])
+    settings: AblationConfig = values["ablation"]
+    return build(values), settings
+
+
+def _retuned(config: Config, settings: AblationConfig, name: str, prior: str) -> Arm:
+    """The base without a prior, the other weights searched again: by the command for studies."""
+    study = f"{name}-without-{prior}"
+    place = settings.folder / "ablations" / name / f"without_{prior}.yaml"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(to_yaml(override(config, {weight(prior): 0.0})), encoding="utf-8")
+    console.rule(f"Searching the other weights again, without {prior}")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "studies.loss_weights", "--config", str(place)),
+            *("--study.name", study, "--study.trials", str(settings.retune)),
+            *("--study.workers", str(settings.workers), "--study.confirm", "0"),
+            *("--study.folder", str(settings.folder)),
+        ],
+        check=False,
+    )
+    found = [settings.folder / study / file for file in ("best.yaml", "nearest.yaml")]
+    known = [file for file in found if file.is_file()]
+    if done.returncode or not known:
+        raise UserError(f"study {study} did not come to its end; ablation.retune 0 leaves it away.")
+    best = from_yaml(known[0].read_text(encoding="utf-8"))
+    changes = {weight(each): weight_of(best, each) for each, _ in best.priors}
+    return Arm(f"without {prior}, retuned", "retuned", changes, (prior,))
+
+
+def _print_plan(
+    ablation: Ablation,
+    name: str,
+    config: Config,
+    settings: AblationConfig,
+    arms: Sequence[Arm],
+    plan: Sequence[Cell],
+    cells: Cells,
+) -> None:
+    keys = {cell.key for cell in plan}
+    known = cells.read(keys)
+    left = sum(not entry.over(settings.retries) for entry in known.values())
+    console.print(f"[bold]{ablation.question}[/bold]")
+    console.print(
+        f"Ablation {name}: {len(arms)} arms x {settings.seeds} seeds = {len(keys)} cells of "
+        f"{config.training.steps} steps, {len(keys) - left} of them known, {left} to train; "
+        f"{shown(settings.storage)}"
+    )
+    if left:
+        seconds = seconds_a_cell(config)
+        total = left * seconds / settings.workers
+        console.print(
+            f"A cell takes about {seconds:.0f} s here, all about {_duration(total)} with "
+            f"{settings.workers} {'worker' if settings.workers == 1 else 'workers'}, if they do "
+            "not slow each other down."
+        )
+    if settings.seeds < FEW:
+        logger.warning(
+            "with %s seeds the smallest possible p is %.2g: nothing can be established, only "
+            "suggested; give --ablation.seeds 8",
+            settings.seeds,
+            smallest_p(settings.seeds),
+        )
+    if families(arms):
+        for line in report.power_lines(arms, settings.seeds):
+            console.print(line)
+    if ablation.predictions:
+        console.print("Predicted before any result:")
+        for prediction in ablation.predictions:
+            console.print(f"  {prediction}")
+    if settings.plan and settings.retune:
+        console.print(
+            f"Before that, {len(ablation.retuned)} studies of {settings.retune} trials search the "
+            "other weights again."
+        )
+
+
+def _carry_out(job: Job, cells: Cells, stop: Stop) -> None:
+    """Let workers train until every cell is over, and show what they do."""
+    settings = job.settings
+    keys = list(dict.fromkeys(cell.key for cell in job.cells))
+    of_key = {cell.key: cell for cell in reversed(job.cells)}
+    known = cells.read(keys)
+    told = {key for key in keys if known[key].over(settings.retries)}
+    if len(told) == len(keys):
+        return
+    began = time.monotonic()
+    with (
+        progress_display() as progress,
+        gentle_interruption(stop, "Cells end at their next evaluation and keep it."),
+    ):
+        bar = progress.add_task("cells", total=len(keys), completed=len(told))
+
+        def look() -> None:
+            """Print the cells that ended since the last look, whoever trained them."""
+            known = cells.read(keys)
+            for key in keys:
+                if key not in told and known[key].over(settings.retries):
+                    told.add(key)
+                    line = _cell_line(of_key[key], known[key].result, known[key].reason)
+                    count = f"{len(told)}/{len(keys)}"
+                    passed = _duration(time.monotonic() - began)
+                    progress.console.print(f"{count:>9}  {passed:>8}  {line}", soft_wrap=True)
+            progress.update(bar, completed=len(told))
+
+        if settings.launcher == "ray":
+            run_ray(work, job, settings.workers, stop, look, settings.cpus, settings.gpus)
+        elif settings.workers > 1:
+            run_processes(work, job, settings.workers, stop, look)
+        else:
+            work(job, stop, look, progress)
+        look()
+
+
+def _cell_line(cell: Cell, result: str | None, reason: str | None) -> str:
+    head = f"{cell.arm.name}, seed {cell.seed}"
+    if result is None:
+        return f"{head:<42} [red]failed[/red]  {reason or 'its worker died'}"
+    found = from_json(result)
+    broken = [criterion.name for criterion in found.criteria if not criterion.holds]
+    said = f"violates {', '.join(broken)}" if broken else "passes every criterion"
+    return f"{head:<42} {said}  {found.seconds:.0f} s"
+
+
+def _table(job: Job, cells: Cells) -> Table:
+    known = cells.read({cell.key for cell in job.cells})
+    found = {key: from_json(entry.result) for key, entry in known.items() if entry.result}
+    why = {
+        key: entry.reason or f"its worker died, {entry.attempts} times"
+        for key, entry in known.items()
+        if entry.result is None and entry.over(job.settings.retries)
+    }
+    return table_of(job.cells, found, why)
+
+
+def _over(job: Job, cells: Cells) -> int:
+    known = cells.read({cell.key for cell in job.cells})
+    return sum(entry.over(job.settings.retries) for entry in known.values())
+
+
+def _runs(
+    ablation: Ablation,
+    name: str,
+    config: Config,
+    settings: AblationConfig,
+    arms: Sequence[Arm],
+    cells: Cells,
+) -> dict[str, str | None]:
+    """Ids of the ablation's own run, under the empty name, and of its arms'; made if need be."""
+    labels = {"ablation": name, "base": fingerprint(config), "version": str(settings.first_seed)}
+    folder = settings.folder / "ablations" / name
+    runs: dict[str, str | None] = {}
+    with cells.lock(f"ablation {name}"):
+        parent = find_run(config.tracking, labels | {"kind": "ablation"})
+        if parent is None:
+            run = open_run(
+                config.tracking,
+                f"ablation/{name}",
+                tags=labels | {"kind": "ablation"},
+                folder=folder,
+            )
+            values = asdict(settings) | {"storage": shown(settings.storage)}
+            run.params({f"ablation.{key}": value for key, value in values.items()})
+            run.params(flatten(config))
+            run.note(ablation.question)
+            run.flush()
+            parent = run.run_id
+        runs[""] = parent
+        known: dict[str | None, str | None] = {
+            each.tags.get("arm"): each.run_id
+            for each in recorded_runs(config.tracking, labels | {"kind": "arm"})
+        }
+        for arm in arms:
+            if arm.name not in known:
+                tags = labels | {"kind": "arm", "arm": arm.name, "group": arm.group}
+                tags |= {"prior": ", ".join(arm.priors) or "none"}
+                run = open_run(config.tracking, arm.name, parent, tags, folder=folder)
+                run.params(flatten(override(config, arm.changes)))
+                run.flush()
+                known[arm.name] = run.run_id
+            runs[arm.name] = known[arm.name]
+    return runs
+
+
+def _link(job: Job, config: Config, table: Table) -> None:
+    """Give a cell that another ablation has trained a run below its arm here, with its results."""
+    here = {
+        (each.tags.get("mlflow.parentRunId"), each.tags.get("cell"))
+        for each in recorded_runs(config.tracking, {"ablation": job.name, "kind": "cell"})
+    }
+    for cell in job.cells:
+        found = table.cells.get((cell.arm.name, cell.seed))
+        parent = job.runs[cell.arm.name]
+        if found is None or (parent, cell.key) in here:
+            continue
+        folder = job.settings.folder / "cells" / cell.key
+        tags = cell_tags(job.name, cell) | {"trained_by": "another ablation"}
+        label = f"{cell.arm.name}, seed {cell.seed}"
+        run = open_run(config.tracking, label, parent, tags, folder=folder)
+        run.params(flatten(cell.config))
+        run.metrics(found.statistics, cell.config.training.steps)
+        run.close("FINISHED")
+
+
+def _end(job: Job, config: Config, status: Status, error: str | None = None) -> None:
+    """Close the ablation's own run when it did not come to its end."""
+    run_id = job.runs[""]
+    if run_id is None:
+        return
+    try:
+        folder = job.settings.folder / "ablations" / job.name
+        reopen_run(config.tracking, run_id, folder=folder).close(status, error)
+    except UserError as problem:  # the tracker is away; no cell depends on it
+        console.print(f"{problem}. The same command records the ablation when it is back.")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,40 @@
+"""What do parts beside the priors buy: head, curriculum, average, spectrum loss, size?"""
+
+from __future__ import annotations
+
+from ablations.ablation import main
+from ablations.arms import Arm
+from ablations.question import Ablation, Prediction
+from vlatent.command_line import run
+from vlatent.config import Config
+
+LARGER: dict[str, object] = {"encoder.height": 48, "encoder.width": 48, "encoder.channels": 8}
+
+
+def arms(base: Config) -> list[Arm]:
+    """One part changed at a time: what the base has on is switched off, and the other way round."""
+    smooth = base.encoder.smoothing
+    blur = 0 if base.training.blur_steps else max(base.training.steps // 4, 1)
+    match = "curve" if base.priors.spectrum.match == "slope" else "slope"
+    changes: dict[str, dict[str, object]] = {
+        f"smoothing head {'off' if smooth else 'on'}": {"encoder.smoothing": not smooth},
+        f"blur in the first {blur} steps": {"training.blur_steps": blur},
+        "no moving average": {"optimizer.average_decay": 0.0},
+        f"spectrum matched by its {match}": {"priors.spectrum.match": match},
+        "latent 48x48x8": LARGER,
+    }
+    return [Arm(name, "setting", change) for name, change in changes.items()]
+
+
+ABLATION = Ablation(
+    name="architecture",
+    question="What do the parts beside the priors buy?",
+    predictions=(
+        Prediction("smoothing head on", "checkerboard", "falls"),
+        Prediction("spectrum matched by its slope", "residual", "rises"),
+    ),
+    arms=arms,
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main(ABLATION, arguments))

@@ -1,0 +1,115 @@
+"""Arms: what is changed about the base, and under which name it stands in every table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from typing import Literal
+
+from vlatent.config import Config
+from vlatent.priors import Priors
+from vlatent.shapes import UserError
+
+PRIORS = tuple(field.name for field in fields(Priors))
+FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # of a weight; 0 leaves the prior out, 1 is the base
+
+Group = Literal[
+    "base", "left out", "alone", "dose", "two left out", "retuned", "present", "setting"
+]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        name: In tables, pictures and the record.
+        group: Arms that answer the same kind of question; tests are corrected within one.
+        changes: Dotted names of the config and their values.
+        priors: Those that the arm is about.
+        factor: Of the prior's weight, in the group `dose`.
+    """
+
+    name: str
+    group: Group
+    changes: Mapping[str, object]
+    priors: tuple[str, ...] = ()
+    factor: float = 1.0
+
+    @property
+    def family(self) -> str:
+        """Arms whose tests are corrected together: a group, or the doses of one prior."""
+        return f"dose of {self.priors[0]}" if self.group == "dose" else self.group
+
+
+BASE = Arm("base", "base", {})
+
+
+def without(*priors: str) -> Arm:
+    """The base without a prior, or without two."""
+    changes = {weight(name): 0.0 for name in priors}
+    group: Group = "left out" if len(priors) == 1 else "two left out"
+    return Arm(f"without {' and '.join(priors)}", group, changes, priors)
+
+
+def alone(prior: str) -> Arm:
+    """Nothing but one prior."""
+    changes = {weight(name): 0.0 for name in PRIORS if name != prior}
+    return Arm(f"only {prior}", "alone", changes, (prior,))
+
+
+def doses(base: Config, prior: str) -> list[Arm]:
+    """The prior's weight times every factor but 0 and 1, which other arms are."""
+    value = weight_of(base, prior)
+    return [
+        Arm(f"{prior} x {factor:g}", "dose", {weight(prior): factor * value}, (prior,), factor)
+        for factor in FACTORS
+        if factor not in (0, 1)
+    ]
+
+
+def pairs() -> list[Arm]:
+    """The base without two priors, for every two."""
+    return [without(*two) for two in combinations(PRIORS, 2)]
+
+
+def subsets() -> Iterator[frozenset[str]]:
+    """Every set of priors that can be present, the smallest first."""
+    for size in range(len(PRIORS) + 1):
+        yield from (frozenset(some) for some in combinations(PRIORS, size))
+
+
+def with_only(present: frozenset[str]) -> Arm:
+    """Nothing but these priors."""
+    changes = {weight(name): 0.0 for name in PRIORS if name not in present}
+    some = tuple(name for name in PRIORS if name in present)
+    return Arm(f"with {' + '.join(some) or 'none'}", "present", changes, some)
+
+
+def of_prior(base: Config, prior: str) -> list[Arm]:
+    """Every arm that the ablation of one prior has beside the base."""
+    if weight_of(base, prior) == 0:
+        raise UserError(
+            f"{weight(prior)} is 0 in the base: there is nothing to leave out. Give it a weight, "
+            "or begin from another config."
+        )
+    return [without(prior), alone(prior), *doses(base, prior)]
+
+
+def weight(prior: str) -> str:
+    """The dotted name of a prior's weight."""
+    return f"priors.{prior}.weight"
+
+
+def weight_of(base: Config, prior: str) -> float:
+    return dict(base.priors)[prior].weight
+
+
+def families(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
+    """The arms beside the base by their family, in their order."""
+    found: dict[str, list[Arm]] = {}
+    for arm in arms:
+        if arm.group != "base":
+            found.setdefault(arm.family, []).append(arm)
+    return found

@@ -1,0 +1,241 @@
+"""Cells: one config on one seed each, known by its content, trained once, shared by everybody."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
+
+from ablations.arms import Arm
+from vlatent.config import Config, effective, override, to_yaml
+from vlatent.databases import (
+    DatabaseLock,
+    PlaceLock,
+    engine_arguments,
+    immediate,
+    is_file,
+    patient,
+    reason,
+    shown,
+)
+from vlatent.shapes import UserError
+
+# Raise it whenever the same cell would measure something else: old and new ones are not compared.
+MEASUREMENT_VERSION = 1
+SETTING = "ablation.storage"
+
+BOOKS = Table(
+    "cells",
+    MetaData(),
+    Column("key", Text, primary_key=True),
+    Column("config", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("result", Text),  # JSON, once it was trained to the end
+    Column("painting", LargeBinary),
+    Column("reason", Text),  # why the last attempt failed
+    Column("run_id", Text),  # in the tracker, of the last attempt
+)
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm on a seed.
+
+    Attributes:
+        arm: Of which it is one run.
+        seed: Of initial weights, dropout and order of sentences: equal in all arms.
+        config: What is trained.
+        key: Twenty hexadecimal digits of all that can change the result. Cells of different arms,
+            or of different ablations, that would train the same have the same.
+    """
+
+    arm: Arm
+    seed: int
+    config: Config
+    key: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a cell: a result, or why there is none after so many attempts."""
+
+    attempts: int
+    result: str | None
+    reason: str | None
+    run_id: str | None
+
+    def over(self, retries: int) -> bool:
+        """Whether nothing is left to do: it was measured, or is given up."""
+        return self.result is not None or self.attempts > retries
+
+
+UNKNOWN = Entry(0, None, None, None)
+
+
+def planned(base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: str) -> list[Cell]:
+    """Every cell, one seed after the other: whenever it is interrupted, arms can be compared."""
+    return [
+        Cell(arm, seed, config, key_of(config, corpus))
+        for seed in seeds
+        for arm in arms
+        for config in [override(base, {**arm.changes, "training.seed": seed})]
+    ]
+
+
+def key_of(config: Config, corpus: str) -> str:
+    """The cell's name, from everything that can change its result."""
+    # The corpus is known by its content, wherever it lies.
+    values = {k: v for k, v in effective(config).items() if not k.startswith("data.")}
+    content = json.dumps([values, corpus, MEASUREMENT_VERSION], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:20]
+
+
+class Claim:
+    """The right to train a cell: lost, and free for others, when its holder dies."""
+
+    def __init__(self, cell: Cell, attempt: int, lock: DatabaseLock | PlaceLock) -> None:
+        self.cell = cell
+        self.attempt = attempt
+        self._lock = lock
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class Cells:
+    """The database in which finished cells are kept.
+
+    A cell that is being trained is locked by its worker, not marked: there is nothing to be
+    cleaned up after a worker that was killed.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        """Open the database, or make it.
+
+        Args:
+            url: A SQLite file or a PostgreSQL server.
+            folder: Where cells have their folders; with SQLite also their locks.
+
+        Raises:
+            UserError: It cannot be used.
+        """
+        self.url = url
+        self.folder = folder
+        if not is_file(url) and not url.startswith("postgresql"):
+            raise UserError(
+                f"{SETTING} {shown(url)} is neither a SQLite file nor a PostgreSQL server; write "
+                "sqlite:///ablations.db or postgresql+psycopg://user@host/database."
+            )
+        try:
+            self._engine = sqlalchemy.create_engine(url, **engine_arguments(url))
+            if is_file(url):
+                immediate(self._engine)
+            with self._engine.begin() as connection:
+                if not is_file(url):  # making a table races
+                    connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(20260)"))
+                BOOKS.metadata.create_all(connection)
+        except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:
+            missing = isinstance(error, ModuleNotFoundError)
+            way_out = "pip install 'vlatent[postgresql]'" if missing else "correct it"
+            raise UserError(
+                f"{SETTING} {shown(url)} cannot be used ({reason(error)}); {way_out}, or leave it "
+                "away to keep cells in ./ablations.db."
+            ) from None
+
+    def read(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """What is known of these cells."""
+        wanted = set(keys)
+        columns = [BOOKS.c[name] for name in ("key", *Entry.__dataclass_fields__)]
+        query = sqlalchemy.select(*columns)
+        if len(wanted) == 1:
+            query = query.where(BOOKS.c.key == next(iter(wanted)))
+
+        def look(connection: sqlalchemy.Connection) -> dict[str, Entry]:
+            return {
+                key: Entry(*known) for key, *known in connection.execute(query) if key in wanted
+            }
+
+        found = self._do(look)
+        return {key: found.get(key, UNKNOWN) for key in wanted}
+
+    def painting(self, cell: Cell) -> bytes | None:
+        """What a finished cell has painted."""
+        query = sqlalchemy.select(BOOKS.c.painting).where(BOOKS.c.key == cell.key)
+        return self._do(lambda connection: connection.execute(query).scalar())
+
+    def claim(self, cells: Sequence[Cell], retries: int) -> Claim | None:
+        """The first cell that nobody trains and that is not over; None when there is none now."""
+        known = self.read({cell.key for cell in cells})
+        for cell in cells:
+            if known[cell.key].over(retries):
+                continue
+            lock = self.lock(cell.key)
+            if not lock.try_acquire():
+                continue
+            try:
+                entry = self.read([cell.key])[cell.key]  # another may just have finished it
+                if not entry.over(retries):
+                    self._write(cell, attempts=entry.attempts + 1)
+                    return Claim(cell, entry.attempts + 1, lock)
+            except BaseException:
+                lock.release()
+                raise
+            lock.release()
+        return None
+
+    def place(self, cell: Cell) -> Path:
+        """The folder of a cell."""
+        return self.folder / "cells" / cell.key
+
+    def began(self, cell: Cell, run_id: str | None) -> None:
+        self._write(cell, run_id=run_id)
+
+    def finished(self, cell: Cell, result: str, painting: bytes) -> None:
+        self._write(cell, result=result, painting=painting, reason=None)
+
+    def failed(self, cell: Cell, why: str, attempts: int) -> None:
+        self._write(cell, reason=why, attempts=attempts)
+
+    def returned(self, cell: Cell, attempts: int) -> None:
+        """Take back an attempt that was interrupted: it says nothing about the cell."""
+        self._write(cell, attempts=attempts)
+
+    def forget_failures(self, cells: Sequence[Cell]) -> None:
+        """Let failed cells be tried again."""
+        for cell in cells:
+            if self.read([cell.key])[cell.key].result is None:
+                self._write(cell, attempts=0, reason=None)
+
+    def lock(self, name: str) -> DatabaseLock | PlaceLock:
+        """A lock of this name for everybody who shares the database."""
+        if not is_file(self.url):
+            return DatabaseLock(self.url, f"ablations {name}", SETTING)
+        place = self.folder / "cells" / name
+        place.mkdir(parents=True, exist_ok=True)
+        return PlaceLock(place / "lock")
+
+    def _write(self, cell: Cell, **values: object) -> None:
+        def put(connection: sqlalchemy.Connection) -> None:
+            there = sqlalchemy.update(BOOKS).where(BOOKS.c.key == cell.key).values(**values)
+            if connection.execute(there).rowcount == 0:
+                row = {"key": cell.key, "config": to_yaml(cell.config), "attempts": 0} | values
+                connection.execute(sqlalchemy.insert(BOOKS).values(**row))
+
+        self._do(put)
+
+    def _do(self, action: Callable[[sqlalchemy.Connection], R]) -> R:
+        """One transaction, begun again while the database is away."""
+
+        def once() -> R:
+            with self._engine.begin() as connection:
+                return action(connection)
+
+        return patient(once, SETTING)()

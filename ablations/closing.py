@@ -1,0 +1,211 @@
+"""The end of an ablation: its screen, its files, its pictures and its place in the tracker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table as Screen
+
+from ablations import report
+from ablations.arms import BASE
+from ablations.cells import Cells
+from ablations.comparison import Table, comparisons, doses
+from ablations.measurement import SENTENCES, STATISTICS, painting
+from ablations.question import Ablation
+from ablations.worker import Job
+from vlatent.config import Config, fingerprint, to_yaml
+from vlatent.effects import interval
+from vlatent.figures.ablation import Comparison, Painting, ablation_figures
+from vlatent.scenes import FIXED_SENTENCES
+from vlatent.screen import console
+from vlatent.tracking import reopen_run, view_command
+
+DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
+
+
+def close(
+    ablation: Ablation,
+    job: Job,
+    config: Config,
+    table: Table,
+    cells: Cells,
+    folder: Path,
+    seconds: float,
+) -> None:
+    """Say what was found, write it down, and attach it to the ablation's run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = figures(ablation, job, table, cells)
+    files = {name: text.encode() for name, text in texts(ablation, job, config, table).items()}
+    files |= {f"{name}.png": png for name, png in drawn.items()}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    _show(ablation, table, seconds)
+    console.print(f"What the numbers support, in sentences, with tables and pictures: {folder}")
+    console.print(f"Compare runs by arm and prior: {view_command(config.tracking)}")
+    _record(ablation, job, config, table, files)
+
+
+def figures(ablation: Ablation, job: Job, table: Table, cells: Cells) -> dict[str, bytes]:
+    """Forest plot, dose curves, and the same sentences under every arm, as PNG by name."""
+    designed = report.design_comparisons(table)
+    shown = [
+        Comparison(
+            each.statistic,
+            each.base,
+            {arm: e for arm, e in each.effects.items() if arm not in _dosed(table)},
+        )
+        for each in comparisons(table)
+    ]
+    first = table.seeds[0]
+    paintings = []
+    for cell in job.cells:
+        if cell.seed != first or cell.arm.group in ("dose", "present"):
+            continue
+        kept = cells.painting(cell) if (cell.arm.name, first) in table.cells else None
+        paintings.append(Painting(cell.arm.name, None if kept is None else painting(kept)))
+    return ablation_figures(
+        ablation.question,
+        len(table.seeds),
+        designed or [each for each in shown if each.effects],
+        doses(table, DOSED),
+        paintings,
+        FIXED_SENTENCES[:SENTENCES],
+    )
+
+
+def texts(ablation: Ablation, job: Job, config: Config, table: Table) -> dict[str, str]:
+    """Every file of the ablation but its pictures."""
+    columns, rows = report.written(table)
+    strings = [[str(value) for value in row] for row in rows]
+    files = {
+        "base.yaml": to_yaml(config),
+        "cells.csv": report.as_csv(report.CELL_COLUMNS, report.cell_rows(table)),
+        "effects.csv": report.as_csv(report.COLUMNS, report.effect_rows(table)),
+        "effects.md": report.as_markdown(columns, strings) + "\n",
+        "effects.tex": report.as_latex(columns, strings),
+        "report.md": markdown(ablation, job, config, table),
+    }
+    design = report.design_rows(table)
+    if design:
+        files["design.csv"] = report.as_csv(report.DESIGN_COLUMNS, design)
+    return files
+
+
+def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
+    """The report."""
+    predicted = report.predictions_rows(ablation, table)
+    columns, rows = report.written(table, report.ON_SCREEN)
+    parts = [
+        f"# {ablation.question}",
+        f"{len(table.arms)} arms on {len(table.seeds)} seeds ({table.seeds[0]} to "
+        f"{table.seeds[-1]}), {config.training.steps} steps at batch {config.training.batch_size}; "
+        f"base config {fingerprint(config)} (base.yaml). Differences are paired by seed, arm minus "
+        "base; intervals are t intervals at 95 %; p is the exact sign-flip permutation test, after "
+        "Holm's correction over the arms of one family on one statistic. Several statistics are "
+        "looked at, so of every twenty families without any effect one will show one.",
+    ]
+    if predicted:
+        parts += [
+            "## Predictions, written before the result",
+            report.as_markdown(("prediction", "found", ""), predicted),
+        ]
+    said = report.paragraphs(table)
+    parts += ["## What the numbers support", *said] if said else []
+    needed = report.needed_for(table)
+    if needed:
+        parts += ["## Which criterion needs which prior", *(f"- {line}" for line in needed)]
+    parts += ["## Holes", *_holes(table)] if table.holes else []
+    parts += [
+        "## Effects",
+        report.as_markdown(columns, [[str(value) for value in row] for row in rows]),
+        "All statistics: effects.csv, effects.md, effects.tex; every run: cells.csv.",
+        "## What it could have shown",
+        *(f"- {line}" for line in report.power_lines(table.arms, len(table.seeds))),
+    ]
+    return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
+
+
+def _show(ablation: Ablation, table: Table, seconds: float) -> None:
+    console.rule(f"[bold]{ablation.question}")
+    console.print(report.means_screen(table))
+    predicted = report.predictions_rows(ablation, table)
+    if predicted:
+        made = Screen(title="Predictions", title_justify="left", title_style="bold")
+        for heading in ("written before the result", "found", ""):
+            made.add_column(heading)
+        colors = {"held": "green", "refuted": "red", "open": "yellow"}
+        for prediction, found, outcome in predicted:
+            made.add_row(prediction, found, f"[{colors[outcome]}]{outcome}[/{colors[outcome]}]")
+        console.print(made)
+    designed = report.design_comparisons(table)
+    if designed:
+        console.print(_design_screen(table, designed))
+    for line in report.needed_for(table):
+        console.print(f"- {line}")
+    for line in _holes(table):
+        console.print(f"[red]hole[/red] {line}")
+    console.print(f"{len(table.cells)} cells measured, {len(table.holes)} holes; {seconds:.0f} s.")
+
+
+def _design_screen(table: Table, designed: list[Comparison]) -> Screen:
+    made = Screen(
+        title="Shapley value of every prior: its share in the difference between all and none",
+        title_justify="left",
+        title_style="bold",
+    )
+    shown = [each for each in designed if each.statistic in report.ON_SCREEN]
+    made.add_column("prior")
+    for each in shown:
+        made.add_column(each.statistic, justify="right")
+    for prior in shown[0].effects:
+        effects = [each.effects[prior] for each in shown]
+        made.add_row(prior, *(f"{e.mean:+.3g}{'*' if e.established else ' '}" for e in effects))
+    made.add_section()
+    sums = [sum(effect.mean for effect in each.effects.values()) for each in shown]
+    made.add_row("sum", *(f"{value:+.3g} " for value in sums))
+    made.add_row("none", *(f"{each.base:.3g} " for each in shown))
+    every = f"with {' + '.join(shown[0].effects)}"
+    alls = [interval(table.of(every, each.statistic))[0] for each in shown]
+    made.add_row("all", *(f"{value:.3g} " for value in alls))
+    return made
+
+
+def _holes(table: Table) -> list[str]:
+    """Why cells are missing, with what that costs."""
+    return [
+        f"{arm}, seed {seed}: {why}. It is left out together with its partner; "
+        "--ablation.again true trains it again."
+        for (arm, seed), why in table.holes.items()
+    ]
+
+
+def _dosed(table: Table) -> set[str]:
+    return {arm.name for arm in table.arms if arm.group in ("dose", "present")}
+
+
+def _record(
+    ablation: Ablation, job: Job, config: Config, table: Table, files: dict[str, bytes]
+) -> None:
+    place = job.settings.folder / "ablations" / job.name
+    steps = config.training.steps
+    for arm in table.arms:
+        run_id = job.runs[arm.name]
+        if run_id is None:
+            continue
+        run = reopen_run(config.tracking, run_id, folder=place)
+        means = {name: interval(table.of(arm.name, name))[0] for name in STATISTICS}
+        passed, n = table.passed(arm.name)
+        run.metrics(means | {"passed": passed, "seeds": n}, steps)
+        if arm.name != BASE.name:
+            run.tags({"changes": ", ".join(f"{k}={v}" for k, v in arm.changes.items())})
+        run.close("FINISHED")
+    if job.runs[""] is None:
+        return
+    run = reopen_run(config.tracking, job.runs[""], folder=place)
+    run.note(files["report.md"].decode())
+    for name, content in files.items():
+        if name.endswith(".png"):
+            run.figure(name.removesuffix(".png"), content)
+        else:
+            run.text(name, content.decode())
+    run.close("FINISHED")

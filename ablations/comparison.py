@@ -1,0 +1,175 @@
+"""From finished cells to effects: every statistic of every arm against the base, paired by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ablations.arms import BASE, FACTORS, Arm, families
+from ablations.cells import Cell
+from ablations.measurement import STATISTICS, Measured
+from ablations.question import Prediction
+from vlatent.effects import Effect, family, interval, paired
+from vlatent.figures.ablation import Comparison, Dose
+
+Answer = Literal["held", "refuted", "open"]
+Interval = tuple[float, float, float]  # mean, low, high
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that was measured, arm by arm and seed by seed.
+
+    Attributes:
+        arms: The base first.
+        seeds: On which every arm was to be trained.
+        cells: What was measured, by arm and seed; a cell that failed is not there.
+        holes: Why it is not, by arm and seed.
+    """
+
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    cells: Mapping[tuple[str, int], Measured]
+    holes: Mapping[tuple[str, int], str]
+
+    @property
+    def criteria(self) -> list[str]:
+        """The names of the criteria."""
+        some = next(iter(self.cells.values()), None)
+        return [] if some is None else [criterion.name for criterion in some.criteria]
+
+    def values(self, statistic: str) -> dict[tuple[str, int], float]:
+        """One statistic, or `holds: NAME` of a criterion, of every cell that has it."""
+        found = {}
+        for place, cell in self.cells.items():
+            if statistic.startswith("holds: "):
+                name = statistic.removeprefix("holds: ")
+                value = float(next(c.holds for c in cell.criteria if c.name == name))
+            elif statistic == "sentences per second":
+                value = cell.sentences_per_second
+            else:
+                value = cell.statistics[statistic]
+            if math.isfinite(value):
+                found[place] = value
+        return found
+
+    def of(self, arm: str, statistic: str) -> list[float]:
+        """One statistic on every seed of an arm that has it."""
+        values = self.values(statistic)
+        return [values[arm, seed] for seed in self.seeds if (arm, seed) in values]
+
+    def passed(self, arm: str) -> tuple[int, int]:
+        """On how many of its seeds an arm passes every criterion, and how many there are."""
+        cells = [self.cells[arm, seed] for seed in self.seeds if (arm, seed) in self.cells]
+        return sum(cell.passed for cell in cells), len(cells)
+
+
+def table_of(cells: Sequence[Cell], found: Mapping[str, Measured], why: Mapping[str, str]) -> Table:
+    """The cells in their places.
+
+    Args:
+        cells: As they were planned.
+        found: What was measured, by the cell's key.
+        why: Why a cell failed, by its key.
+    """
+    return Table(
+        tuple({cell.arm.name: cell.arm for cell in cells}.values()),
+        tuple(dict.fromkeys(cell.seed for cell in cells)),
+        {(c.arm.name, c.seed): found[c.key] for c in cells if c.key in found},
+        {(c.arm.name, c.seed): why[c.key] for c in cells if c.key in why},
+    )
+
+
+def differences(table: Table, arm: str, statistic: str) -> list[float]:
+    """Arm minus base on every seed on which both were measured."""
+    values = table.values(statistic)
+    return [
+        values[arm, seed] - values[BASE.name, seed]
+        for seed in table.seeds
+        if (arm, seed) in values and (BASE.name, seed) in values
+    ]
+
+
+def effects(table: Table, statistic: str) -> dict[str, Effect]:
+    """Every arm against the base, p corrected within each family of arms."""
+    found: dict[str, Effect] = {}
+    for arms in families(table.arms).values():
+        found |= family({a.name: paired(differences(table, a.name, statistic)) for a in arms})
+    return {arm.name: found[arm.name] for arm in table.arms if arm.name in found}
+
+
+def comparisons(table: Table, statistics: Sequence[str] = STATISTICS) -> list[Comparison]:
+    """What the forest plot shows."""
+    shown = []
+    for statistic in statistics:
+        base = interval(table.of(BASE.name, statistic))[0]
+        shown.append(Comparison(statistic, base, effects(table, statistic)))
+    return shown
+
+
+def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
+    """Every statistic against the factor of each prior's weight that was varied."""
+    curves: dict[str, list[Dose]] = {}
+    for prior in dict.fromkeys(arm.priors[0] for arm in table.arms if arm.group == "dose"):
+        at = {1.0: BASE.name, 0.0: f"without {prior}"} | {
+            arm.factor: arm.name
+            for arm in table.arms
+            if arm.group == "dose" and arm.priors == (prior,)
+        }
+        curves[prior] = [
+            Dose(
+                statistic,
+                {factor: table.of(at[factor], statistic) for factor in FACTORS},
+                WANTED.get(statistic),
+            )
+            for statistic in statistics
+            if table.of(BASE.name, statistic)
+        ]
+    return curves
+
+
+# Where a criterion about the mean of channels would hold; for the eye, the verdict is stricter.
+WANTED: dict[str, tuple[float, float]] = {
+    "alpha": (1.5, 2.5),
+    "residual": (-math.inf, 0.45),
+    "channels in band": (4, math.inf),
+    "total variation": (64, math.inf),
+    "kurtosis": (3, math.inf),
+    "correlation": (-math.inf, 0.1),
+    "variance": (0.5, 2),
+    "checkerboard": (-math.inf, 40),
+}
+
+
+def answer(prediction: Prediction, table: Table) -> tuple[Answer, Effect, Interval]:
+    """Whether a prediction held, the effect behind it, and the arm's own mean with its interval.
+
+    `falls` and `rises` hold when the effect is established (Holm-adjusted p < 0.05) in that
+    direction; `stays` when the interval of the difference lies within the bound; `below` and
+    `above` when the interval of the arm itself lies there. Each is refuted when the opposite is
+    shown in the same way, else open: what was not seen is not said to be absent.
+    """
+    effect = effects(table, prediction.statistic)[prediction.arm]
+    own = interval(table.of(prediction.arm, prediction.statistic))
+    _, low, high = own
+    bound = prediction.bound
+    if effect.n < 2:
+        return "open", effect, own
+    if prediction.says in ("falls", "rises"):
+        sign = 1 if prediction.says == "rises" else -1
+        right = effect.mean * sign > 0
+        outcome: Answer = ("held" if right else "refuted") if effect.established else "open"
+        if effect.low == effect.high == 0:
+            outcome = "refuted"
+    elif prediction.says == "stays":
+        inside = -bound <= effect.low and effect.high <= bound
+        outside = effect.low > bound or effect.high < -bound
+        outcome = "held" if inside else "refuted" if outside else "open"
+    else:
+        below = prediction.says == "below"
+        inside = high < bound if below else low > bound
+        outside = low >= bound if below else high <= bound
+        outcome = "held" if inside else "refuted" if outside else "open"
+    return outcome, effect, own

@@ -1,0 +1,91 @@
+"""What is measured of one cell: statistics and criteria on held-out sentences, four pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+from statistics import fmean
+
+import numpy as np
+import torch
+
+from vlatent.dependence import Pictures
+from vlatent.evaluation import Criterion
+from vlatent.training import Result
+
+SENTENCES = 4  # whose pictures are kept
+CRITERIA_HELD = "criteria held"
+
+# Statistics of a run by the name that tables, pictures and predictions use, in their order.
+STATISTICS = (
+    *("score", "channels in band", CRITERIA_HELD, "alpha", "distance of alpha from 2", "residual"),
+    *("total variation", "wavelet mean/rms", "kurtosis", "correlation", "variance"),
+    *("checkerboard", "share between sentences (log10)"),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One finished cell.
+
+    Attributes:
+        statistics: By name; NaN where the latent has none.
+        criteria: Every line of its verdict.
+        steps_to_pass: Step from which all criteria held; None if they did not.
+        sentences_per_second: Of training, everything else included.
+        seconds: From begin to end.
+    """
+
+    statistics: dict[str, float]
+    criteria: tuple[Criterion, ...]
+    steps_to_pass: int | None
+    sentences_per_second: float
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return all(criterion.holds for criterion in self.criteria)
+
+
+def measured(result: Result, sentences: int) -> Measured:
+    """The last evaluation of a run as plain numbers; `sentences` is how many it has seen."""
+    last = result.history[-1]
+    mean = {name: fmean(values) for name, values in last.channels.items()}
+    share = last.metrics["dependence/between_share"]
+    values = (
+        *(result.score, last.metrics["channels_in_band"]),
+        float(sum(criterion.holds for criterion in result.verdict.criteria)),
+        *(mean["spectrum"], last.metrics["alpha_distance"], mean["residual"]),
+        *(mean["total_variation"], mean["wavelet"], mean["kurtosis"], mean["decorrelation"]),
+        *(mean["variance"], mean["checkerboard_largest"]),
+        math.log10(max(share, 1e-16)) if math.isfinite(share) else math.nan,
+    )
+    return Measured(
+        dict(zip(STATISTICS, values, strict=True)),
+        result.verdict.criteria,
+        result.steps_to_pass,
+        sentences / result.seconds,
+        result.seconds,
+    )
+
+
+def to_json(found: Measured) -> str:
+    return json.dumps(asdict(found))
+
+
+def from_json(text: str) -> Measured:
+    known = json.loads(text)
+    return Measured(**known | {"criteria": tuple(Criterion(**c) for c in known["criteria"])})
+
+
+def painting_bytes(latent: Pictures) -> bytes:
+    """Pictures in half precision, compressed."""
+    kept = io.BytesIO()
+    np.savez_compressed(kept, latent=latent.half().numpy())
+    return kept.getvalue()
+
+
+def painting(kept: bytes) -> Pictures:
+    return torch.from_numpy(np.load(io.BytesIO(kept))["latent"]).float()

@@ -1,0 +1,21 @@
+"""Do two priors stand in for each other? Every one and every two of them left out.
+
+Where one prior does the work of another, leaving out both costs more than leaving out either.
+"""
+
+from __future__ import annotations
+
+from ablations.ablation import main
+from ablations.arms import PRIORS, pairs, without
+from ablations.question import Ablation
+from vlatent.command_line import run
+
+ABLATION = Ablation(
+    name="pairs",
+    question="Do two priors stand in for each other?",
+    predictions=(),
+    arms=lambda base: [*(without(name) for name in PRIORS), *pairs()],
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main(ABLATION, arguments))

@@ -1,0 +1,60 @@
+"""What an ablation asks, and what is predicted before the result is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ablations.arms import BASE, Arm
+from vlatent.config import Config
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One statistic of one arm, as it is expected to come out.
+
+    Attributes:
+        arm: Name of the arm.
+        statistic: Name of the statistic.
+        says: `falls` or `rises` against the base; `stays` within `bound` of it; `below` or `above`
+            the value `bound`, whatever the base has.
+        bound: See there.
+    """
+
+    arm: str
+    statistic: str
+    says: Literal["falls", "rises", "stays", "below", "above"]
+    bound: float = 0.0
+
+    def __str__(self) -> str:
+        what = {
+            "falls": "falls",
+            "rises": "rises",
+            "stays": f"stays within {self.bound:g} of the base",
+            "below": f"is below {self.bound:g}",
+            "above": f"is above {self.bound:g}",
+        }
+        return f"{self.arm}: {self.statistic} {what[self.says]}"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What an ablation asks.
+
+    Attributes:
+        name: Its own and its file's.
+        question: In words.
+        predictions: Written before the result.
+        arms: What is compared with the base.
+        retuned: Priors whose loss may be made up for by searching the other weights again.
+    """
+
+    name: str
+    question: str
+    predictions: Sequence[Prediction]
+    arms: Callable[[Config], list[Arm]]
+    retuned: Sequence[str] = ()
+
+    def all_arms(self, base: Config) -> list[Arm]:
+        return [BASE, *self.arms(base)]

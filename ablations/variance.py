@@ -1,0 +1,29 @@
+"""Does the variance prior keep the latent from collapsing?
+
+Every other prior is blind to scale, so without it the variance should stay near that of the
+untrained encoder, about 0.1, and nothing else should change much.
+"""
+
+from __future__ import annotations
+
+from ablations.ablation import main
+from ablations.arms import of_prior
+from ablations.question import Ablation, Prediction
+from vlatent.command_line import run
+
+PREDICTIONS = (
+    Prediction("without variance", "variance", "below", 0.5),
+    Prediction("without variance", "correlation", "stays", 0.05),
+    Prediction("without variance", "alpha", "stays", 0.1),
+)
+
+ABLATION = Ablation(
+    name="variance",
+    question="Does the variance prior keep the latent from collapsing?",
+    predictions=PREDICTIONS,
+    arms=lambda base: of_prior(base, "variance"),
+    retuned=("variance",),
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main(ABLATION, arguments))
