@@ -1,0 +1,358 @@
+"""Whole ablations on the smoke config: real processes, real SQLite, real MLflow."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from smoke import CONFIGS, sentences, smoke
+
+from ablations.arms import BASE, Arm, alone, without
+from ablations.cells import Cells, planned
+from ablations.comparison import differences, table_of
+from ablations.measurement import STATISTICS, from_json
+from ablations.settings import AblationConfig
+from ablations.worker import Job, train_cell, work
+from vlatent import training
+from vlatent.config import override
+from vlatent.tracking import TrackingConfig, recorded_runs
+from vlatent.workers import Stop
+
+ROOT = Path(__file__).parent.parent
+
+
+def command(folder: Path, script: str, *flags: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", f"ablations.{script}", "--config", str(CONFIGS / "smoke.yaml")),
+        *("--training.steps", "6", "--evaluation.count", "3", "--tracking.figures", "false"),
+        *("--data.train", str(sentences(folder)), "--data.max_length", "200"),
+        *flags,
+    ]
+
+
+def start(folder: Path, script: str, *flags: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(folder, script, *flags),
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, script: str, *flags: str) -> tuple[int, str, str]:
+    process = start(folder, script, *flags)
+    out, err = process.communicate(timeout=280)
+    return process.returncode, out, err
+
+
+def values(folder: Path, name: str) -> list[list[str]]:
+    """The cells of an ablation without what the clock says."""
+    text = (folder / "runs" / "ablations" / name / "cells.csv").read_text()
+    return [row[:-1] for row in csv.reader(text.splitlines())]
+
+
+@pytest.fixture(scope="module")
+def ablated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished ablation of one prior by two workers: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("ablation")
+    code, out, err = run(folder, "kurtosis", "--ablation.seeds", "3", "--ablation.workers", "2")
+    assert code == 0, err
+    assert "with 3 seeds the smallest possible p is 0.25: nothing can be established" in err
+    return folder, out
+
+
+def test_the_screen_has_plan_predictions_and_answers(ablated: tuple[Path, str]) -> None:
+    _, out = ablated
+    assert "7 arms x 3 seeds = 21 cells of 6 steps, 0 of them known, 21 to train" in out
+    assert out.index("Predicted before any result") < out.index("1/21") < out.index("21/21")
+    assert "Means over 3 seeds" in out
+    assert "21 cells measured, 0 holes" in out
+    assert "mlflow ui" in out
+
+
+def test_its_files_are_there_and_whole(ablated: tuple[Path, str]) -> None:
+    place = ablated[0] / "runs" / "ablations" / "kurtosis"
+    assert {file.name for file in place.iterdir()} == {
+        *("base.yaml", "cells.csv", "effects.csv", "effects.md", "effects.tex", "report.md"),
+        *("forest.png", "dose_kurtosis.png", "pictures.png"),
+    }
+    assert len(values(ablated[0], "kurtosis")) == 1 + 21
+    assert not list((ablated[0] / "runs" / "cells").rglob("checkpoint.pt"))  # they are large
+
+
+def test_the_tracker_has_the_tree(ablated: tuple[Path, str]) -> None:
+    folder, _ = ablated
+    tracking = TrackingConfig(uri=f"sqlite:///{folder / 'mlflow.db'}")
+    mine = recorded_runs(tracking, {"ablation": "kurtosis"})
+    [parent] = [each for each in mine if each.tags["kind"] == "ablation"]
+    arms = {each.run_id: each for each in mine if each.tags["kind"] == "arm"}
+    cells = [each for each in mine if each.tags["kind"] == "cell"]
+    assert parent.name == "ablation/kurtosis"
+    assert len(arms) == 7
+    assert {each.tags["mlflow.parentRunId"] for each in arms.values()} == {parent.run_id}
+    assert len(cells) == 21
+    for each in cells:
+        arm = arms[each.tags["mlflow.parentRunId"]]
+        assert each.tags["arm"] == arm.tags["arm"]
+        assert each.tags["prior"] == arm.tags["prior"]
+        assert {"score", "loss", "alpha"} <= each.metrics.keys()
+    assert {each.status for each in mine} == {"FINISHED"}
+
+
+def test_another_time_nothing_is_trained(ablated: tuple[Path, str]) -> None:
+    folder, first = ablated
+    before = values(folder, "kurtosis")
+    code, out, err = run(folder, "kurtosis", "--ablation.seeds", "3", "--ablation.workers", "2")
+    assert code == 0, err
+    assert "21 of them known, 0 to train" in out
+    assert "1/21" not in out
+    assert values(folder, "kurtosis") == before
+    start_of_table = "Means over 3 seeds"
+    told = [
+        text[text.index(start_of_table) : text.index("cells measured")] for text in (first, out)
+    ]
+    assert told[0] == told[1]
+    tracking = TrackingConfig(uri=f"sqlite:///{folder / 'mlflow.db'}")
+    assert len(recorded_runs(tracking, {"ablation": "kurtosis"})) == 1 + 7 + 21
+
+
+def test_what_another_ablation_trained_is_shared(ablated: tuple[Path, str]) -> None:
+    folder, _ = ablated
+    code, out, err = run(folder, "pairs", "--ablation.seeds", "3", "--ablation.plan", "true")
+    assert code == 0, err
+    assert "= 66 cells of 6 steps, 6 of them known, 60 to train" in out  # base and without kurtosis
+    assert not (folder / "runs" / "ablations" / "pairs").exists()
+
+
+def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Job:
+    chosen = AblationConfig(
+        storage=f"sqlite:///{tmp_path / 'ablations.db'}",
+        folder=tmp_path / "runs",
+        **settings,  # type: ignore[arg-type]
+    )
+    tmp_path.mkdir(exist_ok=True)
+    config = override(smoke(tmp_path), {"training.steps": 6, "tracking.figures": False})
+    return Job("mine", tuple(planned(config, arms, seeds, "corpus")), chosen, {})
+
+
+def measured(mine: Job) -> dict[str, str | None]:
+    cells = Cells(mine.settings.storage, mine.settings.folder)
+    return {key: e.result for key, e in cells.read(c.key for c in mine.cells).items()}
+
+
+def test_killed_three_times_it_has_the_same_cells(tmp_path: Path) -> None:
+    arms = [BASE, without("kurtosis"), alone("kurtosis")]
+    draw = random.Random(0)
+    parts, whole = (job(tmp_path / name, arms, range(2)) for name in ("parts", "whole"))
+    kills = 0
+    while kills < 3:
+        process = multiprocessing.get_context("spawn").Process(
+            target=begin, args=(parts, torch.get_num_threads())
+        )
+        process.start()
+        while begun(parts) <= 2 * kills:
+            time.sleep(0.05)
+            assert process.is_alive(), "it came to its end before it was killed"
+        time.sleep(draw.uniform(0, 0.5))
+        process.kill()
+        process.join()
+        kills += 1
+    assert None in measured(parts).values()
+    work(parts, Stop())
+    work(whole, Stop())
+    for cell in whole.cells:
+        killed, never = (from_json(measured(each)[cell.key] or "") for each in (parts, whole))
+        assert killed.statistics == never.statistics
+        assert killed.criteria == never.criteria
+
+
+def begin(mine: Job, threads: int) -> None:
+    torch.set_num_threads(threads)  # sums are rounded otherwise with another number
+    work(mine, Stop())
+
+
+def begun(mine: Job) -> int:
+    cells = Cells(mine.settings.storage, mine.settings.folder)
+    return sum(entry.attempts > 0 for entry in cells.read(c.key for c in mine.cells).values())
+
+
+def test_arms_that_differ_in_nothing_have_exactly_no_difference(tmp_path: Path) -> None:
+    idle = Arm("a blur of no step", "setting", {"training.blur": 0.4})  # blur_steps is 0
+    mine = job(tmp_path, [BASE, idle], range(2))
+    assert len({cell.key for cell in mine.cells}) == 4  # trained apart, not looked up
+    work(mine, Stop())
+    found = {key: from_json(result or "") for key, result in measured(mine).items()}
+    table = table_of(mine.cells, found, {})
+    for statistic in STATISTICS:
+        assert differences(table, idle.name, statistic) == [0.0, 0.0], statistic
+    changed = job(tmp_path / "changed", [BASE, without("spectrum")], range(1))
+    work(changed, Stop())
+    found = {key: from_json(result or "") for key, result in measured(changed).items()}
+    assert differences(table_of(changed.cells, found, {}), "without spectrum", "alpha") != [0.0]
+
+
+def test_all_arms_begin_with_the_same_weights_and_see_the_same_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, ...]] = []
+    stream = training.stream
+
+    def spy(*arguments: object, **keywords: object) -> object:
+        batches = stream(*arguments, **keywords)  # type: ignore[arg-type]
+        first = next(batches)
+        seen.append(tuple(map(str, first.ids.flatten().tolist())))
+        yield first
+        yield from batches
+
+    starts: list[float] = []
+    adamw = training.adamw
+
+    def begin(model: object, config: object) -> object:
+        starts.append(float(sum(p.detach().double().abs().sum() for p in model.parameters())))  # type: ignore[attr-defined]
+        return adamw(model, config)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "stream", spy)
+    monkeypatch.setattr(training, "adamw", begin)
+    work(job(tmp_path, [BASE, without("variance")], range(2)), Stop())
+    assert seen[0] == seen[1] != seen[2]
+    assert seen[2] == seen[3]
+    assert starts[0] == starts[1] != starts[2]
+    assert starts[2] == starts[3]
+
+
+def test_a_cell_that_fails_is_tried_again_and_then_a_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = job(tmp_path, [BASE, without("kurtosis")], range(1), retries=1)
+    tries: list[float] = []
+    loss = training.loss
+
+    def out_of_memory(priors: object, latent: object) -> object:
+        if priors.kurtosis.weight == 0:  # type: ignore[attr-defined]
+            tries.append(0)
+            raise MemoryError("no room")
+        return loss(priors, latent)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "loss", out_of_memory)
+    work(mine, Stop())
+    assert len(tries) == 2
+    cells = Cells(mine.settings.storage, mine.settings.folder)
+    entry = cells.read([mine.cells[1].key])[mine.cells[1].key]
+    assert entry.result is None
+    assert entry.reason == "MemoryError('no room')"
+    assert entry.over(1)
+    assert json.loads(cells.read([mine.cells[0].key])[mine.cells[0].key].result or "{}")
+    work(mine, Stop())  # it is given up
+    assert len(tries) == 2
+    monkeypatch.setattr(training, "loss", loss)
+    cells.forget_failures(mine.cells)
+    work(mine, Stop())
+    assert None not in measured(mine).values()
+
+
+def test_a_cell_that_diverges_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = job(tmp_path, [BASE], range(1), retries=5)
+    tries: list[int] = []
+
+    def diverge(*_: object) -> object:
+        tries.append(1)
+        raise training.Diverged("step 3: the gradient is not finite")
+
+    monkeypatch.setattr(training, "loss", diverge)
+    work(mine, Stop())
+    assert len(tries) == 1
+    [entry] = Cells(mine.settings.storage, mine.settings.folder).read([mine.cells[0].key]).values()
+    assert entry.reason == "step 3: the gradient is not finite"
+
+
+def test_an_interrupted_cell_goes_on_and_costs_no_attempt(tmp_path: Path) -> None:
+    mine = job(tmp_path, [BASE], range(1))
+    cells = Cells(mine.settings.storage, mine.settings.folder)
+    stop = Stop()
+    stop.wish()
+    claim = cells.claim(mine.cells, 2)
+    assert claim is not None
+    train_cell(mine, cells, claim, stop)
+    claim.release()
+    entry = cells.read([mine.cells[0].key])[mine.cells[0].key]
+    assert (entry.attempts, entry.result) == (0, None)
+    assert (cells.place(mine.cells[0]) / "checkpoint.pt").exists()
+    work(mine, Stop())
+    [interrupted] = measured(mine).values()
+    whole = replace(mine, settings=replace(mine.settings, storage=f"sqlite:///{tmp_path / 'b.db'}"))
+    whole = replace(whole, settings=replace(whole.settings, folder=tmp_path / "b"))
+    work(whole, Stop())
+    [uninterrupted] = measured(whole).values()
+    one, other = from_json(interrupted or ""), from_json(uninterrupted or "")
+    assert one.statistics == other.statistics
+    assert one.criteria == other.criteria
+
+
+def test_the_whole_design_runs_and_is_shared_out(tmp_path: Path) -> None:
+    flags = ("--ablation.seeds", "1", "--ablation.workers", "2", "--training.steps", "3")
+    code, out, err = run(tmp_path, "design", *flags, "--evaluation.sentences", "4")
+    assert code == 0, err
+    assert "65 cells measured, 0 holes" in out
+    place = tmp_path / "runs" / "ablations" / "design"
+    rows = list(csv.DictReader((place / "design.csv").read_text().splitlines()))
+    cells = {
+        row["arm"]: row for row in csv.DictReader((place / "cells.csv").read_text().splitlines())
+    }
+    for statistic in STATISTICS:
+        shares = [
+            float(row["mean"])
+            for row in rows
+            if row["kind"] == "shapley" and row["statistic"] == statistic
+        ]
+        assert len(shares) == 6
+        difference = float(cells["base"][statistic]) - float(cells["with none"][statistic])
+        assert sum(shares) == pytest.approx(difference, abs=1e-9)
+    assert len([row for row in rows if row["kind"] == "interaction"]) == 15 * len(STATISTICS)
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "said"),
+    [
+        ("kurtosis", ("--priors.kurtosis.weight", "0"), "priors.kurtosis.weight is 0 in the base"),
+        ("suite", ("--ablation.sedes", "8"), "did you mean ablation.seeds?"),
+        ("suite", ("--ablation.from_study", "nobody"), "ablation.from_study nobody has no"),
+        ("suite", ("--ablation.storage", "mysql://x"), "neither a SQLite file nor a PostgreSQL"),
+        ("suite", ("--training.device", "cuda"), "torch sees no GPU"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path, script: str, flags: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run(tmp_path, script, *flags)
+    assert code == 2
+    assert said in err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_base_can_be_the_best_of_a_study(tmp_path: Path) -> None:
+    place = tmp_path / "runs" / "loss_weights"
+    place.mkdir(parents=True)
+    (place / "best.yaml").write_text("priors:\n  kurtosis:\n    weight: 0.25\n")
+    flags = ("--ablation.from_study", "loss_weights", "--ablation.plan", "true")
+    code, out, err = run(tmp_path, "kurtosis", *flags, "--ablation.seeds", "1")
+    assert code == 0, err
+    assert "7 cells" in out
+    code, out, err = run(tmp_path, "kurtosis", *flags, "--priors.kurtosis.weight", "0")
+    assert code == 2  # what is given on the command line wins
+    assert "priors.kurtosis.weight is 0 in the base" in err

@@ -1,0 +1,261 @@
+"""From cells to effects and answers, on tables whose outcome is known."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import scipy.stats
+from statsmodels.stats.multitest import multipletests
+
+from ablations import report
+from ablations.arms import BASE, PRIORS, Arm, alone, doses, families, subsets, with_only, without
+from ablations.comparison import Table, answer, comparisons, differences, effects
+from ablations.comparison import doses as curves
+from ablations.measurement import STATISTICS, Measured, from_json, to_json
+from ablations.question import Ablation, Prediction
+from vlatent.config import Config
+from vlatent.evaluation import Criterion
+from vlatent.shapes import UserError
+
+SEEDS = tuple(range(100, 108))
+NOISE = np.random.default_rng(0).normal(size=(8, 40))
+
+
+def cell(holds: bool = True, **values: float) -> Measured:
+    statistics = dict.fromkeys(STATISTICS, 0.0) | {
+        k.replace("_", " "): v for k, v in values.items()
+    }
+    criterion = Criterion("kurtosis", "above 3", "4", -1.0 if holds else 1.0)
+    return Measured(statistics, (criterion,), 20, 100.0, 1.0)
+
+
+def table(arms: list[Arm], value: Callable[[Arm, int], Measured | None]) -> Table:
+    """A value for every arm and place of the seed; None is a hole."""
+    cells = {(arm.name, seed): value(arm, at) for arm in arms for at, seed in enumerate(SEEDS)}
+    return Table(
+        tuple(arms),
+        SEEDS,
+        {place: found for place, found in cells.items() if found is not None},
+        {place: "it diverged" for place, found in cells.items() if found is None},
+    )
+
+
+def test_effects_are_scipys_paired_ones_with_statsmodels_holm_within_a_family() -> None:
+    arms = [BASE, *(without(name) for name in PRIORS), alone("kurtosis")]
+    shift = {arm.name: 0.4 * at for at, arm in enumerate(arms)}
+    level = NOISE[:, -1] * 50  # what a seed does to all arms alike
+
+    def value(arm: Arm, at: int) -> Measured:
+        return cell(alpha=level[at] + shift[arm.name] + 0.5 * NOISE[at, arms.index(arm)])
+
+    made = table(arms, value)
+    found = effects(made, "alpha")
+    raw = []
+    for arm in arms[1:7]:
+        mine = np.array([value(arm, at).statistics["alpha"] for at in range(8)])
+        base = np.array([value(BASE, at).statistics["alpha"] for at in range(8)])
+        test = scipy.stats.ttest_rel(mine, base)
+        low, high = test.confidence_interval(0.95)
+        effect = found[arm.name]
+        assert (effect.low, effect.high) == pytest.approx((low, high))
+        assert effect.mean == pytest.approx(np.mean(mine - base))
+        assert effect.improvement == pytest.approx(np.mean(mine > base))
+        raw.append(
+            scipy.stats.permutation_test(
+                (mine - base,), np.mean, permutation_type="samples", n_resamples=np.inf
+            ).pvalue
+        )
+    adjusted = multipletests(raw, method="holm")[1]
+    assert [found[arm.name].adjusted for arm in arms[1:7]] == pytest.approx(list(adjusted))
+    assert found["only kurtosis"].adjusted == found["only kurtosis"].p  # a family of its own
+
+
+def test_a_hole_takes_its_partner_with_it_and_is_shown() -> None:
+    arms = [BASE, without("kurtosis"), without("variance")]
+
+    def value(arm: Arm, at: int) -> Measured | None:
+        broken = (arm.name, at) in {("base", 2), ("without kurtosis", 5)}
+        return None if broken else cell(alpha=at**2 + arms.index(arm))
+
+    made = table(arms, value)
+    assert effects(made, "alpha")["without kurtosis"].n == 6
+    assert effects(made, "alpha")["without variance"].n == 7
+    assert differences(made, "without kurtosis", "alpha") == [1.0] * 6
+    assert made.passed("without kurtosis") == (7, 7)
+    [comparison] = comparisons(made, ["alpha"])
+    assert comparison.base == pytest.approx(np.mean([at**2 for at in range(8) if at != 2]))
+
+
+def test_a_statistic_that_is_not_finite_is_left_out_in_pairs() -> None:
+    arms = [BASE, without("spectrum")]
+    made = table(arms, lambda arm, at: cell(alpha=math.nan if at == 3 and arm == BASE else 1.0))
+    assert effects(made, "alpha")["without spectrum"].n == 7
+    assert effects(made, "kurtosis")["without spectrum"].n == 8
+
+
+@pytest.mark.parametrize(
+    ("says", "bound", "shift", "noise", "expected"),
+    [
+        ("rises", 0, 1.0, 0.1, "held"),
+        ("rises", 0, -1.0, 0.1, "refuted"),
+        ("rises", 0, 0.05, 1.0, "open"),
+        ("rises", 0, 0.0, 0.0, "refuted"),
+        ("falls", 0, -1.0, 0.1, "held"),
+        ("stays", 0.5, 0.1, 0.1, "held"),
+        ("stays", 0.5, 1.0, 0.1, "refuted"),
+        ("stays", 0.5, 0.4, 1.0, "open"),
+        ("stays", 0.5, 0.0, 0.0, "held"),
+        ("below", 3.0, 0.5, 0.1, "held"),
+        ("below", 2.0, 0.5, 0.1, "refuted"),
+        ("below", 2.5, 0.5, 1.0, "open"),
+        ("above", 2.0, 0.5, 0.1, "held"),
+        ("above", 3.0, 0.5, 0.1, "refuted"),
+    ],
+)
+def test_a_prediction_holds_is_refuted_or_stays_open(
+    says: str, bound: float, shift: float, noise: float, expected: str
+) -> None:
+    arm = without("kurtosis")
+    centred = NOISE[:, 0] - NOISE[:, 0].mean()
+
+    def value(which: Arm, at: int) -> Measured:
+        return cell(alpha=2.0 + (shift + noise * centred[at] if which == arm else 0.0))
+
+    prediction = Prediction(arm.name, "alpha", says, bound)  # type: ignore[arg-type]
+    assert answer(prediction, table([BASE, arm], value))[0] == expected
+
+
+def test_one_pair_answers_nothing() -> None:
+    arm = without("kurtosis")
+    made = table([BASE, arm], lambda arm, at: cell(alpha=1.0) if at == 0 else None)
+    assert answer(Prediction(arm.name, "alpha", "stays", 1.0), made)[0] == "open"
+
+
+def test_doses_are_the_weights_times_their_factors_and_meet_base_and_absence() -> None:
+    config = Config()
+    some = doses(config, "kurtosis")
+    values = [arm.changes["priors.kurtosis.weight"] for arm in some]
+    assert values == pytest.approx([0.0125, 0.025, 0.1, 0.2])
+    arms = [BASE, without("kurtosis"), *some]
+    made = table(arms, lambda arm, at: cell(alpha=float(arms.index(arm)), kurtosis=5.0))
+    [alpha, kurtosis] = curves(made, ["alpha", "kurtosis"])["kurtosis"]
+    assert {k: v[0] for k, v in alpha.values.items()} == {
+        **{0.0: 1.0, 0.25: 2.0, 0.5: 3.0, 1.0: 0.0, 2.0: 4.0, 4.0: 5.0}
+    }
+    assert all(len(values) == 8 for values in alpha.values.values())
+    assert kurtosis.wanted == (3, math.inf)
+    assert families(arms).keys() == {"left out", "dose of kurtosis"}
+
+
+def test_leaving_out_what_is_not_there_is_refused() -> None:
+    from ablations.arms import of_prior
+    from vlatent.config import override
+
+    with pytest.raises(UserError, match=r"priors\.wavelet\.weight is 0 in the base"):
+        of_prior(override(Config(), {"priors.wavelet.weight": 0.0}), "wavelet")
+
+
+def test_shapley_values_share_out_the_difference_between_all_and_none() -> None:
+    arms = [BASE, *(with_only(present) for present in subsets())]
+    assert len(arms) == 65
+    worth = dict(zip(PRIORS, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), strict=True))
+
+    def value(arm: Arm, at: int) -> Measured:
+        present = PRIORS if arm == BASE else arm.priors
+        both = 10.0 if {"spectrum", "variance"} <= set(present) else 0.0
+        return cell(alpha=sum(worth[name] for name in present) + both + NOISE[at, 0])
+
+    made = table(arms, value)
+    found = report.shares(made, "alpha")
+    assert found is not None
+    means = {name: effect.mean for name, effect in found.items()}
+    assert means == pytest.approx(worth | {"spectrum": 6.0, "variance": 11.0})  # by hand
+    everything = np.mean(made.of("with " + " + ".join(PRIORS), "alpha"))
+    assert sum(means.values()) == pytest.approx(everything - np.mean(made.of("with none", "alpha")))
+    rows = {
+        (kind, label): mean
+        for kind, label, s, _, mean, *_ in report.design_rows(made)
+        if s == "alpha"
+    }
+    assert rows["main effect", "total_variation"] == pytest.approx(2.0)
+    assert rows["interaction", "spectrum x variance"] == pytest.approx(5.0)
+    assert rows["interaction", "spectrum x kurtosis"] == pytest.approx(0.0)
+
+
+def test_a_design_with_a_hole_leaves_that_seed_out() -> None:
+    arms = [BASE, *(with_only(present) for present in subsets())]
+    made = table(arms, lambda a, at: None if (a.name, at) == ("with none", 4) else cell(alpha=at))
+    found = report.shares(made, "alpha")
+    assert found is not None
+    assert {effect.n for effect in found.values()} == {7}
+
+
+def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
+    arms = [BASE, without("kurtosis"), without("variance")]
+
+    def value(arm: Arm, at: int) -> Measured:
+        lost = arm == arms[1]
+        return cell(
+            holds=not (lost and at < 3),
+            kurtosis=5 + NOISE[at, 0] - (2 if lost else 0) + 0.1 * NOISE[at, 1 + arms.index(arm)],
+            alpha=2 + NOISE[at, 5 + arms.index(arm)],
+        )
+
+    made = table(arms, value)
+    first, second = report.paragraphs(made)
+    assert first.startswith("**Without kurtosis**: 5 of 8 seeds pass (base: 8 of 8).")
+    assert "Without kurtosis, kurtosis falls by" in first
+    assert "No detectable effect, in brackets what the interval excludes to exceed" in first
+    assert "alpha (" in first.partition("No detectable effect")[2]
+    assert "rises" not in second
+    assert "falls" not in second
+    assert report.needed_for(made) == [
+        "kurtosis: holds on all seeds of the base, without kurtosis on 5 of 8."
+    ]
+    same = table(arms, lambda arm, at: cell())
+    assert "No single prior was needed for kurtosis" in report.needed_for(same)[0]
+    assert "Exactly the same in all pairs" in report.paragraphs(same)[0]
+    broken = table(arms, lambda arm, at: cell(holds=False))
+    assert "holds on 0 of 8 seeds of the base itself" in report.needed_for(broken)[0]
+
+
+def test_tables_can_be_read_back() -> None:
+    arms = [BASE, without("kurtosis")]
+    made = table(arms, lambda arm, at: cell(kurtosis=at + arms.index(arm)))
+    rows = list(
+        csv.DictReader(io.StringIO(report.as_csv(report.COLUMNS, report.effect_rows(made))))
+    )
+    [kurtosis] = [row for row in rows if row["statistic"] == "kurtosis"]
+    assert (kurtosis["arm"], kurtosis["n"]) == ("without kurtosis", "8")
+    assert float(kurtosis["difference"]) == 1.0
+    assert {row["statistic"] for row in rows} == {*STATISTICS, "holds: kurtosis"}
+    cells = list(
+        csv.reader(io.StringIO(report.as_csv(report.CELL_COLUMNS, report.cell_rows(made))))
+    )
+    assert len(cells) == 1 + 16
+    assert {len(row) for row in cells} == {len(report.CELL_COLUMNS)}
+    columns, written = report.written(made, ["kurtosis"])
+    text = report.as_markdown(columns, [[str(v) for v in row] for row in written]).splitlines()
+    assert {line.count("|") for line in text} == {4}
+    latex = report.as_latex(columns, [["a_b", "50 %", "1 & 2"]])
+    assert r"a\_b & 50 \% & 1 \& 2 \\" in latex
+    assert latex.count("&") - latex.count(r"\&") == 4
+
+
+def test_a_measurement_survives_its_database() -> None:
+    found = cell(holds=False, alpha=math.nan, kurtosis=1 / 3)
+    again = from_json(to_json(found))
+    assert again.criteria == found.criteria
+    assert math.isnan(again.statistics["alpha"])
+    assert again.statistics["kurtosis"] == 1 / 3
+
+
+def test_predictions_of_arms_that_are_not_there_are_an_error_of_ours() -> None:
+    ablation = Ablation("x", "?", [Prediction("nobody", "alpha", "rises")], lambda base: [])
+    with pytest.raises(KeyError):
+        report.predictions_rows(ablation, table([BASE], lambda arm, at: cell()))
