@@ -105,7 +105,10 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     evaluation = Evaluation(**found.user_attrs["evaluation"])
     for line in dependence_lines(evaluation):
         console.print(line)
-    console.print(_changes(trials[0], found))
+    if found.number == 0:
+        console.print("No trial does better than trial 0, the starting values.")
+    else:
+        console.print(_changes(trials[0], found))
     if len(study.directions) > 1:
         console.print(front.table(study, job.question))
     if results:
@@ -129,7 +132,8 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     for each in results[:1]:
         mean, low, high = each.interval()
         metrics |= {"confirmed/mean": mean, "confirmed/low": low, "confirmed/high": high}
-        metrics |= {"confirmed/passed": each.passed, "confirmed/optimism": each.optimism}
+        metrics |= {"confirmed/passed": each.passed}
+        metrics |= {"confirmed/optimism": _found_best(results).optimism}
     drawn = figures(study, job, results)
     for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
@@ -171,13 +175,18 @@ def _headline(job: Job, found: FrozenTrial, results: Sequence[Confirmed]) -> str
 
 
 def _optimism(results: Sequence[Confirmed]) -> str:
-    """How much better the search found its best than new seeds do."""
-    mine = results[0]
+    """How much better the search found its best than new seeds do: the winner's curse."""
+    mine = _found_best(results)
     mean, low, high = interval([mine.found[0] - row[0] for row in mine.values])
     return (
-        f"Optimism of the search: trial {mine.number} was found at {mine.found[0]:.3f} and "
+        f"Optimism of the search: its best, trial {mine.number}, was found at {mine.found[0]:.3f} and "
         f"confirmed at {mine.mean:.3f}, a difference of {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
     )
+
+
+def _found_best(results: Sequence[Confirmed]) -> Confirmed:
+    """The one that the search would have named without confirmation."""
+    return max(results, key=lambda each: each.found[0])
 
 
 def _write_best(job: Job, found: FrozenTrial, folder: Path) -> Path:
