@@ -179,8 +179,8 @@ def _optimism(results: Sequence[Confirmed]) -> str:
     mine = _found_best(results)
     mean, low, high = interval([mine.found[0] - row[0] for row in mine.values])
     return (
-        f"Optimism of the search: its best, trial {mine.number}, was found at {mine.found[0]:.3f} and "
-        f"confirmed at {mine.mean:.3f}, a difference of {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
+        f"Optimism of the search: its best, trial {mine.number}, was found at "
+        f"{mine.found[0]:.3f} and confirmed at {mine.mean:.3f}, a difference of {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
     )
 
 
