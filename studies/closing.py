@@ -180,7 +180,8 @@ def _optimism(results: Sequence[Confirmed]) -> str:
     mean, low, high = interval([mine.found[0] - row[0] for row in mine.values])
     return (
         f"Optimism of the search: its best, trial {mine.number}, was found at "
-        f"{mine.found[0]:.3f} and confirmed at {mine.mean:.3f}, a difference of {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
+        f"{mine.found[0]:.3f} and confirmed at {mine.mean:.3f}, a difference of "
+        f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]."
     )
 
 
