@@ -16,7 +16,7 @@ study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on
 	$(BIN)/python -m studies.loss_weights --config $(CONFIG) --study.workers $(WORKERS)
 
 test: $(INSTALLED) ## Set up, then run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
 	$(BIN)/python tests/soak.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import multiprocessing
 import os
@@ -13,18 +14,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
+from ablations import ablation, worker
+from ablations.ablation import main
 from ablations.arms import BASE, Arm, alone, without
-from ablations.cells import Cells, planned
+from ablations.cells import Cells, Claim, planned
 from ablations.comparison import differences, table_of
-from ablations.measurement import STATISTICS, from_json
+from ablations.measurement import STATISTICS, Measured, from_json, painting_bytes, to_json
 from ablations.settings import AblationConfig
 from ablations.worker import Job, train_cell, work
 from vlatent import training
 from vlatent.config import override
+from vlatent.evaluation import Criterion
 from vlatent.tracking import TrackingConfig, recorded_runs
 from vlatent.workers import Stop
 
@@ -63,22 +69,29 @@ def values(folder: Path, name: str) -> list[list[str]]:
     return [row[:-1] for row in csv.reader(text.splitlines())]
 
 
+def again(folder: Path, script: str, *flags: str) -> tuple[int, str, str]:
+    """The same in this process."""
+    asked = importlib.import_module(f"ablations.{script}").ABLATION
+    done = inside(folder, lambda a: main(asked, a), *command(folder, script, *flags)[3:])
+    return done.returncode, done.stdout, done.stderr
+
+
 @pytest.fixture(scope="module")
 def ablated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A finished ablation of one prior by two workers: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("ablation")
-    code, out, err = run(folder, "kurtosis", "--ablation.seeds", "3", "--ablation.workers", "2")
+    code, out, err = run(folder, "kurtosis", "--ablation.seeds", "2", "--ablation.workers", "2")
     assert code == 0, err
-    assert "with 3 seeds the smallest possible p is 0.25: nothing can be established" in err
+    assert "with 2 seeds the smallest possible p is 0.5: nothing can be established" in err
     return folder, out
 
 
 def test_the_screen_has_plan_predictions_and_answers(ablated: tuple[Path, str]) -> None:
     _, out = ablated
-    assert "7 arms x 3 seeds = 21 cells of 6 steps, 0 of them known, 21 to train" in out
-    assert out.index("Predicted before any result") < out.index("1/21") < out.index("21/21")
-    assert "Means over 3 seeds" in out
-    assert "21 cells measured, 0 holes" in out
+    assert "7 arms x 2 seeds = 14 cells of 6 steps, 0 of them known, 14 to train" in out
+    assert out.index("Predicted before any result") < out.index("1/14") < out.index("14/14")
+    assert "Means over 2 seeds" in out
+    assert "14 cells measured, 0 holes" in out
     assert "mlflow ui" in out
 
 
@@ -88,7 +101,7 @@ def test_its_files_are_there_and_whole(ablated: tuple[Path, str]) -> None:
         *("base.yaml", "cells.csv", "effects.csv", "effects.md", "effects.tex", "report.md"),
         *("forest.png", "dose_kurtosis.png", "pictures.png"),
     }
-    assert len(values(ablated[0], "kurtosis")) == 1 + 21
+    assert len(values(ablated[0], "kurtosis")) == 1 + 14
     assert not list((ablated[0] / "runs" / "cells").rglob("checkpoint.pt"))  # they are large
 
 
@@ -102,7 +115,7 @@ def test_the_tracker_has_the_tree(ablated: tuple[Path, str]) -> None:
     assert parent.name == "ablation/kurtosis"
     assert len(arms) == 7
     assert {each.tags["mlflow.parentRunId"] for each in arms.values()} == {parent.run_id}
-    assert len(cells) == 21
+    assert len(cells) == 14
     for each in cells:
         arm = arms[each.tags["mlflow.parentRunId"]]
         assert each.tags["arm"] == arm.tags["arm"]
@@ -114,25 +127,25 @@ def test_the_tracker_has_the_tree(ablated: tuple[Path, str]) -> None:
 def test_another_time_nothing_is_trained(ablated: tuple[Path, str]) -> None:
     folder, first = ablated
     before = values(folder, "kurtosis")
-    code, out, err = run(folder, "kurtosis", "--ablation.seeds", "3", "--ablation.workers", "2")
+    code, out, err = again(folder, "kurtosis", "--ablation.seeds", "2", "--ablation.workers", "2")
     assert code == 0, err
-    assert "21 of them known, 0 to train" in out
-    assert "1/21" not in out
+    assert "14 of them known, 0 to train" in out
+    assert "1/14" not in out
     assert values(folder, "kurtosis") == before
-    start_of_table = "Means over 3 seeds"
+    start_of_table = "Means over 2 seeds"
     told = [
         text[text.index(start_of_table) : text.index("cells measured")] for text in (first, out)
     ]
     assert told[0] == told[1]
     tracking = TrackingConfig(uri=f"sqlite:///{folder / 'mlflow.db'}")
-    assert len(recorded_runs(tracking, {"ablation": "kurtosis"})) == 1 + 7 + 21
+    assert len(recorded_runs(tracking, {"ablation": "kurtosis"})) == 1 + 7 + 14
 
 
 def test_what_another_ablation_trained_is_shared(ablated: tuple[Path, str]) -> None:
     folder, _ = ablated
-    code, out, err = run(folder, "pairs", "--ablation.seeds", "3", "--ablation.plan", "true")
+    code, out, err = again(folder, "pairs", "--ablation.seeds", "2", "--ablation.plan", "true")
     assert code == 0, err
-    assert "= 66 cells of 6 steps, 6 of them known, 60 to train" in out  # base and without kurtosis
+    assert "= 44 cells of 6 steps, 4 of them known, 40 to train" in out  # base and without kurtosis
     assert not (folder / "runs" / "ablations" / "pairs").exists()
 
 
@@ -302,16 +315,25 @@ def test_an_interrupted_cell_goes_on_and_costs_no_attempt(tmp_path: Path) -> Non
     assert one.criteria == other.criteria
 
 
-def test_the_whole_design_runs_and_is_shared_out(tmp_path: Path) -> None:
-    flags = ("--ablation.seeds", "1", "--ablation.workers", "2", "--training.steps", "3")
-    code, out, err = run(tmp_path, "design", *flags, "--evaluation.sentences", "4")
+def test_the_whole_design_is_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 64 subsets from plan to report; what a cell measures is drawn, not trained."""
+    draw = np.random.default_rng(0)
+
+    def at_once(mine: Job, cells: Cells, claim: Claim, *_: object) -> None:
+        drawn = dict(zip(STATISTICS, draw.normal(size=len(STATISTICS)).tolist(), strict=True))
+        found = Measured(drawn, (Criterion("kurtosis", "", "", -1.0),), None, 1.0, 1.0)
+        cells.finished(claim.cell, to_json(found), painting_bytes(torch.randn(4, 16, 16, 6)))
+
+    monkeypatch.setattr(worker, "train_cell", at_once)
+    monkeypatch.setattr(ablation, "seconds_a_cell", lambda config: 1.0)
+    code, out, err = again(tmp_path, "design", "--ablation.seeds", "1")
     assert code == 0, err
-    assert "65 cells measured, 0 holes" in out
+    assert "65 arms x 1 seeds = 64 cells" in out  # the base is one of the subsets
+    assert "Shapley value of every prior" in out
     place = tmp_path / "runs" / "ablations" / "design"
     rows = list(csv.DictReader((place / "design.csv").read_text().splitlines()))
-    cells = {
-        row["arm"]: row for row in csv.DictReader((place / "cells.csv").read_text().splitlines())
-    }
+    lines = (place / "cells.csv").read_text().splitlines()
+    cells = {row["arm"]: row for row in csv.DictReader(lines)}
     for statistic in STATISTICS:
         shares = [
             float(row["mean"])
@@ -322,6 +344,10 @@ def test_the_whole_design_runs_and_is_shared_out(tmp_path: Path) -> None:
         difference = float(cells["base"][statistic]) - float(cells["with none"][statistic])
         assert sum(shares) == pytest.approx(difference, abs=1e-9)
     assert len([row for row in rows if row["kind"] == "interaction"]) == 15 * len(STATISTICS)
+    tracking = TrackingConfig(uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    linked = recorded_runs(tracking, {"ablation": "design", "kind": "cell"})
+    assert len(linked) == 65
+    assert {run.tags["trained_by"] for run in linked} == {"another ablation"}
 
 
 @pytest.mark.parametrize(
@@ -337,7 +363,7 @@ def test_the_whole_design_runs_and_is_shared_out(tmp_path: Path) -> None:
 def test_bad_input_is_one_line(
     tmp_path: Path, script: str, flags: tuple[str, ...], said: str
 ) -> None:
-    code, _, err = run(tmp_path, script, *flags)
+    code, _, err = again(tmp_path, script, *flags)
     assert code == 2
     assert said in err
     assert err.count("\n") == 1
@@ -350,9 +376,9 @@ def test_the_base_can_be_the_best_of_a_study(tmp_path: Path) -> None:
     place.mkdir(parents=True)
     (place / "best.yaml").write_text("priors:\n  kurtosis:\n    weight: 0.25\n")
     flags = ("--ablation.from_study", "loss_weights", "--ablation.plan", "true")
-    code, out, err = run(tmp_path, "kurtosis", *flags, "--ablation.seeds", "1")
+    code, out, err = again(tmp_path, "kurtosis", *flags, "--ablation.seeds", "1")
     assert code == 0, err
     assert "7 cells" in out
-    code, out, err = run(tmp_path, "kurtosis", *flags, "--priors.kurtosis.weight", "0")
+    code, out, err = again(tmp_path, "kurtosis", *flags, "--priors.kurtosis.weight", "0")
     assert code == 2  # what is given on the command line wins
     assert "priors.kurtosis.weight is 0 in the base" in err

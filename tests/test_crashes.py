@@ -14,6 +14,8 @@ from soak import Place, audit, running, soak, start
 
 from studies.storage import lock_of, open_storage
 
+FAST = ("--tracking.figures", "false")
+
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
@@ -44,9 +46,9 @@ def wait_for_trials(place: Place, seconds: float = 100) -> None:
 
 @pytest.mark.timeout(600)
 def test_killed_workers_cost_nothing_on_a_file(tmp_path: Path) -> None:
-    books = soak(Place(tmp_path), trials=8, workers=2, kills=2, pause=2.0)
+    books = soak(Place(tmp_path), 6, 2, 2, 2.0, *FAST)
     assert books["kills"] == 2
-    assert books["counted"] == 8
+    assert books["counted"] == 6
     assert books["begun again"] >= 2
 
 
@@ -55,9 +57,9 @@ def test_killed_workers_cost_nothing_on_servers(
     postgres: Postgres, tracking: MlflowServer, tmp_path: Path
 ) -> None:
     place = Place(tmp_path, postgres.url("killed"), tracking.uri, postgres.url("mlflow"))
-    books = soak(place, trials=8, workers=3, kills=2, pause=2.0)
+    books = soak(place, 6, 3, 2, 2.0, *FAST)
     assert books["kills"] == 2
-    assert books["counted"] == 8
+    assert books["counted"] == 6
 
 
 @pytest.mark.timeout(600)
@@ -69,7 +71,7 @@ def test_servers_that_go_away_cost_nothing(
     database = f"sqlite:///{other / 'mlflow.db'}"
     with MlflowServer(database, other) as server:
         place = Place(tmp_path, postgres.url("outage"), server.uri, database)
-        process = start(place, 8, 2)
+        process = start(place, 6, 2, *FAST)
         try:
             wait_for_trials(place)
             server.stop()
@@ -84,17 +86,17 @@ def test_servers_that_go_away_cost_nothing(
         assert process.returncode == 0, said
         assert "study.storage does not answer" in said
         assert "measurements wait in" in said
-        books = audit(place, 8)
+        books = audit(place, 6)
     assert books["begun again"] == 0  # nobody was taken for dead
     assert not list(tmp_path.rglob("tracking-*.jsonl"))
 
 
 @pytest.mark.timeout(600)
 def test_killed_ray_tasks_cost_nothing(tmp_path: Path) -> None:
-    flags = ("--study.launcher", "ray", "--study.cpus", "0.5")
-    books = soak(Place(tmp_path), 6, 2, 1, 2.0, *flags)
+    flags = ("--study.launcher", "ray", "--study.cpus", "0.5", *FAST)
+    books = soak(Place(tmp_path), 4, 2, 1, 2.0, *flags)
     assert books["kills"] == 1
-    assert books["counted"] == 6
+    assert books["counted"] == 4
     assert books["begun again"] >= 1
 
 

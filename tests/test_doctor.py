@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,30 +10,24 @@ import mlflow
 import optuna
 import pytest
 import sqlalchemy
+from inside import inside
 from optuna.trial import TrialState
-from test_study import environment, run
+from test_study import again
 
+from studies.__main__ import main
 from studies.ledger import counted
 from studies.storage import open_storage
 from vlatent.tracking.journal import Journal
 
 
 def studies(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "studies", *arguments],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    return inside(folder, main, *arguments)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("doctor")
-    done = run(folder, "--study.trials", "3", "--tracking.figures", "false")
+    done = again(folder, "--study.trials", "3", "--tracking.figures", "false")
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -153,10 +146,10 @@ def test_every_kind_of_damage_is_found_and_put_right(finished: Path) -> None:
         trials[1].intermediate_values
     )
     assert client.get_run(losing).data.metrics["late"] == 4.5
-    again = studies(finished, "doctor")
-    assert "Nothing to do" in again.stdout, again.stdout
+    sound = studies(finished, "doctor")
+    assert "Nothing to do" in sound.stdout, sound.stdout
 
-    more = run(finished, "--study.trials", "4", "--tracking.figures", "false")
+    more = again(finished, "--study.trials", "4", "--tracking.figures", "false")
     assert more.returncode == 0, more.stderr  # the trial that was given back is trained now
     books = counted(loaded(finished))
     assert [trial.params == params for trial in books] == [False, False, False, True]

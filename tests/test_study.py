@@ -13,6 +13,7 @@ import mlflow
 import optuna
 import pytest
 import yaml
+from inside import inside
 from mlflow.entities import Run
 from smoke import CONFIGS, sentences
 
@@ -50,6 +51,11 @@ def run(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
+
+
+def again(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """The same in this process."""
+    return inside(folder, lambda a: main("loss_weights", a), *command(folder, *flags)[3:])
 
 
 @pytest.fixture(scope="module")
@@ -159,18 +165,18 @@ def test_the_last_screen_says_what_was_found_and_what_to_do_next(studied: tuple[
 def test_running_again_trains_nothing_and_prints_the_same(studied: tuple[Path, str]) -> None:
     folder, printed = studied
     before = [(t.number, t.value, t.datetime_complete) for t in trials(folder)]
-    again = run(folder)
-    assert again.returncode == 0, again.stderr
+    once_more = again(folder)
+    assert once_more.returncode == 0, once_more.stderr
     assert [(t.number, t.value, t.datetime_complete) for t in trials(folder)] == before
     verdict = printed[printed.index("Trial 0, the starting") :]
-    assert verdict in again.stdout
+    assert verdict in once_more.stdout
 
 
 def test_another_space_or_corpus_under_the_same_name_is_refused(
     studied: tuple[Path, str],
 ) -> None:
     folder, _ = studied
-    other = run(folder, "--optimizer.learning_rate", "1e-3")
+    other = again(folder, "--optimizer.learning_rate", "1e-3")
     assert other.returncode == 2
     assert "optimizer.learning_rate was 0.004, is 0.001" in other.stderr
     assert "--study.name loss_weights-2" in other.stderr
@@ -184,7 +190,11 @@ def test_interrupted_three_times_a_study_continues_to_the_same_trials(
     folder, _ = studied
     for ended, delay, signals in ((1, 0.2, 1), (2, 0.7, 2), (4, 0.4, 1)):
         process = subprocess.Popen(
-            command(tmp_path), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+            command(tmp_path, "--tracking.figures", "false"),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         for line in process.stdout:
@@ -199,7 +209,7 @@ def test_interrupted_three_times_a_study_continues_to_the_same_trials(
         printed = process.stdout.read()
         assert process.wait(60) == 130, printed
         assert "the same command goes on from there" in printed
-    done = run(tmp_path)
+    done = again(tmp_path, "--tracking.figures", "false")
     assert done.returncode == 0, done.stderr
 
     def books(place: Path) -> list[object]:
@@ -233,7 +243,7 @@ def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(training, "loss", broken)
     with pytest.raises(UserError, match=r"all 5 trials failed.*a bug in the loss"):
-        main("loss_weights", command(tmp_path)[3:])
+        main("loss_weights", command(tmp_path, "--tracking.figures", "false")[3:])
     opened, runs = client(tmp_path)
     failed = [run for run in runs if run.data.tags["kind"] == "trial"]
     assert [run.info.status for run in failed] == ["FAILED"] * 5
