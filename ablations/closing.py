@@ -10,10 +10,11 @@ from ablations import report
 from ablations.arms import BASE
 from ablations.cells import Cells
 from ablations.comparison import Table, comparisons, doses
+from ablations.cost import Cost, cost
 from ablations.measurement import SENTENCES, STATISTICS, painting
 from ablations.question import Ablation
 from ablations.worker import Job
-from vlatent.config import Config, fingerprint, to_yaml
+from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.effects import interval
 from vlatent.figures.ablation import Comparison, Painting, ablation_figures
 from vlatent.scenes import FIXED_SENTENCES
@@ -39,7 +40,7 @@ def close(
     files |= {f"{name}.png": png for name, png in drawn.items()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    _show(ablation, table, seconds)
+    _show(ablation, config, table, seconds)
     console.print(f"What the numbers support, in sentences, with tables and pictures: {folder}")
     console.print(f"Compare runs by arm and prior: {view_command(config.tracking)}")
     _record(ablation, job, config, table, files)
@@ -111,6 +112,10 @@ def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
         ]
     said = report.paragraphs(table)
     parts += ["## What the numbers support", *said] if said else []
+    costs = _costs(config, table)
+    if costs:
+        rows_of_cost = report.cost_rows(table, costs)
+        parts += ["## What it costs", report.as_markdown(report.COST_COLUMNS, rows_of_cost)]
     needed = report.needed_for(table)
     if needed:
         parts += ["## Which criterion needs which prior", *(f"- {line}" for line in needed)]
@@ -125,7 +130,7 @@ def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
 
 
-def _show(ablation: Ablation, table: Table, seconds: float) -> None:
+def _show(ablation: Ablation, config: Config, table: Table, seconds: float) -> None:
     console.rule(f"[bold]{ablation.question}")
     console.print(report.means_screen(table))
     predicted = report.predictions_rows(ablation, table)
@@ -140,6 +145,14 @@ def _show(ablation: Ablation, table: Table, seconds: float) -> None:
     designed = report.design_comparisons(table)
     if designed:
         console.print(_design_screen(table, designed))
+    costs = _costs(config, table)
+    if costs:
+        made = Screen(title="What it costs", title_justify="left", title_style="bold")
+        for heading in report.COST_COLUMNS:
+            made.add_column(heading, justify="left" if heading == "arm" else "right")
+        for row in report.cost_rows(table, costs):
+            made.add_row(*row)
+        console.print(made)
     for line in report.needed_for(table):
         console.print(f"- {line}")
     for line in _holes(table):
@@ -168,6 +181,13 @@ def _design_screen(table: Table, designed: list[Comparison]) -> Screen:
     alls = [interval(table.of(every, each.statistic))[0] for each in shown]
     made.add_row("all", *(f"{value:.3g} " for value in alls))
     return made
+
+
+def _costs(config: Config, table: Table) -> dict[str, Cost]:
+    """Where parts beside the priors were changed, what that costs."""
+    if not any(arm.group == "setting" for arm in table.arms):
+        return {}
+    return {arm.name: cost(override(config, arm.changes)) for arm in table.arms}
 
 
 def _holes(table: Table) -> list[str]:

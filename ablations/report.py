@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 from rich.table import Table as Screen
 
 from ablations.arms import BASE, PRIORS, Arm, families
 from ablations.comparison import Table, answer, effects
+from ablations.cost import Cost
 from ablations.measurement import STATISTICS
 from ablations.question import Ablation
 from vlatent.effects import (
@@ -223,6 +225,27 @@ def needed_for(table: Table) -> list[str]:
     return lines
 
 
+def cost_rows(table: Table, costs: Mapping[str, Cost]) -> list[tuple[str, ...]]:
+    """Throughput beside what is counted of every arm.
+
+    The median over seeds, evaluations included: the first cell of a process is slow.
+    """
+    speed = {
+        name: median(table.of(name, "sentences per second") or [math.nan])
+        for name in (BASE.name, *costs)
+    }
+    return [
+        (
+            name,
+            f"{speed[name]:.3g}",
+            f"{speed[name] / speed[BASE.name]:.2f} x",
+            f"{each.kept / 2**20:.1f} MiB",
+            f"{each.parameters / 1e6:.2f} M",
+        )
+        for name, each in costs.items()
+    ]
+
+
 def power_lines(arms: Sequence[Arm], seeds: int) -> list[str]:
     """The smallest effects that can be seen, in standard deviations of the paired differences."""
     established = []
@@ -295,6 +318,9 @@ def design_rows(table: Table) -> list[Row]:
     return rows
 
 
+COST_COLUMNS = (
+    *("arm", "sentences per second", "of the base's", "kept for the backward pass", "parameters"),
+)
 DESIGN_COLUMNS = ("kind", "prior", "statistic", "n", "mean", "low", "high")
 
 

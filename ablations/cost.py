@@ -1,0 +1,51 @@
+"""What a step of an arm costs: parameters, and the memory that waits for the backward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vlatent.config import Config
+from vlatent.corpus import stream
+from vlatent.encoder import Encoder
+from vlatent.objective import loss
+from vlatent.training import corpus_of
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one config.
+
+    Attributes:
+        parameters: Numbers that are trained.
+        kept: Bytes of activations that a training step keeps for its backward pass, each storage
+            counted once, parameters left out.
+    """
+
+    parameters: int
+    kept: int
+
+
+def cost(config: Config) -> Cost:
+    """Count on one batch, in fp32 on the CPU; what is counted is the same on every machine."""
+    corpus = corpus_of(config.data)
+    torch.manual_seed(config.training.seed)
+    model = Encoder(config.encoder, corpus.vocabulary_size)
+    model.train()
+    owned = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept: dict[int, int] = {}
+    alive: list[Tensor] = []  # a freed storage's address may be given out again
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in owned:
+            kept[storage.data_ptr()] = storage.nbytes()
+            alive.append(tensor)
+        return tensor
+
+    batch = next(stream(corpus.train, config.training.batch_size, config.training.seed))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss(config.priors, model(batch.ids, batch.mask))
+    return Cost(sum(parameter.numel() for parameter in model.parameters()), sum(kept.values()))
