@@ -56,7 +56,8 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     began = time.perf_counter()
     stop = Stop()
     try:
-        _carry_out(job, cells, stop)
+        if not settings.report:
+            _carry_out(job, cells, stop)
         table = _table(job, cells)
         if stop.wished:
             raise KeyboardInterrupt
@@ -152,7 +153,7 @@ def _print_plan(
         f"{config.training.steps} steps, {len(keys) - left} of them known, {left} to train; "
         f"{shown(settings.storage)}"
     )
-    if left:
+    if left and not settings.report:
         seconds = seconds_a_cell(config)
         total = left * seconds / settings.workers
         console.print(
@@ -232,9 +233,11 @@ def _table(job: Job, cells: Cells) -> Table:
     known = cells.read({cell.key for cell in job.cells})
     found = {key: from_json(entry.result) for key, entry in known.items() if entry.result}
     why = {
-        key: entry.reason or f"its worker died, {entry.attempts} times"
+        key: (entry.reason or f"its worker died, {entry.attempts} times")
+        if entry.over(job.settings.retries)
+        else "not trained yet"
         for key, entry in known.items()
-        if entry.result is None and entry.over(job.settings.retries)
+        if entry.result is None
     }
     return table_of(job.cells, found, why)
 

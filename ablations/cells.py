@@ -81,11 +81,17 @@ UNKNOWN = Entry(0, None, None, None)
 
 
 def planned(base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: str) -> list[Cell]:
-    """Every cell, one seed after the other: whenever it is interrupted, arms can be compared."""
+    """Every cell, one seed after the other, so that arms can be compared before all are trained.
+
+    Doses are many and come last.
+    """
+    doses = [arm for arm in arms if arm.group == "dose"]
+    others = [arm for arm in arms if arm.group != "dose"]
     return [
         Cell(arm, seed, config, key_of(config, corpus))
+        for some in (others, doses)
         for seed in seeds
-        for arm in arms
+        for arm in some
         for config in [override(base, {**arm.changes, "training.seed": seed})]
     ]
 

@@ -192,10 +192,13 @@ def _costs(config: Config, table: Table) -> dict[str, Cost]:
 
 def _holes(table: Table) -> list[str]:
     """Why cells are missing, with what that costs."""
+    by_reason: dict[str, list[str]] = {}
+    for (arm, seed), why in table.holes.items():
+        by_reason.setdefault(why, []).append(f"{arm} on {seed}")
     return [
-        f"{arm}, seed {seed}: {why}. It is left out together with its partner; "
-        "--ablation.again true trains it again."
-        for (arm, seed), why in table.holes.items()
+        f"{why}: {', '.join(cells)}. What is missing is left out together with its partner"
+        + ("." if why == "not trained yet" else "; --ablation.again true trains it again.")
+        for why, cells in by_reason.items()
     ]
 
 

@@ -22,6 +22,7 @@ class AblationConfig:
         retune: Trials with which the other weights are searched again once a prior is left out:
             those of the base were found for the full set, which favours it. 0 leaves the arm away.
         plan: Say what would be trained and what it could show, and stop.
+        report: Train nothing, and report on the cells that are known.
         again: Train cells again that failed.
         storage: Where finished cells are kept: a file (sqlite:///ablations.db) or a server that
             many machines share (postgresql+psycopg://user@host/database).
@@ -39,6 +40,7 @@ class AblationConfig:
     from_study: str | None = None
     retune: NonNegativeInt = 0
     plan: bool = False
+    report: bool = False
     again: bool = False
     storage: str = "sqlite:///ablations.db"
     workers: PositiveInt = 1

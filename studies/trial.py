@@ -150,7 +150,7 @@ def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
 
     Only what it was begun with is handed on: not its constraints, nor anything it measured.
     """
-    params = trial.system_attrs.get("fixed_params", {}) | trial.params
+    params = values_of(trial)
     if not params or any(
         each.user_attrs.get("continues") == trial.number
         for each in study.get_trials(deepcopy=False)
@@ -159,6 +159,11 @@ def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
     kept = {k: trial.user_attrs[k] for k in ("ordinal", "origin") if k in trial.user_attrs}
     lineage = (trial.number, trial.user_attrs.get("run_id"), attempt)
     study.enqueue_trial(params, user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True)))
+
+
+def values_of(trial: FrozenTrial) -> dict[str, float]:
+    """What a trial was drawn with, or is to be begun with."""
+    return trial.system_attrs.get("fixed_params", {}) | trial.params
 
 
 def worker_name() -> str:

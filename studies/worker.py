@@ -19,10 +19,10 @@ from studies.confirmation import cell_of, cells
 from studies.job import Job, load_study
 from studies.ledger import LIVE, all_failed, counts, stagnated
 from studies.search import grid_size, pruner, sampler
-from studies.trial import Returned, TrialFailed, requeue, run_trial, worker_name
+from studies.trial import Returned, TrialFailed, requeue, run_trial, values_of, worker_name
 from vlatent.config import Config, override
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, amend_run
+from vlatent.tracking import Status, amend_run, find_run
 from vlatent.workers import Stop
 
 logger = logging.getLogger(__name__)
@@ -191,6 +191,8 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
         try:
             with warnings.catch_warnings(action="ignore"):  # it is experimental
                 optuna.storages.fail_stale_trials(study)
+            for trial in left_behind(study):
+                hand_on(study, trial, job)
             now = task.next(study)
             if now == "trial":
                 task.prepare(study)
@@ -221,13 +223,29 @@ def next_ordinal(study: optuna.Study) -> int:
 
 
 def hand_on(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
-    """Give the trial of a dead worker to another one, and close its run."""
+    """Close the run of a dead worker, and give its trial to another one."""
     attributes = trial.user_attrs
-    if not attributes.keys() & {"reason", "returned", "last_attempt"}:
-        requeue(study, trial, attributes.get("attempt", 0) + 1)
-    if attributes.get("run_id"):
-        status: Status = "FAILED" if counts(trial) else "KILLED"
-        try:
-            amend_run(job.config.tracking, attributes["run_id"], {"abandoned": True}, status)
-        except UserError as error:
-            logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
+    tags = {"kind": job.kind, "study": job.name, "trial": str(trial.number)}
+    status: Status = "FAILED" if counts(trial) else "KILLED"
+    try:  # it may have died before it could write down which run is its own
+        run_id = attributes.get("run_id") or find_run(job.config.tracking, tags)
+        if run_id:
+            amend_run(job.config.tracking, run_id, {"abandoned": True}, status)
+    except UserError as error:
+        logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
+    if not counts(trial):
+        requeue(study, trial, attributes.get("attempt", 0) + ("returned" not in attributes))
+
+
+def left_behind(study: optuna.Study) -> list[FrozenTrial]:
+    """Trials that nobody continues: who was to hand them on died as well."""
+    trials = study.get_trials(deepcopy=False)
+    continued = {trial.user_attrs.get("continues") for trial in trials}
+    return [
+        trial
+        for trial in trials
+        if trial.state == TrialState.FAIL
+        and not counts(trial)
+        and trial.number not in continued
+        and values_of(trial)
+    ]

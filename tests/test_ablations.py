@@ -149,6 +149,17 @@ def test_what_another_ablation_trained_is_shared(ablated: tuple[Path, str]) -> N
     assert not (folder / "runs" / "ablations" / "pairs").exists()
 
 
+def test_a_report_trains_nothing_and_shows_what_is_missing(ablated: tuple[Path, str]) -> None:
+    folder, _ = ablated
+    flags = ("--ablation.seeds", "3", "--ablation.name", "partly", "--ablation.report", "true")
+    code, out, err = again(folder, "kurtosis", *flags)
+    assert code == 0, err
+    assert "= 21 cells of 6 steps, 14 of them known, 7 to train" in out
+    assert "hole not trained yet: base on 102, without kurtosis on 102, only kurtosis on 102" in out
+    assert "14 cells measured, 7 holes" in out
+    assert len(values(folder, "partly")) == 1 + 14
+
+
 def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Job:
     chosen = AblationConfig(
         storage=f"sqlite:///{tmp_path / 'ablations.db'}",

@@ -168,9 +168,9 @@ def test_arms_that_train_the_same_share_their_cells(tmp_path: Path) -> None:
     weight = config.priors.kurtosis.weight
     double = Arm("once", "dose", {"priors.kurtosis.weight": weight}, ("kurtosis",))
     plan = planned(config, [BASE, double, without("kurtosis")], [1, 2], "corpus")
-    assert [cell.seed for cell in plan] == [1, 1, 1, 2, 2, 2]  # interrupted, seeds are whole
+    assert [cell.seed for cell in plan] == [1, 1, 2, 2, 1, 2]  # seeds are whole, doses come last
     assert len({cell.key for cell in plan}) == 4
-    assert plan[0].key == plan[1].key != plan[2].key
+    assert plan[0].key == plan[4].key != plan[1].key
     assert {cell.config.training.seed for cell in plan} == {1, 2}
 
 

@@ -15,9 +15,9 @@ from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import counted, why_failed
 from studies.settings import StudyConfig
 from studies.trial import requeue
-from studies.worker import Search, carry_out, hand_on, next_ordinal
+from studies.worker import Search, carry_out, hand_on, left_behind, next_ordinal
 from vlatent.shapes import UserError
-from vlatent.tracking import recorded_runs
+from vlatent.tracking import open_run, recorded_runs
 from vlatent.workers import Stop
 
 
@@ -216,6 +216,38 @@ def test_an_error_of_the_place_ends_the_worker_and_keeps_the_trial(
     assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
     carry_out(Search(mine), Stop(), lambda: None, None)
     assert len(counted(study)) == 2
+
+
+def test_the_run_of_a_worker_that_died_before_it_wrote_it_down_is_closed(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    study = create_study(mine)
+    trial = study.ask()
+    tags = {"kind": "trial", "study": "s", "trial": trial.number}
+    run = open_run(mine.config.tracking, "s 0", tags=tags, folder=tmp_path)
+    study.tell(trial, state=TrialState.FAIL)
+    hand_on(study, study.trials[0], mine)
+    [recorded] = recorded_runs(mine.config.tracking, {"study": "s"})
+    assert (recorded.run_id, recorded.status) == (run.run_id, "KILLED")
+    assert study.trials[1].user_attrs["continues"] == 0
+
+
+def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    study = create_study(mine)
+    dead, returned = study.ask(), study.ask()
+    study.tell(dead, state=TrialState.FAIL)  # found silent, and then its finder died
+    mine.space["priors.kurtosis.weight"].suggest(returned, "priors.kurtosis.weight")
+    returned.set_user_attr("returned", "stopped at step 3")  # killed while it gave itself back
+    study.tell(returned, state=TrialState.FAIL)
+    study.tell(study.ask(), state=TrialState.FAIL)  # had no values: a new one takes its place
+    lost = left_behind(study)
+    assert [trial.number for trial in lost] == [0, 1]
+    for trial in lost:
+        hand_on(study, trial, mine)
+    assert left_behind(study) == []
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    assert [trial.user_attrs["continues"] for trial in waiting] == [0, 1]
+    assert [trial.user_attrs["attempt"] for trial in waiting] == [1, 0]
 
 
 def test_a_trial_whose_last_attempt_died_is_counted_as_failed(tmp_path: Path) -> None:
