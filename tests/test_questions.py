@@ -12,7 +12,7 @@ from studies.job import question_of
 from studies.learning_rates import early
 from studies.pareto import dependence, in_band, others
 from studies.question import Choice, Range
-from vlatent.config import Config, flatten, from_yaml
+from vlatent.config import Config, flatten, from_yaml, override
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.shapes import UserError
 from vlatent.training import Result
@@ -122,3 +122,10 @@ def test_a_warm_up_longer_than_the_run_still_fits(tmp_path: Path) -> None:
     start = replace(start, optimizer=replace(start.optimizer, warmup_steps=24))  # of 12 steps
     space = question_of("learning_rates").narrowed(start, {})
     assert space["warmup_share"] == Range(0.0, 2.0, log=False)
+
+
+def test_a_prior_that_is_left_out_is_not_searched(tmp_path: Path) -> None:
+    config = override(smoke(tmp_path), {"priors.wavelet.weight": 0.0})
+    space = question_of("loss_weights").narrowed(config, {})
+    assert "priors.wavelet.weight" not in space
+    assert len(space) == 4
