@@ -32,6 +32,7 @@ Paint text as a picture, and judge the picture by what natural images are like.
   vlatent evaluate --checkpoint runs/FOLDER          judge a checkpoint on held-out sentences
   python -m vlatent.scenes --help                    write sentences of colored blocks
   python -m studies.loss_weights --help              search the loss weights
+  python -m ablations.suite --help                   what does each prior buy?
 """
 
 
