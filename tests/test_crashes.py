@@ -66,7 +66,10 @@ def test_killed_workers_cost_nothing_on_servers(
 def test_servers_that_go_away_cost_nothing(
     postgres: Postgres, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Each is cut off in the middle of the study: first the tracker, then Optuna's database."""
+    """Each is cut off in the middle of the study: first the tracker, then Optuna's database.
+
+    The tracker is back first: a study that ends without one leaves its measurements to the doctor.
+    """
     other = tmp_path_factory.mktemp("other")
     database = f"sqlite:///{other / 'mlflow.db'}"
     with MlflowServer(database, other) as server:
@@ -78,8 +81,8 @@ def test_servers_that_go_away_cost_nothing(
             time.sleep(4)
             postgres.stop()
             time.sleep(5)
-            postgres.start()
             server.start()
+            postgres.start()
             said, _ = process.communicate(timeout=400)
         finally:
             process.kill()
