@@ -26,7 +26,7 @@ from vlatent.databases import shown
 from vlatent.effects import smallest_p
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, find_run, open_run, recorded_runs, reopen_run
+from vlatent.tracking import Status, find_run, keep_view, open_run, recorded_runs, reopen_run
 from vlatent.training import placement
 from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
 
@@ -273,6 +273,7 @@ def _runs(
             run.params(flatten(config))
             run.note(ablation.question)
             run.flush()
+            keep_view(config.tracking, closing.view(name, config))
             parent = run.run_id
         runs[""] = parent
         known: dict[str | None, str | None] = {

@@ -19,7 +19,7 @@ from vlatent.effects import interval
 from vlatent.figures.ablation import Comparison, Painting, ablation_figures
 from vlatent.scenes import FIXED_SENTENCES
 from vlatent.screen import console
-from vlatent.tracking import reopen_run, view_command
+from vlatent.tracking import View, reopen_run, view_instructions
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
 
@@ -42,8 +42,16 @@ def close(
         (folder / name).write_bytes(content)
     _show(ablation, config, table, seconds)
     console.print(f"What the numbers support, in sentences, with tables and pictures: {folder}")
-    console.print(f"Compare runs by arm and prior: {view_command(config.tracking)}")
+    page = view_instructions(config.tracking, view(job.name, config))
+    console.print(f"Compare the arms: {page}", soft_wrap=True)
     _record(ablation, job, config, table, files)
+
+
+def view(name: str, config: Config) -> View:
+    """The ablation's arms in the tracker, with the means over their seeds."""
+    tags = {"ablation": name, "base": fingerprint(config), "kind": "arm"}
+    columns = ("criteria held", "passed", "seeds", "channels in band", *DOSED)
+    return View(f"Ablation {name}", tags, "criteria held", columns)
 
 
 def figures(ablation: Ablation, job: Job, table: Table, cells: Cells) -> dict[str, bytes]:

@@ -25,7 +25,7 @@ from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures
 from vlatent.screen import console, dependence_lines, verdict_table
-from vlatent.tracking import MlflowTracker, view_command
+from vlatent.tracking import MlflowTracker, view_instructions
 
 STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.COMPLETE: "complete",
@@ -119,7 +119,8 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     console.print(f"Best config: {place}")
     console.print(f"Train it on another seed: vlatent train --config {place} --training.seed 99")
     console.print(f"How the study stands: python -m studies status {job.name}{_where(settings)}")
-    console.print(f"Compare all trials: {view_command(job.config.tracking)}")
+    page = view_instructions(job.config.tracking, job.view)
+    console.print(f"Compare all trials: {page}", soft_wrap=True)
 
     metrics = {f"trials/{name}": float(number) for name, number in count.items()}
     metrics |= {"best/trial": found.number, "best/feasible": feasible(found)}

@@ -14,9 +14,10 @@ from studies.ledger import ranked
 from studies.question import Question, Space
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, lock_of, open_storage
-from vlatent.config import Config, effective
+from vlatent.config import Config, effective, flatten
 from vlatent.databases import Lock, shown
 from vlatent.shapes import UserError
+from vlatent.tracking import View
 
 # Raise it whenever the same trial would get another score: old and new ones cannot be compared.
 OBJECTIVE_VERSION = 2
@@ -53,6 +54,18 @@ class Job:
     @property
     def lock(self) -> Lock:
         return lock_of(self.settings.storage, self.name)
+
+    @property
+    def view(self) -> View:
+        """The study's trials in the tracker, the best first, with what was searched."""
+        ranked = [f"objective/{objective.name}" for objective in self.question.objectives]
+        return View(
+            f"Study {self.name}",
+            {"study": self.name, "kind": "trial"},
+            ranked[0],
+            (*ranked, "channels_in_band", "passed", "margin/worst", "steps_to_pass"),
+            tuple(name for name in self.space if name in flatten(self.config)),
+        )
 
     def identity(self) -> dict[str, object]:
         """What makes two studies the same, as JSON keeps it."""

@@ -24,7 +24,15 @@ from vlatent.corpus import load
 from vlatent.databases import shown
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, deliver, find_run, journals, open_run, reopen_run
+from vlatent.tracking import (
+    Status,
+    deliver,
+    find_run,
+    journals,
+    keep_view,
+    open_run,
+    reopen_run,
+)
 from vlatent.training import placement
 from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
 
@@ -159,6 +167,7 @@ def _parent(job: Job, question: Question) -> str | None:
         parent.params(flatten(job.config))
         parent.note(question.text)
         parent.flush()
+        keep_view(job.config.tracking, job.view)
         return parent.run_id
 
 

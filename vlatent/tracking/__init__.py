@@ -17,6 +17,7 @@ from vlatent.tracking.runs import (
 )
 from vlatent.tracking.store import find_run, view_command
 from vlatent.tracking.tracker import MemoryTracker, Status, Tracker, TrackingConfig
+from vlatent.tracking.views import View, keep_view, view_instructions
 
 __all__ = [
     "MemoryTracker",
@@ -25,14 +26,17 @@ __all__ = [
     "Status",
     "Tracker",
     "TrackingConfig",
+    "View",
     "add_metrics",
     "amend_run",
     "deliver",
     "find_run",
     "journals",
+    "keep_view",
     "metric_history",
     "open_run",
     "recorded_runs",
     "reopen_run",
     "view_command",
+    "view_instructions",
 ]

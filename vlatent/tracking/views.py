@@ -1,0 +1,100 @@
+"""Saved views: tables of some runs, with the columns that matter, that MLflow's page opens on.
+
+MLflow keeps a view as a tag of the experiment: a name and the deflated state of the page. The page
+lists it under "Views", and a link opens it. The state is that of MLflow 3.17; nothing documents
+it, so a browser test opens what is kept here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vlatent.tracking.calls import milliseconds, valid_name
+from vlatent.tracking.store import (
+    address_of,
+    experiment_id,
+    having,
+    is_server,
+    shown,
+    usable,
+    view_command,
+)
+from vlatent.tracking.tracker import TrackingConfig
+
+TAG = "mlflow.sharedViewState."
+LOCAL = "http://127.0.0.1:5000"  # where a bare `mlflow ui` listens
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of which runs.
+
+    Attributes:
+        name: What MLflow's pages call it.
+        tags: The runs that have all these tags.
+        order_by: Metric by which they are sorted, the largest first.
+        metrics: Columns of the table.
+        params: More columns of the table.
+    """
+
+    name: str
+    tags: Mapping[str, str]
+    order_by: str
+    metrics: Sequence[str]
+    params: Sequence[str] = ()
+
+    @property
+    def key(self) -> str:
+        """What links call it; a view of the same name takes the place of this one."""
+        return "".join(c if c.isalnum() else "-" for c in self.name)
+
+    def state(self) -> dict[str, object]:
+        """The state of MLflow's page of runs."""
+        columns = [f"metrics.`{valid_name(name)}`" for name in self.metrics]
+        columns += [f"params.`{valid_name(name)}`" for name in self.params]
+        return {
+            "searchFilter": having(self.tags),
+            "orderByKey": f"metrics.`{valid_name(self.order_by)}`",
+            "orderByAsc": False,
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "datasetsFilter": [],
+            "modelVersionFilter": "All Runs",
+            "selectedColumns": columns,
+            "columnOrder": [],
+            "columnWidths": {},
+            "runsHiddenMode": "FIRST_10_RUNS",
+            "hideEmptyCharts": True,
+            "groupBy": None,
+            "groupsExpanded": {},
+        }
+
+
+def keep_view(tracking: TrackingConfig, view: View) -> None:
+    """Save a view in the experiment.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    address = address_of(tracking)
+    packed = base64.b64encode(zlib.compress(json.dumps(view.state()).encode())).decode()
+    now = milliseconds()
+    saved = {"name": view.name, "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"}
+    with usable(address) as client:
+        experiment = experiment_id(address, tracking.experiment)
+        client.set_experiment_tag(experiment, TAG + view.key, json.dumps(saved))
+
+
+def view_instructions(tracking: TrackingConfig, view: View) -> str:
+    """How to see a view: the command that shows the store, and the page to open."""
+    address = address_of(tracking)
+    experiment = experiment_id(address, tracking.experiment)
+    page = f"/#/experiments/{experiment}/runs?viewStateShareKey={view.key}"
+    page += "&workflowType=machine_learning"  # else it opens among the pages for chat programs
+    if is_server(address):
+        return f"{shown(address)}{page}"
+    return f"{view_command(tracking)}, then open {LOCAL}{page}"
