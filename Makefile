@@ -7,16 +7,22 @@ CONFIG ?= configs/quick.yaml
 # With one worker the same command finds the same trials again; two need half the time.
 WORKERS ?= 2
 
-.PHONY: study test soak check lint types layers format lock help
+.PHONY: study test test-ui soak check lint types layers format lock help
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on 2 cores)
 	$(BIN)/python -m studies.loss_weights --config $(CONFIG) --study.workers $(WORKERS)
 
 test: $(INSTALLED) ## Set up, then run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromium
+	@test -x /usr/bin/chromium || \
+	  { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } || \
+	  { echo "error: the tests need /usr/bin/chromium; install Debian's package chromium" >&2; exit 2; }
+	$(BIN)/python -m pytest tests/browser
 
 soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
 	$(BIN)/python tests/soak.py
@@ -28,7 +34,7 @@ lint: $(INSTALLED) ## Style
 	$(BIN)/ruff format --check .
 
 types: $(INSTALLED) ## Types
-	$(BIN)/mypy vlatent studies ablations benchmarks
+	$(BIN)/mypy vlatent studies ablations analysis benchmarks
 
 layers: $(INSTALLED) ## Who may import whom
 	$(BIN)/lint-imports --no-cache

@@ -168,7 +168,7 @@ def _print_plan(
             settings.seeds,
             smallest_p(settings.seeds),
         )
-    if families(arms):
+    if families(arms) and settings.seeds > 1:
         for line in report.power_lines(arms, settings.seeds):
             console.print(line)
     if ablation.predictions:

@@ -119,7 +119,10 @@ def written(table: Table, statistics: Sequence[str] = STATISTICS) -> tuple[list[
 
 
 def means_screen(table: Table) -> Screen:
-    """The means of every arm, an asterisk where the difference from the base is established."""
+    """The means of every arm, an asterisk where the difference from the base is established.
+
+    Not those of a design, which are too many for a screen; cells.csv has them.
+    """
     made = Screen(
         title=f"Means over {len(table.seeds)} seeds (* established against the base, p < 0.05 "
         "after Holm)",
@@ -132,6 +135,8 @@ def means_screen(table: Table) -> Screen:
     found = {statistic: effects(table, statistic) for statistic in ON_SCREEN}
     before = BASE.family
     for arm in table.arms:
+        if arm.group == "present":
+            continue
         if arm.family != before:
             made.add_section()
             before = arm.family
@@ -294,7 +299,7 @@ def design_comparisons(table: Table) -> list[Comparison]:
         found = shares(table, statistic)
         if found is not None:
             none = interval(table.of("with none", statistic))[0]
-            shown.append(Comparison(statistic, none, family(found)))
+            shown.append(Comparison(statistic, none, family(found), against="none"))
     return shown
 
 

@@ -1,13 +1,19 @@
-"""One thread, and every annotation of the library, shapes too, is checked while tests run."""
+"""One thread; every annotation of the library, shapes too, is checked while tests run; Chromium."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jsonargparse.typing
+import pytest
 import torch
 from beartype import BeartypeConf, FrozenDict, beartype
 from jaxtyping import install_import_hook
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # jsonargparse's numbers are plain ones; that they lie in their range is the parser's to check.
 PLAIN = {
@@ -49,3 +55,33 @@ def hooked() -> list[str]:
 
 install_import_hook(hooked(), f"{__name__}.checked")
 torch.set_num_threads(1)
+
+
+CHROMIUM = "/usr/bin/chromium"  # Debian's; `make test-ui` installs it
+QUIET = (
+    "--no-sandbox",  # of no use to root
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real browser, for tests/browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots() -> Path:
+    """What the browser was shown, to look at: build/screenshots."""
+    folder = Path(__file__).parents[1] / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

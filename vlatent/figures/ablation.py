@@ -51,11 +51,13 @@ class Comparison:
         base: Its mean over the base's seeds.
         effects: What came of every arm, adjusted over its family; the same arms in the same order
             for every statistic.
+        against: What they are compared with: "base", or "none" for Shapley values.
     """
 
     statistic: str
     base: float
     effects: Mapping[str, Effect]
+    against: str = "base"
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,13 @@ def forest(title: str, seeds: int, comparisons: Sequence[Comparison]) -> Page:
     block = ends[-1]
     columns = min(len(comparisons), 2)
     width = max(720, math.ceil(label + columns * (block + gap)))
+    meant = (
+        "difference from the base, paired by seed"
+        if comparisons[0].against == "base"
+        else "Shapley value: the prior's share in the difference between all priors and none"
+    )
     words = (
-        "difference from the base, paired by seed · line and brackets: 95 % t interval, with an "
+        f"{meant} · line and brackets: 95 % t interval, with an "
         "arrow where it goes on · p: sign-flip permutation test, after Holm's correction · "
         "filled: below 0.05"
     )
@@ -201,7 +208,7 @@ def forest(title: str, seeds: int, comparisons: Sequence[Comparison]) -> Page:
         for place in range(0, len(arms), 2):
             _stripe(page, begin, above + place * ROW, left + block + gap / 2 - begin)
         page.text(left, above - 6, headings[index], weight="bold", va="bottom")
-        base = f"base: {digits(comparison.base)}"
+        base = f"{comparison.against}: {digits(comparison.base)}"
         page.text(left + block, above + high + 5, base, size=SMALL, color=GRAY, ha="right")
         found = list(comparison.effects.values())
         _forest_panel(page, (left, above, plot, high), found)
