@@ -218,7 +218,6 @@ def _record(
     ablation: Ablation, job: Job, config: Config, table: Table, files: dict[str, bytes]
 ) -> None:
     place = job.settings.folder / "ablations" / job.name
-    steps = config.training.steps
     for arm in table.arms:
         run_id = job.runs[arm.name]
         if run_id is None:
@@ -226,7 +225,8 @@ def _record(
         run = reopen_run(config.tracking, run_id, folder=place)
         means = {name: interval(table.of(arm.name, name))[0] for name in STATISTICS}
         passed, n = table.passed(arm.name)
-        run.metrics(means | {"passed": passed, "seeds": n}, steps)
+        # Means over more seeds come after those over fewer; of one step the first row stays.
+        run.metrics(means | {"passed": passed, "seeds": n}, step=n)
         if arm.name != BASE.name:
             run.tags({"changes": ", ".join(f"{k}={v}" for k, v in arm.changes.items())})
         run.close("FINISHED")

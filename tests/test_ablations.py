@@ -31,7 +31,7 @@ from ablations.worker import Job, train_cell, work
 from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
-from vlatent.tracking import TrackingConfig, recorded_runs
+from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
 from vlatent.workers import Stop
 
 ROOT = Path(__file__).parent.parent
@@ -158,6 +158,23 @@ def test_a_report_trains_nothing_and_shows_what_is_missing(ablated: tuple[Path, 
     assert "hole not trained yet: base on 102, without kurtosis on 102, only kurtosis on 102" in out
     assert "14 cells measured, 7 holes" in out
     assert len(values(folder, "partly")) == 1 + 14
+
+
+def test_the_tracker_is_told_of_more_seeds(ablated: tuple[Path, str]) -> None:
+    folder, _ = ablated
+    tracking = TrackingConfig(uri=f"sqlite:///{folder / 'mlflow.db'}")
+
+    def base() -> RecordedRun:
+        labels = {"ablation": "kurtosis", "kind": "arm", "arm": "base"}
+        [found] = recorded_runs(tracking, labels)
+        return found
+
+    assert base().metrics["seeds"] == 2
+    before = base().metrics["score"]
+    code, _, err = again(folder, "kurtosis", "--ablation.seeds", "3")
+    assert code == 0, err
+    assert base().metrics["seeds"] == 3
+    assert base().metrics["score"] != before
 
 
 def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Job:

@@ -19,8 +19,8 @@ from vlatent.priors import Prior, Priors
 ROOT = Path(__file__).parents[1]
 ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
 DOORS = {
-    "mlflow": {"vlatent/tracking/", "analysis/runs.py"},
-    "optuna": {"studies/", "analysis/importance.py", "benchmarks/"},
+    "mlflow": {"vlatent/tracking/"},
+    "optuna": {"studies/", "analysis/trials.py", "analysis/importance.py", "benchmarks/"},
     "matplotlib": {"vlatent/figures/", "analysis/", "studies/closing.py"},
 }
 PRIORS = [field.name for field in fields(Priors)]
