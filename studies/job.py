@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import optuna
 
 from studies.ledger import ranked
-from studies.question import Question, Space
+from studies.question import Params, Question, Space
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, lock_of, open_storage
 from vlatent.config import Config, effective, flatten
@@ -91,8 +91,12 @@ def question_of(name: str) -> Question:
     return question
 
 
-def create_study(job: Job) -> optuna.Study:
+def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
     """Create the study with its baseline waiting as trial 0, or continue the one of this name.
+
+    Args:
+        job: The study.
+        rehearsed: What a new study tries next.
 
     Raises:
         UserError: A study of this name asks something else; says what changed.
@@ -109,9 +113,11 @@ def create_study(job: Job) -> optuna.Study:
         if known is None:
             study.set_user_attr("identity", identity)
             start = job.question.start(job.config, job.space)
-            study.enqueue_trial(start, user_attrs={"ordinal": 0, "origin": "config"})
+            _enqueue(study, start, "config")
             if job.settings.warm_start is not None:
                 _warm_start(study, job)
+            for params in rehearsed:
+                _enqueue(study, start | dict(params), "rehearsal")
         elif known != identity:
             raise UserError(_what_changed(job, known, identity))
     return study
@@ -145,10 +151,7 @@ def _warm_start(study: optuna.Study, job: Job) -> None:
         known = {name: value for name, value in trial.params.items() if name in job.space}
         if known and all(job.space[name].holds(value) for name, value in known.items()):
             queued += 1
-            study.enqueue_trial(
-                start | known,
-                user_attrs={"ordinal": queued, "origin": f"{other.study_name} {trial.number}"},
-            )
+            _enqueue(study, start | known, f"{other.study_name} {trial.number}")
         if queued == WARM_TRIALS:
             break
     if not queued:
@@ -156,6 +159,12 @@ def _warm_start(study: optuna.Study, job: Job) -> None:
             f"study.warm_start {other.study_name} has no complete trial whose values lie in this "
             f"study's space ({', '.join(job.space)})."
         )
+
+
+def _enqueue(study: optuna.Study, params: Params, origin: str) -> None:
+    """Let a new study try these values; trials are counted by the order in which they wait."""
+    waiting = len(study.get_trials(deepcopy=False))
+    study.enqueue_trial(dict(params), user_attrs={"ordinal": waiting, "origin": origin})
 
 
 def _what_changed(job: Job, known: Mapping[str, object], identity: Mapping[str, object]) -> str:

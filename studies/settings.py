@@ -30,6 +30,8 @@ class StudyConfig:
         seed: Seed of the sampler.
         space: What is searched of a value, by its name: [low, high], or some of its choices.
         warm_start: Another study in the same storage, whose best trials are tried first.
+        rehearse: Screen 256 weight vectors by the priors alone, without an encoder, and try so many
+            of the best first. Takes a minute; only where loss weights are searched.
         stagnation: End the study when so many trials in a row brought no better one.
         confirm: So many of the best trials are trained again on seeds the search never saw.
         confirmation_seeds: How many seeds; below 2 there is no interval.
@@ -53,6 +55,7 @@ class StudyConfig:
     seed: NonNegativeInt = 0
     space: dict[str, list[float]] = field(default_factory=dict)
     warm_start: str | None = None
+    rehearse: NonNegativeInt = 0
     stagnation: PositiveInt | None = None
     confirm: NonNegativeInt = 3
     confirmation_seeds: PositiveInt = 5

@@ -11,6 +11,7 @@ import optuna
 
 from studies import closing
 from studies.closing import Findings
+from studies.free_latents import rehearsable, screen
 from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import all_failed, counted, counts, stagnated, why_failed
 from studies.question import Question
@@ -65,7 +66,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         space=space,
         corpus=corpus.fingerprint,
     )
-    study = create_study(job)
+    study = create_study(job, _rehearsed(job))
     if settings.confirm:  # before workers start: making studies and tables races
         optuna.create_study(
             study_name=Confirmation(job).study_name,
@@ -102,6 +103,24 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         raise
     _record(job, "FINISHED", found=found)
     return 0
+
+
+def _rehearsed(job: Job) -> list[dict[str, float]]:
+    """The loss weights that are to be tried first, when a new study wants some."""
+    count = job.settings.rehearse
+    if not count:
+        return []
+    rehearsable(job.space)
+    storage = open_storage(job.settings.storage)
+    if job.name in {study.study_name for study in storage.get_all_studies()}:
+        return []
+    with progress_display() as progress:
+        found = screen(job.config, job.space, progress=progress)
+    for each in found[:count]:
+        broken = [line.name for line in each.verdict.criteria if not line.holds]
+        verdict = f"would violate {', '.join(broken)}" if broken else "would pass"
+        console.print(f"rehearsed  score {each.score:.3f}  {verdict}")
+    return [each.weights for each in found[:count]]
 
 
 def _carry_out(job: Job, study: optuna.Study, stop: Stop) -> None:

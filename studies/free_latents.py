@@ -1,0 +1,149 @@
+"""The priors without an encoder: latents that are free to move, hundreds of weight vectors at once.
+
+What an encoder of text learns from the priors is one picture for all sentences. So a weight vector
+can be screened by letting the priors shape a single picture, and as penalties keep leading axes,
+all candidates move in one tensor: latent[row] descends sum over priors of weight[row] * penalty.
+Learning rates cannot be screened so: that of an encoder's parameters means nothing to a pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from rich.progress import Progress
+from scipy.stats import qmc
+
+from studies.question import Range, Space
+from vlatent.config import Config
+from vlatent.evaluation import CONSECUTIVE, Evaluation, Verdict, judge, measure, score
+from vlatent.shapes import UserError
+
+STEPS = 120
+RATE = (
+    0.07  # Adam's, of every pixel: of four tried, the one whose scores rank most like trained ones
+)
+START = 0.3  # standard deviation of the noise that all candidates start from
+WARMUP = 10
+BETWEEN = 10  # steps between the last evaluations, over which total variation must not move
+ROWS = 64  # candidates in one tensor: more need more memory and are no faster
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What the priors alone make of one weight vector.
+
+    Attributes:
+        weights: By dotted name, as a study searches them.
+        evaluation: The last one.
+        verdict: By the criteria of a trained run.
+        score: Likewise.
+    """
+
+    weights: dict[str, float]
+    evaluation: Evaluation
+    verdict: Verdict
+    score: float
+
+
+def candidates(space: Space, count: int, seed: int) -> list[dict[str, float]]:
+    """Weight vectors spread evenly over the logarithms of their ranges: Halton's sequence.
+
+    Scrambled (Owen 2017), so that another seed gives other ones.
+    """
+    ranges = {name: values for name, values in space.items() if isinstance(values, Range)}
+    drawn = qmc.Halton(len(ranges), rng=seed).random(count)
+    return [
+        {
+            name: values.low * (values.high / values.low) ** float(place)
+            for (name, values), place in zip(ranges.items(), row, strict=True)
+        }
+        for row in drawn
+    ]
+
+
+def rehearsable(space: Space) -> None:
+    """Raise a UserError unless all that is searched is loss weights."""
+    others = [n for n in space if not (n.startswith("priors.") and n.endswith(".weight"))]
+    if others:
+        raise UserError(
+            f"study.rehearse screens loss weights only, and this study also searches "
+            f"{', '.join(others)}; leave it away, or rehearse a study of loss weights and give it "
+            "to this one as --study.warm_start."
+        )
+
+
+def screen(
+    config: Config,
+    space: Space,
+    count: int = 256,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Rehearsed]:
+    """Rehearse weight vectors from all over the space; the best first, those that pass before."""
+    found = rehearse(config, candidates(space, count, seed), seed, progress)
+    return sorted(found, key=lambda each: (not each.verdict.passed, -each.score))
+
+
+def rehearse(
+    config: Config,
+    weights: Sequence[Mapping[str, float]],
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Rehearsed]:
+    """Let the priors shape one free latent for every weight vector, all from the same noise.
+
+    Args:
+        config: Of the study: its latent's size, and the weights that no candidate names.
+        weights: Candidates, by dotted name: priors.wavelet.weight and the like.
+        seed: Of the noise.
+        progress: Where a bar is shown.
+    """
+    bar = progress.add_task("rehearsal", total=len(weights)) if progress else None
+    found: list[Rehearsed] = []
+    for first in range(0, len(weights), ROWS):
+        rows = weights[first : first + ROWS]
+        found += _together(config, rows, seed)
+        if progress and bar is not None:
+            progress.update(bar, completed=len(found))
+    return found
+
+
+def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Rehearsed]:
+    encoder, priors = config.encoder, config.priors
+    weight = {
+        name: torch.tensor([row.get(f"priors.{name}.weight", prior.weight) for row in rows])
+        for name, prior in priors
+    }
+    noise = torch.randn(
+        (1, 1, encoder.height, encoder.width, encoder.channels),
+        generator=torch.Generator().manual_seed(seed),
+    )
+    latent = (START * noise).repeat(len(rows), 1, 1, 1, 1).requires_grad_()
+    adam = torch.optim.Adam([latent], betas=(0.9, 0.95), fused=True)
+    histories: list[list[Evaluation]] = [[] for _ in rows]
+    evaluated = {STEPS - BETWEEN * index for index in range(CONSECUTIVE)}
+    for step in range(STEPS + 1):
+        if step in evaluated:
+            for row, history in enumerate(histories):
+                history.append(measure(step, latent[row].detach(), priors))
+        if step == STEPS:
+            break
+        decay = (1 + math.cos(math.pi * step / STEPS)) / 2
+        adam.param_groups[0]["lr"] = RATE * decay * min(1.0, (step + 1) / WARMUP)
+        adam.zero_grad()
+        total = sum(
+            (weight[name] * prior.penalty(latent)).sum()
+            for name, prior in priors
+            if weight[name].any()
+        )
+        assert isinstance(total, torch.Tensor)
+        total.backward()
+        adam.step()
+    verdicts = [judge(history, STEPS, priors) for history in histories]
+    return [
+        Rehearsed(dict(row), history[-1], verdict, score(history[-1], verdict))
+        for row, history, verdict in zip(rows, histories, verdicts, strict=True)
+    ]
