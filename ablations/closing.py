@@ -116,7 +116,7 @@ def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
     if predicted:
         parts += [
             "## Predictions, written before the result",
-            report.as_markdown(("prediction", "found", ""), predicted),
+            report.as_markdown(("prediction", "found", "outcome"), predicted),
         ]
     said = report.paragraphs(table)
     parts += ["## What the numbers support", *said] if said else []

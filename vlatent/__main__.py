@@ -13,6 +13,7 @@ from vlatent.command_line import Parser, run
 from vlatent.config import Config, build, from_yaml, override
 from vlatent.corpus import load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
+from vlatent.models import trained_model
 from vlatent.screen import (
     console,
     dependence_lines,
@@ -22,7 +23,7 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run, view_command
-from vlatent.training import Diverged, corpus_of, placement, run_folder, train, trained_model
+from vlatent.training import Diverged, corpus_of, placement, run_folder, train
 
 HELP = """usage: vlatent COMMAND [--help]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from rich.progress import Progress
@@ -17,7 +17,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from vlatent import checkpoints, recording
-from vlatent.config import Config, TrainingConfig, from_yaml, to_yaml
+from vlatent.config import Config, TrainingConfig, to_yaml
 from vlatent.corpus import load, stream
 from vlatent.encoder import Encoder
 from vlatent.evaluation import (
@@ -187,14 +187,6 @@ def train(
     final = judge(history, steps, priors)
     seconds = time.perf_counter() - began
     return Result(history, final, score(history[-1], final), passed_at, folder, seconds)
-
-
-def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> Encoder:
-    """The averaged weights of a checkpoint."""
-    config = from_yaml(state["config"])
-    average = moving_average(Encoder(config.encoder, vocabulary_size), config.optimizer)
-    checkpoints.load_weights(average, state["average"])
-    return cast(Encoder, average.module)
 
 
 def placement(training: TrainingConfig) -> tuple[torch.device, Callable[[], torch.autocast]]:

@@ -12,8 +12,13 @@ from vlatent.tracking.runs import (
     RecordedRun,
     add_metrics,
     amend_run,
+    artifact_paths,
     metric_history,
+    read_artifact,
     recorded_runs,
+    require_record,
+    runs_beginning,
+    runs_named,
 )
 from vlatent.tracking.store import find_run, view_command
 from vlatent.tracking.tracker import MemoryTracker, Status, Tracker, TrackingConfig
@@ -29,14 +34,19 @@ __all__ = [
     "View",
     "add_metrics",
     "amend_run",
+    "artifact_paths",
     "deliver",
     "find_run",
     "journals",
     "keep_view",
     "metric_history",
     "open_run",
+    "read_artifact",
     "recorded_runs",
     "reopen_run",
+    "require_record",
+    "runs_beginning",
+    "runs_named",
     "view_command",
     "view_instructions",
 ]

@@ -2,59 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, milliseconds, valid
-from vlatent.tracking.store import address_of, experiment_id, having, usable
+from vlatent.tracking.store import address_of, having, reason, shown, usable
 from vlatent.tracking.tracker import Status, TrackingConfig
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 PAGE = 1000  # runs that MLflow hands out at once
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What MLflow says of a run."""
+    """What MLflow says of a run.
+
+    Attributes:
+        run_id: Its id.
+        name: What lists call it.
+        status: RUNNING, FINISHED, KILLED or FAILED.
+        tags: Labels.
+        params: Settings, as the text that MLflow keeps.
+        metrics: The last value of every metric.
+        started: When it began.
+        ended: When it ended; None while it runs.
+    """
 
     run_id: str
     name: str
     status: str
     tags: Mapping[str, str]
+    params: Mapping[str, str]
     metrics: Mapping[str, float]
+    started: datetime
+    ended: datetime | None
 
 
 def recorded_runs(tracking: TrackingConfig, tags: Mapping[str, str]) -> list[RecordedRun]:
-    """All runs that have all these tags, the oldest first.
+    """All runs that have all these tags, the oldest first; none where nothing was recorded.
 
     Raises:
         UserError: The store cannot be used.
     """
+    return _found(tracking, having(tags))
+
+
+def runs_named(tracking: TrackingConfig, name: str) -> list[RecordedRun]:
+    """All runs that lists call by this name, the oldest first.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    if "'" in name and '"' in name:  # no filter of MLflow can hold both
+        return [run for run in _found(tracking, "") if run.name == name]
+    return _found(tracking, having({"mlflow.runName": name}))
+
+
+def runs_beginning(tracking: TrackingConfig, prefix: str) -> list[RecordedRun]:
+    """All runs whose id begins with these letters and digits, the oldest first.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    assert prefix.isalnum(), f"{prefix!r} is no beginning of an id"
+    return _found(tracking, f"attributes.run_id LIKE '{prefix}%'")
+
+
+def require_record(tracking: TrackingConfig) -> None:
+    """Refuse to read where nothing was ever recorded.
+
+    Raises:
+        UserError: There is no such store, or it has no such experiment; says which it has.
+    """
     address = address_of(tracking)
-    found: list[RecordedRun] = []
+    if not _exists(address):
+        raise UserError(
+            f"there is no {shown(address)}, so there are no runs; run the command where they were "
+            "recorded, or name their store with --tracking.uri sqlite:///… or http://…"
+        )
     with usable(address) as client:
-        token = None
-        experiment = experiment_id(address, tracking.experiment)
-        while True:
-            page = client.search_runs(
-                [experiment],
-                having(tags),
-                max_results=PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            found += [
-                RecordedRun(
-                    run.info.run_id,
-                    run.info.run_name,
-                    run.info.status,
-                    dict(run.data.tags),
-                    dict(run.data.metrics),
-                )
-                for run in page
-            ]
-            token = page.token
-            if not token:
-                return found
+        known = [experiment.name for experiment in client.search_experiments()]
+    if tracking.experiment not in known:
+        raise UserError(
+            f"tracking.experiment {tracking.experiment!r} is not in {shown(address)}; it has "
+            f"{', '.join(sorted(known))}"
+        )
 
 
 def metric_history(tracking: TrackingConfig, run_id: str, name: str) -> list[tuple[int, float]]:
@@ -66,6 +107,40 @@ def metric_history(tracking: TrackingConfig, run_id: str, name: str) -> list[tup
     with usable(address_of(tracking)) as client:
         rows = client.get_metric_history(run_id, name)
     return sorted((row.step, row.value) for row in rows)
+
+
+def artifact_paths(tracking: TrackingConfig, run_id: str) -> list[str]:
+    """Every file that a run has kept, those in folders as `folder/name`, sorted.
+
+    Raises:
+        UserError: The store cannot be used, or has no such run.
+    """
+    with usable(address_of(tracking)) as client:
+        return sorted(_files(client, run_id, None))
+
+
+def read_artifact(tracking: TrackingConfig, run_id: str, path: str) -> bytes:
+    """The content of a file that a run has kept.
+
+    Raises:
+        UserError: The store cannot be used, or the run has no such file; names those it has.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    with usable(address_of(tracking)) as client:
+        known = list(_files(client, run_id, path.rpartition("/")[0] or None))
+        if path not in known:
+            there = artifact_paths(tracking, run_id)
+            raise UserError(
+                f"run {run_id} has no file {path}; it has {', '.join(there) or 'none at all'}"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
+            except Exception as error:
+                raise UserError(
+                    f"{path} of run {run_id} cannot be read ({reason(error)}); the files of runs "
+                    f"lie in {client.get_run(run_id).info.artifact_uri}"
+                ) from error
 
 
 def add_metrics(
@@ -97,3 +172,58 @@ def amend_run(
             client.set_tag(run_id, name, value)
         if status is not None:
             client.set_terminated(run_id, status)
+
+
+def _found(tracking: TrackingConfig, condition: str) -> list[RecordedRun]:
+    """The runs of the experiment for which the condition holds. Nothing is made by looking."""
+    address = address_of(tracking)
+    if not _exists(address):
+        return []
+    found: list[RecordedRun] = []
+    with usable(address) as client:
+        experiment = client.get_experiment_by_name(tracking.experiment)
+        token = None
+        while experiment is not None:
+            page = client.search_runs(
+                [experiment.experiment_id],
+                condition,
+                max_results=PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            found += map(_recorded, page)
+            token = page.token
+            if not token:
+                break
+    return found
+
+
+def _recorded(run: Run) -> RecordedRun:
+    return RecordedRun(
+        run.info.run_id,
+        run.info.run_name,
+        run.info.status,
+        dict(run.data.tags),
+        dict(run.data.params),
+        dict(run.data.metrics),
+        _time(run.info.start_time),
+        _time(run.info.end_time) if run.info.end_time else None,
+    )
+
+
+def _files(client: MlflowClient, run_id: str, folder: str | None) -> Iterator[str]:
+    for file in client.list_artifacts(run_id, folder):
+        if file.is_dir:
+            yield from _files(client, run_id, file.path)
+        else:
+            yield file.path
+
+
+def _exists(address: str) -> bool:
+    """Whether there is anything to open: opening a file that is not there would make it."""
+    scheme, _, file = address.partition(":///")
+    return not scheme.startswith("sqlite") or file == ":memory:" or Path(file).is_file()
+
+
+def _time(since_1970: int) -> datetime:
+    return datetime.fromtimestamp(since_1970 / 1000, UTC)

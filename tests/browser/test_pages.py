@@ -1,4 +1,4 @@
-"""MLflow's own pages over what a smoke study and an ablation have just written."""
+"""MLflow's own pages, and reports, over what a smoke study and an ablation have just written."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from inside import inside
 from playwright.sync_api import Browser, Page, expect
 from servers import MlflowServer
@@ -16,6 +17,7 @@ from smoke import CONFIGS
 
 from ablations.ablation import main as ablate
 from ablations.spectrum import ABLATION
+from analysis.report import main as report
 from studies.study import main as study
 from vlatent.tracking import TrackingConfig, recorded_runs
 
@@ -42,6 +44,7 @@ class Recorded:
 
     uri: str
     tracking: TrackingConfig
+    folder: Path
     study: str
     ablation: str
 
@@ -72,7 +75,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     database = f"sqlite:///{folder / 'mlflow.db'}"
     with MlflowUi(database, folder / "server") as server:
         tracking = TrackingConfig(uri=database)
-        yield Recorded(server.uri, tracking, searched.stdout, ablated.stdout)
+        yield Recorded(server.uri, tracking, folder, searched.stdout, ablated.stdout)
 
 
 @pytest.fixture
@@ -150,3 +153,67 @@ def test_the_page_that_an_ablation_names_shows_its_arms(
         expect(page.get_by_role("link", name=arm, exact=True)).to_be_visible()
     expect(page.get_by_role("columnheader").get_by_text("criteria held")).to_be_visible()
     page.screenshot(path=screenshots / "mlflow-arms.png")
+
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+
+
+@pytest.fixture(scope="module")
+def reports(recorded: Recorded) -> dict[str, str]:
+    """The addresses of a report of the study and one of the ablation."""
+    for kind, name in (("study", "loss_weights"), ("ablation", "spectrum")):
+        out = recorded.folder / f"{kind}.html"
+        done = inside(recorded.folder, report, f"--{kind}", name, "--out", str(out))
+        assert done.returncode == 0, done.stderr
+        assert "Attached to run" in done.stdout
+    return {kind: (recorded.folder / f"{kind}.html").as_uri() for kind in ("study", "ablation")}
+
+
+@pytest.mark.parametrize("kind", ["study", "ablation"])
+@pytest.mark.parametrize("device", WIDTHS)
+def test_a_report_is_one_file_that_everybody_can_read(
+    browser: Browser, reports: dict[str, str], screenshots: Path, kind: str, device: str
+) -> None:
+    """No other request, nothing on the console, nothing wider than the page, no barrier."""
+    for scheme in ("light", "dark"):
+        context = browser.new_context(
+            viewport={"width": WIDTHS[device], "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        page = context.new_page()
+        asked: list[str] = []
+        said: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("console", lambda message, said=said: said.append(message.text))
+        page.on("pageerror", lambda error, said=said: said.append(str(error)))
+        page.goto(reports[kind])
+        assert page.evaluate("document.documentElement.scrollWidth") == WIDTHS[device]
+        pictures = page.locator("figure img").evaluate_all("all => all.map(i => i.naturalWidth)")
+        assert len(pictures) >= 2
+        assert min(pictures) > 300
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.screenshot(path=screenshots / f"report-{kind}-{device}-{scheme}.png")
+        assert [url for url in asked if not url.startswith("data:")] == [reports[kind]]
+        assert said == []
+        context.close()
+
+
+def test_a_report_works_by_keyboard(page: Page, reports: dict[str, str]) -> None:
+    """A heading sorts its table, a picture grows and Escape closes it."""
+    page.goto(reports["study"])
+    table = page.locator("table").filter(has_text="violates")
+    head = table.get_by_role("columnheader", name="score")
+    head.get_by_role("button").focus()
+    column = "rows => rows.map(row => parseFloat(row.cells[2].textContent)).filter(x => !isNaN(x))"
+    for direction in ("ascending", "descending"):
+        page.keyboard.press("Enter")
+        expect(head).to_have_attribute("aria-sort", direction)
+        scores = table.locator("tbody tr").evaluate_all(column)
+        assert len(scores) >= 3
+        assert scores == sorted(scores, reverse=direction == "descending")
+    page.locator(".enlarge").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()

@@ -1,0 +1,1 @@
+"""What did we learn? Reads results and never trains; `python -m analysis.report` shows them."""

@@ -1,0 +1,167 @@
+"""The sentences that probes ask about: which say the same, and what is to be read from each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from vlatent.corpus import DataConfig
+from vlatent.corpus.files import Line, hold_out, read
+from vlatent.dependence import first_fact
+from vlatent.scenes import Block, Meaning, default_corpus, parse
+from vlatent.scenes.sentence import Clause, Sentence
+from vlatent.scenes.words import COLORS, RELATIONS, SHAPES, VERBS
+from vlatent.shapes import UserError
+
+TARGETS = ("color", "shape", "relation")
+ORDERS = ("argument order", "word order")
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Sentences with what is to be read from them.
+
+    Attributes:
+        texts: The sentences.
+        groups: Sentences with the same number must stay on one side of a split.
+        strata: Answers are exchanged between sentences with the same number only.
+        answers: One answer a sentence by target; "" where the sentence has none. No target where
+            no sentence has one.
+        paraphrase: Which sentences say in other words what one of the others says.
+    """
+
+    texts: tuple[str, ...]
+    groups: Int[np.ndarray, " sentence"]
+    strata: Int[np.ndarray, " sentence"]
+    answers: Mapping[str, tuple[str, ...]]
+    paraphrase: Bool[np.ndarray, " sentence"]
+
+    @property
+    def told(self) -> Bool[np.ndarray, " sentence"]:
+        """Which sentences have answers: to all targets or to none."""
+        given = np.array(list(self.answers.values()), dtype=str).reshape(-1, len(self.texts))
+        return np.asarray((given != "").any(0))
+
+
+def held_out(data: DataConfig) -> list[Line]:
+    """The validation sentences of a run, with the paraphrases that are known of them."""
+    if data.validation is not None:
+        return read(data.validation)
+    if data.train is not None:
+        return hold_out(read(data.train), data.train)[1]
+    return [
+        Line(example.text, tuple(variant.text for variant in example.paraphrases()))
+        for example in default_corpus(training=1)[1]
+    ]
+
+
+def scenes(lines: Sequence[Line]) -> Asked:
+    """Every sentence and one of its paraphrases, each line another kind in turn.
+
+    To be read: color and shape of the subject, and the relation, of the fact that comes first in
+    the alphabet, so that paraphrases share their answers. A group is a scene: sentences of the same
+    meaning, or, where the meaning is not known, of the same words, and all that is said to be a
+    paraphrase of them. A stratum holds scenes of as many facts in words of one level.
+    """
+    texts: list[str] = []
+    original: list[int] = []  # of every sentence, the place of the one that it says again
+    for place, line in enumerate(lines):
+        paraphrases = line.paraphrases
+        chosen = paraphrases[place % len(paraphrases) :][:1] if paraphrases else ()
+        original += [len(texts)] * (1 + len(chosen))
+        texts += [line.text, *chosen]
+    meanings = [_meaning(text) for text in texts]
+    told = [first_fact(text) for text in texts]
+    facts = [fact or ("", "", "") for fact in told]
+    return Asked(
+        texts=tuple(texts),
+        groups=_connected(meanings, original),
+        strata=np.array([_stratum(meaning) for meaning in meanings]),
+        answers=dict(zip(TARGETS, zip(*facts, strict=True), strict=True)) if any(told) else {},
+        paraphrase=np.array(original) != np.arange(len(texts)),
+    )
+
+
+def argument_pairs(count: int, without: Collection[str] = (), seed: int = 0) -> Asked:
+    """Two blocks and a relation said in four ways: from either side, with either meaning.
+
+    "a red cube is on a blue sphere" and "a blue sphere is under a red cube" mean the same; "a blue
+    sphere is on a red cube" and "a red cube is under a blue sphere" mean the opposite. All four
+    name the same two blocks, so who is the subject of the relation (argument order) cannot be told
+    from which blocks are named, from the verb, or from which is named first (word order): each is
+    right in exactly half. Either order is alphabetical or reversed.
+
+    Args:
+        count: Pairs of blocks, each with its four sentences, a group and a stratum of its own.
+        without: Sentences that must not occur: those an encoder was trained on.
+        seed: Another seed gives other pairs.
+    """
+    generator = random.Random(seed)
+    blocks = [Block(color, shape) for color in COLORS for shape in SHAPES]
+    directed = [name for name, relation in RELATIONS.items() if not relation.symmetric]
+    taken: set[tuple[Block, Block]] = set()
+    texts: list[str] = []
+    answers: dict[str, list[str]] = {order: [] for order in ORDERS}
+    while len(taken) < count:
+        first, second = sorted(generator.sample(blocks, 2))
+        plain = RELATIONS[generator.choice(directed)].plain
+        forward = generator.choice([verb for verb in plain if not VERBS[verb][1]])
+        backward = generator.choice([verb for verb in plain if VERBS[verb][1]])
+        said = [
+            (str(Sentence((Clause(one, verb, other),), "a", ())), one == first, verb == forward)
+            for one, other in ((first, second), (second, first))
+            for verb in (forward, backward)
+        ]
+        if first.color == second.color or (first, second) in taken:
+            continue
+        if any(text in without for text, _, _ in said):
+            continue
+        taken.add((first, second))
+        for text, first_named, straight in said:
+            texts.append(text)
+            subject_first = first_named == straight
+            answers["argument order"].append("alphabetical" if subject_first else "reversed")
+            answers["word order"].append("alphabetical" if first_named else "reversed")
+    groups = np.repeat(np.arange(count), 4)
+    told = {order: tuple(given) for order, given in answers.items()}
+    return Asked(tuple(texts), groups, groups, told, np.zeros(len(texts), dtype=bool))
+
+
+def _meaning(text: str) -> Meaning | str:
+    """What the sentence means; the sentence itself where that cannot be read."""
+    try:
+        return parse(text)
+    except UserError:
+        return text
+
+
+def _stratum(meaning: Meaning | str) -> int:
+    """Number of facts and complexity level of the words: ten times the one plus the other.
+
+    Rare colors come with rare relations and long sentences. Between sentences of one stratum, who
+    knows the color, or only the length, knows nothing of the relation.
+    """
+    if isinstance(meaning, str):
+        return 0
+    levels = [RELATIONS[fact.relation].level for fact in meaning]
+    blocks = [block for fact in meaning for block in (fact.subject, fact.object)]
+    levels += [level for color, shape, _ in blocks for level in (COLORS[color], SHAPES[shape])]
+    return 10 * len(meaning) + max(levels)
+
+
+def _connected(
+    meanings: Sequence[Meaning | str], original: Sequence[int]
+) -> Int[np.ndarray, " sentence"]:
+    """The same number for sentences of one meaning, and for those that say one another again."""
+    place = np.arange(len(meanings))
+    first: dict[Meaning | str, int] = {}
+    alike = [first.setdefault(meaning, here) for here, meaning in enumerate(meanings)]
+    edges = np.concatenate([place, place]), np.concatenate([alike, original])
+    graph = coo_array((np.ones(2 * len(place)), edges), (len(place), len(place)))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=int)

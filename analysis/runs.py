@@ -1,0 +1,262 @@
+"""What MLflow recorded, as runs that can be looked up and as tables."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich.table import Table
+
+from vlatent.command_line import Parser, run
+from vlatent.config import Config, build
+from vlatent.databases import shown
+from vlatent.evaluation import Evaluation
+from vlatent.screen import console
+from vlatent.shapes import UserError
+from vlatent.tracking import (
+    RecordedRun,
+    TrackingConfig,
+    artifact_paths,
+    metric_history,
+    read_artifact,
+    recorded_runs,
+    require_record,
+    runs_beginning,
+    runs_named,
+    view_command,
+)
+
+__all__ = [
+    "artifact",
+    "artifact_paths",
+    "as_csv",
+    "children",
+    "config_of",
+    "evaluations_of",
+    "find_run",
+    "parents",
+    "table",
+]
+
+Kind = Literal["study", "ablation"]
+PARENT = "mlflow.parentRunId"
+SHORTEST = 4  # digits of an id that may stand for it
+OFFERED = 5  # runs that an error names
+OFFERS = ("study", "ablation", "arm", "train")
+
+
+def find_run(tracking: TrackingConfig, reference: str) -> RecordedRun:
+    """The run with this id, this name, or an id that begins like this.
+
+    Args:
+        tracking: Where.
+        reference: A whole id, a run's name, or at least four digits with which one id begins.
+
+    Raises:
+        UserError: There is none, or more than one; names those that may have been meant.
+    """
+    require_record(tracking)
+    found = runs_named(tracking, reference)
+    if not found and re.fullmatch(f"[0-9a-f]{{{SHORTEST},32}}", reference):
+        found = runs_beginning(tracking, reference)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(
+            f"{len(found)} runs are meant by {reference!r}: {_listed(found)}; give the id of one"
+        )
+    # Not among trials and cells: they are many, and named after their study or arm.
+    others = [run for kind in OFFERS for run in recorded_runs(tracking, {"kind": kind})]
+    names = list(dict.fromkeys(each.name for each in others))
+    near = difflib.get_close_matches(reference, names, n=OFFERED, cutoff=0.5)
+    meant = [each for name in near for each in others if each.name == name]
+    offer = f"did you mean {_listed(meant)}? " if meant else ""
+    raise UserError(
+        f"there is no run {reference!r} in the tracker; {offer}`python -m analysis.runs` shows "
+        "studies and ablations, and with the name of one what stands below it."
+    )
+
+
+def children(tracking: TrackingConfig, run: RecordedRun) -> list[RecordedRun]:
+    """The runs directly below a run, the oldest first: a study's trials, an ablation's arms."""
+    return recorded_runs(tracking, {PARENT: run.run_id})
+
+
+def parents(tracking: TrackingConfig, kind: Kind, name: str | None = None) -> list[RecordedRun]:
+    """The own runs of all studies or ablations, or of those of this name, the oldest first.
+
+    Raises:
+        UserError: Nothing is recorded there.
+    """
+    require_record(tracking)
+    return recorded_runs(tracking, {"kind": kind} | ({} if name is None else {kind: name}))
+
+
+def artifact(tracking: TrackingConfig, run_id: str, path: str) -> bytes:
+    """A file that a run has kept: `config.yaml`, `figures/overview.png`.
+
+    Raises:
+        UserError: There is none; names those there are.
+    """
+    return read_artifact(tracking, run_id, path)
+
+
+def table(runs: Sequence[RecordedRun]) -> list[dict[str, object]]:
+    """One row a run with the same columns in all: what it is, then tags, params and metrics.
+
+    A column is called `tags.kind`, `params.training.seed` or `metrics.score`; a run that lacks it
+    has None there. Times are UTC, `seconds` is how long the run took.
+    """
+    rows = [_row(each) for each in runs]
+    kinds = ("tags.", "params.", "metrics.")
+    columns = [name for name in rows[0] if not name.startswith(kinds)] if rows else []
+    every = sorted({name for row in rows for name in row})
+    columns += [name for kind in kinds for name in every if name.startswith(kind)]
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def as_csv(rows: Sequence[dict[str, object]]) -> str:
+    """The rows of a table with a head line."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def config_of(run: RecordedRun) -> Config:
+    """The config that a run wrote into its params.
+
+    Raises:
+        UserError: It is of a version whose keys this one does not know.
+    """
+    parser = Parser()
+    parser.add_class_arguments(Config, nested_key=None)
+    written = [
+        f"--{name}={'null' if text == 'None' else text}"
+        for name, text in run.params.items()
+        if name.partition(".")[0] in Config.__dataclass_fields__
+    ]
+    try:
+        return build(parser.checked(written))
+    except UserError as error:
+        raise UserError(
+            f"run {run.name} ({run.run_id[:8]}) was recorded by another version of vlatent: {error}"
+        ) from None
+
+
+def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> list[Evaluation]:
+    """What a run recorded of its evaluations: the last whole, those before as criteria need them.
+
+    Raises:
+        UserError: It was never evaluated.
+    """
+    counts = dict(metric_history(tracking, run.run_id, "channels_in_band"))
+    if not counts:
+        why = "it runs" if run.status == "RUNNING" else f"it ended {run.status}"
+        raise UserError(
+            f"run {run.name} ({run.run_id[:8]}) has no evaluation to look at: {why} before its "
+            "first"
+        )
+    channels: dict[str, dict[int, float]] = {}
+    for name, value in run.metrics.items():
+        label, separator, channel = name.rpartition("/channel_")
+        if separator:
+            known = "spectrum" if label == "alpha" else label
+            channels.setdefault(known, {})[int(channel)] = value
+    ordered = {name: [each[i] for i in sorted(each)] for name, each in channels.items()}
+    variation = [
+        dict(metric_history(tracking, run.run_id, f"total_variation/channel_{index}"))
+        for index in range(len(ordered["total_variation"]))
+    ]
+    history = [
+        Evaluation(
+            step,
+            {"channels_in_band": count},
+            {"total_variation": [each[step] for each in variation]},
+        )
+        for step, count in counts.items()
+    ]
+    return [*history[:-1], Evaluation(history[-1].step, dict(run.metrics), ordered)]
+
+
+def _row(run: RecordedRun) -> dict[str, object]:
+    row: dict[str, object] = {"run_id": run.run_id, "name": run.name, "status": run.status}
+    row["started"] = run.started.isoformat()
+    row["seconds"] = (run.ended - run.started).total_seconds() if run.ended else None
+    for kind, values in (("tags", run.tags), ("params", run.params), ("metrics", run.metrics)):
+        row |= {f"{kind}.{name}": value for name, value in values.items()}
+    return row
+
+
+def _listed(runs: Sequence[RecordedRun]) -> str:
+    said = [f"{each.name} ({each.run_id[:8]}, {_what(each)})" for each in runs[:OFFERED]]
+    more = f" and {len(runs) - OFFERED} more" if len(runs) > OFFERED else ""
+    return ", ".join(said) + more
+
+
+def _what(run: RecordedRun) -> str:
+    """What kind of run it is, and when it began."""
+    place = run.tags.get("ablation") or run.tags.get("study")
+    kind = run.tags.get("kind", "run")
+    of = f" of {place}" if place and place != run.name else ""
+    return f"{kind}{of}, {run.started:%Y-%m-%d %H:%M}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="python -m analysis.runs",
+        description="Write what MLflow recorded below a study, an ablation or an arm as a table: "
+        "one line a run, with its tags, params and last metrics. Without a run: what there is. "
+        "Example: python -m analysis.runs loss_weights --out trials.csv",
+    )
+    parser.add_argument("run", nargs="?", help="Id, beginning of an id, or name of the parent.")
+    parser.add_argument("--out", type=Path, help="The CSV file; default: RUN.csv.")
+    parser.add_class_arguments(TrackingConfig, nested_key="tracking")
+    given = parser.checked(arguments)
+    tracking: TrackingConfig = given["tracking"]
+    if given["run"] is None:
+        _show_parents(tracking)
+        return 0
+    parent = find_run(tracking, given["run"])
+    below = children(tracking, parent)
+    if not below:
+        raise UserError(f"no run stands below {parent.name} ({parent.run_id}); name its parent")
+    out: Path = given["out"] or Path(f"{parent.name.replace('/', '-')}.csv")
+    rows = table(below)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(as_csv(rows), encoding="utf-8")
+    console.print(f"{len(rows)} runs below {parent.name}, {len(rows[0])} columns: {out}")
+    two = " ".join(each.run_id[:8] for each in below[:2])
+    console.print(f"Side by side: python -m analysis.compare {two}{_at(tracking)}", soft_wrap=True)
+    return 0
+
+
+def _show_parents(tracking: TrackingConfig) -> None:
+    found = [*parents(tracking, "study"), *parents(tracking, "ablation")]
+    made = Table(title="Studies and ablations", title_justify="left", title_style="bold")
+    for heading in ("name", "kind", "runs below", "status", "began (UTC)", "id"):
+        made.add_column(heading, justify="right" if heading == "runs below" else "left")
+    for parent in found:
+        below = str(len(children(tracking, parent)))
+        began = f"{parent.started:%Y-%m-%d %H:%M}"
+        kind = parent.tags["kind"]
+        made.add_row(parent.name, kind, below, parent.status, began, parent.run_id[:8])
+    console.print(made)
+    if found:
+        console.print(f"As a table: python -m analysis.runs {found[0].name}{_at(tracking)}")
+    console.print(f"In a browser: {view_command(tracking)}")
+
+
+def _at(tracking: TrackingConfig) -> str:
+    """The flag that names the same store again."""
+    return "" if tracking.uri is None else f" --tracking.uri {shown(tracking.uri)}"
+
+
+if __name__ == "__main__":
+    run(main)
