@@ -1,7 +1,5 @@
 """The pictures of a comparison: spectra and curves overlaid, the same sentences side by side."""
 
-# ruff: noqa: RUF001
-
 from __future__ import annotations
 
 import io

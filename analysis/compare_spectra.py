@@ -1,7 +1,5 @@
 """The spectra of a comparison, and what all of its pages share: colors, lines and titles."""
 
-# ruff: noqa: RUF001
-
 from __future__ import annotations
 
 import math

@@ -37,7 +37,10 @@ def main(arguments: Sequence[str]) -> int:
         "PyWavelets.",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("natural_images"), help="Folder for tables and pictures."
+        "--out",
+        type=Path,
+        default=Path("runs/natural_images"),
+        help="Folder for tables and pictures.",
     )
     parser.add_argument(
         "--patches", type=PositiveInt, default=600, help="Pictures of 32x32 of every kind."
@@ -59,9 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         console.print(line)
     console.print(f"Written to {given['out']}: look at natural_images.png, then at estimators.png")
     if given["images"] is None:
-        console.print(
-            f"{len(photographs)} photographs are few: measure yours with --images FOLDER"
-        )
+        console.print(f"{len(photographs)} photographs are few: measure yours with --images FOLDER")
     return 0
 
 

@@ -133,8 +133,8 @@ def csv(cells: Sequence[Cell]) -> str:
     """Every statistic of every kind of picture, one a line; then those of every photograph."""
     file = io.StringIO()
     writer = comma_separated.writer(file, lineterminator="\n")
-    quantiles = [f"quantile_{quantile:g}" for quantile in QUANTILES]
-    writer.writerow([*COLUMNS, "mean", "standard_deviation", *quantiles, *POOLED])
+    names = [f"quantile_{quantile:g}" for quantile in QUANTILES]
+    writer.writerow([*COLUMNS, "mean", "standard_deviation", *names, *POOLED])
     for cell in cells:
         scale, tone = (cell.origin.scale, cell.origin.tone) if cell.origin else ("", "")
         for statistic, values in cell.values.items():
@@ -144,10 +144,10 @@ def csv(cells: Sequence[Cell]) -> str:
                 if channels is None
                 else [channels.mean(), channels.min(), channels.max()]
             )
-            writer.writerow(
-                [cell.kind, cell.name, scale, tone, statistic, len(values), values.mean()]
-                + [values.std(), *np.quantile(values, QUANTILES), *pooled]
-            )
+            moments = (len(values), values.mean(), values.std())
+            quantiles = np.quantile(values, QUANTILES)
+            where = (cell.kind, cell.name, scale, tone)
+            writer.writerow([*where, statistic, *moments, *quantiles, *pooled])
     return file.getvalue()
 
 
@@ -247,13 +247,14 @@ def _tones(cells: Sequence[Cell]) -> Sheet:
     rows = []
     for tone in TONES:
         shown = photographs_of(cells, tone)
+        means = {
+            name: np.mean([cell.pooled[name].mean() for cell in shown])
+            for name in ("spectrum", "residual", "total_variation_normalized", "wavelet")
+        }
         rows.append(
             [
                 tone,
-                *(
-                    f"{np.mean([cell.pooled[name].mean() for cell in shown]):.{STATISTICS[name][1]}f}"
-                    for name in ("spectrum", "residual", "total_variation_normalized", "wavelet")
-                ),
+                *(f"{mean:.{STATISTICS[name][1]}f}" for name, mean in means.items()),
                 f"{np.mean([np.median(cell.values['kurtosis']) for cell in shown]):.1f}",
                 f"{sum(cell.verdict.passed for cell in shown)} of {len(shown)}",
             ]

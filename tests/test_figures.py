@@ -387,7 +387,7 @@ def test_pictures_say_what_they_show(usual: Run, usually: dict[str, Drawn]) -> N
     assert all(TITLE in words for words in said.values())
     spectra = numbers.spectra(usual.latent)
     for alpha, left in zip(spectra.alpha, spectra.residual, strict=True):
-        assert f"α {alpha:.2f} residual {left:.2f}" in said["spectrum"]  # noqa: RUF001
+        assert f"α {alpha:.2f} residual {left:.2f}" in said["spectrum"]
         assert f"{alpha:.2f}" in said["montage"]
     assert said["spectrum"].count("✗ not in band") == spectra.in_band.count(False)
     assert all(text in said["montage"] for text in usual.texts)
