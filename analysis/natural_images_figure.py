@@ -52,17 +52,22 @@ class Shown:
 
 STATISTICS = {
     "spectrum": Shown("slope α, estimator of record", {"target": Spectrum().alpha}, BAND),
-    "residual": Shown("residual of the power law", {"limit": RESIDUAL_LIMIT}),
+    "residual": Shown(
+        "residual of the power law",
+        {"limit": RESIDUAL_LIMIT},
+        ticks=(0.05, 0.1, 0.2, RESIDUAL_LIMIT, 1, 2),
+        log=True,
+    ),
     "total_variation_normalized": Shown(
         "total variation at unit variance",
-        {"criterion: one edge": ONE_EDGE},
+        {"one edge": ONE_EDGE},
         ticks=(64, 125, 250, 500, 1000, 2000),
         log=True,
     ),
     "wavelet": Shown(
         "wavelet coefficients, mean|c| / rms c",
         {
-            f"target: shape {Wavelet().shape:g}": generalized_gaussian_ratio(Wavelet().shape),
+            f"shape {Wavelet().shape:g}": generalized_gaussian_ratio(Wavelet().shape),
             "Gaussian": generalized_gaussian_ratio(2),
         },
     ),
@@ -121,9 +126,9 @@ def estimators_page(cells: Sequence[Cell]) -> Page:
         "field of its own and not periodic. Points: mean; bars: one standard deviation of a "
         "single crop, beside each other to be seen.",
         entries,
-        height + len(rows) * row + 190,
+        height + len(rows) * row + 200,
     )
-    axes = page.axes(64, top, WIDTH - 64 - 16, height)
+    axes = page.axes(76, top, WIDTH - 76 - 16, height)
     axes.axhline(0, color=INK, lw=1)
     for place, statistic in enumerate(ESTIMATORS):
         bias = [cell.values[statistic].mean() - cell.alpha for cell in shown]
@@ -137,8 +142,8 @@ def estimators_page(cells: Sequence[Cell]) -> Page:
     down = top + height + 62
     page.text(12, down, "The residual gate", weight="bold")
     words = "one crop: 1 to 99 % (line), 10 to 90 % (bar), median (point); diamond: mean spectrum"
-    page.text(WIDTH - 16, down + 2, words, size=SMALL, color=GRAY, ha="right")
-    _gate(page, down + 24, rows, row)
+    page.text(12, down + 20, words, size=SMALL, color=GRAY)
+    _gate(page, down + 58, rows, row)
     return page
 
 
@@ -147,12 +152,13 @@ def photographs_page(cells: Sequence[Cell]) -> Page:
     shown = [*photographs_of(cells), field_of(cells, FIELD)]
     names = sorted({name for cell in shown if cell.origin for name in cell.origin.alpha})
     width, height, step = 292, 190, 246
-    count = shown[0].count
+    fewest, *_, most = sorted(cell.count for cell in shown)
     page, top = sheet(
         QUESTION,
         "Photographs",
-        f"{count} crops of 32x32 of {len(names)} photographs at 1/1 to 1/{_scale(shown[-2])} of "
-        f"their size, tone as displayed; at the right a Gaussian field of α = {FIELD:g}.",
+        f"{fewest} to {most} crops of 32x32 at every scale, of {len(names)} photographs at 1/1 to "
+        f"1/{_scale(shown[-2])} of their size, tone as displayed; at the right a Gaussian field of "
+        f"α = {FIELD:g}.",
         [
             ("1 to 99 % of crops", [{**ALL, "color": COLORS[0]}]),
             ("10 to 90 %", [{**MOST, "color": COLORS[0]}]),
@@ -180,7 +186,7 @@ def photographs_page(cells: Sequence[Cell]) -> Page:
 
 def _gate(page: Page, top: float, rows: Sequence[Cell], row: int) -> None:
     """The residual of every kind of picture, and the limit."""
-    left = 216
+    left = 248
     axes = page.axes(left, top, WIDTH - left - 70, len(rows) * row)
     axes.set_xscale("log")
     axes.set_xlim(0.02, 6)
@@ -215,11 +221,12 @@ def _statistic(axes: Axes, statistic: str, how: Shown, shown: Sequence[Cell]) ->
     if how.band:
         axes.axhspan(*how.band, color=BAND_COLOR, lw=0, zorder=0)
     ends = [np.quantile(cell.values[statistic], (0.01, 0.99)) for cell in shown]
-    reached = [*np.ravel(ends), *how.marks.values(), *(how.band or ())]
+    latents = [cell.pooled[statistic].mean() for cell in shown if statistic in _of_latents(cell)]
+    reached = [*np.ravel(ends), *latents, *how.marks.values(), *(how.band or ())]
     low, high = min(reached), max(reached)
     room = (high / low) ** 0.06 if how.log else 0.06 * (high - low)
     axes.set_ylim(*((low / room, high * room) if how.log else (low - room, high + room)))
-    axes.set_xlim(-0.6, len(shown) - 0.4)
+    axes.set_xlim(-0.6, len(shown) - 0.4 + bool(how.marks))  # room for what the marks are
     if how.ticks:
         axes.yaxis.set_major_locator(FixedLocator(how.ticks))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value + 0.0:g}"))
@@ -231,14 +238,18 @@ def _statistic(axes: Axes, statistic: str, how: Shown, shown: Sequence[Cell]) ->
         )
     for place, cell in enumerate(shown):
         values = cell.values[statistic]
-        pooled = cell.pooled.get(statistic)
-        single = statistic in ("variance", "decorrelation")  # of a latent they mean something else
+        pooled = cell.pooled[statistic] if statistic in _of_latents(cell) else None
         color = COLORS[0] if cell.origin else GRAY
-        _distribution(axes, place, values, None if single else pooled, color, upright=True)
+        _distribution(axes, place, values, pooled, color, upright=True)
         if cell.origin and statistic != "decorrelation":
             sources = cell.origin.sources
             each = [np.median(values[sources == name]) for name in np.unique(sources)]
             axes.plot([place + 0.27] * len(each), each, ls="", zorder=4, **ONE)
+
+
+def _of_latents(cell: Cell) -> set[str]:
+    """Statistics of a latent of all crops that mean the same as those of single crops."""
+    return set(cell.pooled) - {"variance", "decorrelation"}
 
 
 def _distribution(

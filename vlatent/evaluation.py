@@ -31,6 +31,7 @@ from vlatent.spectra import (
     whittle_slope,
 )
 
+# Band and limits: what `python -m analysis.natural_images` finds in photographs and in artefacts.
 BAND = (1.5, 2.5)
 CHANNELS_NEEDED = 4
 CONSECUTIVE = 3  # evaluations in a row that must be in band, and over which TV must not move

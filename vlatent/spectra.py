@@ -3,6 +3,8 @@
 The power spectrum is that of the DCT-II (the cosine transform of the evenly extended picture):
 unlike the raw periodogram it does not leak at the open edges, so steep slopes do not saturate.
 A slope is the alpha of P(f) = c * f^-alpha.
+
+`python -m analysis.natural_images` measures the bias of every estimator and the residual's limit.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ class Decorrelation(Prior):
 
     Calibration: 1 for equal or opposite channels, 0 for orthogonal ones. Two independent
     alpha = 2 fields correlate with standard deviation 0.147 in a single 32x32 sample (46
-    effective pixels), which is why the batch is pooled.
+    effective pixels), which is why the batch is pooled; over 100 sentences independent crops of
+    photographs have a mean |correlation| of at most 0.04 (`python -m analysis.natural_images`).
 
     Attributes:
         weight: Factor of the penalty in the training loss.

@@ -15,10 +15,10 @@ from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 class TotalVariation(Prior):
     """Mean absolute difference between neighbours, of the unit-variance latent.
 
-    Calibration of the statistic (32x32, unit variance): white noise 2247, alpha = 1 1899,
-    alpha = 2 1231, alpha = 3 567, one half-plane edge 64, constant 0. Rudin, Osher and Fatemi
-    (1992). Without a target the penalty pulls towards ever flatter pictures; the spectrum
-    prior is its counterweight.
+    Calibration of the statistic (32x32, unit variance): white noise 2241, alpha = 1 1885,
+    alpha = 2 1225, alpha = 3 523, photographs 250 to 950, one half-plane edge 64, constant 0
+    (`python -m analysis.natural_images`). Rudin, Osher and Fatemi (1992). Without a target the
+    penalty pulls towards ever flatter pictures; the spectrum prior is its counterweight.
 
     Attributes:
         weight: Factor of the penalty in the training loss.
