@@ -16,7 +16,7 @@ study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on
 	$(BIN)/python -m studies.loss_weights --config $(CONFIG) --study.workers $(WORKERS)
 
 test: $(INSTALLED) ## Set up, then run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromium
 	@test -x /usr/bin/chromium || \

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fields import power_law
+from inside import inside
 from PIL import Image
 from scipy.optimize import minimize_scalar
 from scipy.signal import windows
@@ -16,8 +18,6 @@ from analysis import fields, natural_images, periodogram
 from analysis.natural_images_table import Cell, natural, synthetic
 from analysis.natural_images_text import all_targets
 from analysis.photographs import bundled, crops, displayed, from_folder, linear, reduced
-from tests.fields import power_law
-from tests.inside import inside
 from vlatent.evaluation import CHECKERBOARD_LIMITS
 from vlatent.priors import Kurtosis, Spectrum, Variance, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio

@@ -188,7 +188,8 @@ def test_interrupted_three_times_a_study_continues_to_the_same_trials(
     studied: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, _ = studied
-    for ended, delay, signals in ((1, 0.2, 1), (2, 0.7, 2), (4, 0.4, 1)):
+    # Returned trials are told of again, so that at least two of six are left in the end.
+    for ended, delay, signals in ((1, 0.2, 1), (2, 0.3, 2), (3, 0.2, 1)):
         process = subprocess.Popen(
             command(tmp_path, "--tracking.figures", "false"),
             cwd=tmp_path,
