@@ -19,7 +19,7 @@ from vlatent.effects import interval
 from vlatent.figures.ablation import Comparison, Painting, ablation_figures
 from vlatent.scenes import FIXED_SENTENCES
 from vlatent.screen import console
-from vlatent.tracking import View, reopen_run, view_instructions
+from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
 
@@ -42,6 +42,8 @@ def close(
         (folder / name).write_bytes(content)
     _show(ablation, config, table, seconds)
     console.print(f"What the numbers support, in sentences, with tables and pictures: {folder}")
+    flag = uri_flag(config.tracking)
+    console.print(f"On one page: python -m analysis.report --ablation {job.name}{flag}")
     page = view_instructions(config.tracking, view(job.name, config))
     console.print(f"Compare the arms: {page}", soft_wrap=True)
     _record(ablation, job, config, table, files)

@@ -16,7 +16,7 @@ from vlatent.command_line import Parser, run
 from vlatent.config import override, to_yaml
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import TrackingConfig, view_command
+from vlatent.tracking import WRITING, TrackingConfig, view_command
 
 SENTENCES = 64
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         "Example: python -m analysis.compare loss_weights:0 loss_weights",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="What is compared: two or more.")
-    parser.add_class_arguments(TrackingConfig, nested_key="tracking")
+    parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
     parser.add_argument(
         "--storage",
         type=str,

@@ -16,7 +16,13 @@ from vlatent.command_line import Parser, run
 from vlatent.databases import shown
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import TrackingConfig, reopen_run, require_record, view_command
+from vlatent.tracking import (
+    WRITING,
+    TrackingConfig,
+    reopen_run,
+    require_record,
+    view_command,
+)
 
 STORAGE = "sqlite:///studies.db"
 
@@ -33,8 +39,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--study", type=str | None, help="Name of the study.")
     parser.add_argument("--ablation", type=str | None, help="Or name of the ablation.")
     parser.add_argument("--storage", type=str, default=STORAGE, help="Optuna's database.")
-    parser.add_argument("--out", type=Path | None, help="The HTML file; default: report_NAME.html.")
-    parser.add_class_arguments(TrackingConfig, nested_key="tracking")
+    parser.add_argument(
+        "--out",
+        type=Path | None,
+        help="The HTML file; default: runs/reports/KIND_NAME/report.html.",
+    )
+    parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
     given = parser.checked(arguments)
     if (given["study"] is None) == (given["ablation"] is None):
         raise UserError("give either --study NAME or --ablation NAME; see --help.")
@@ -50,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             if study is None
             else study_document(study, parent, tracking, progress)
         )
-    out: Path = given["out"] or Path(f"report_{name}.html")
+    out: Path = given["out"] or Path("runs", "reports", f"{kind}_{name}", "report.html")
     written = write(document, out)
     for answer in document.answers[1:3]:
         console.print(f"[bold]{answer.heading}.[/bold] {' '.join(answer.text.split())}")

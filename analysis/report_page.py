@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 TEMPLATE = "report.html.jinja"
-PICTURES = "report_pictures"  # folder beside the Markdown file
+PICTURES = "pictures"  # folder beside the Markdown file
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from rich.table import Table
 
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, build
-from vlatent.databases import shown
 from vlatent.evaluation import Evaluation
 from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import (
+    WRITING,
     RecordedRun,
     TrackingConfig,
     artifact_paths,
@@ -28,6 +28,7 @@ from vlatent.tracking import (
     require_record,
     runs_beginning,
     runs_named,
+    uri_flag,
     view_command,
 )
 
@@ -217,7 +218,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("run", nargs="?", help="Id, beginning of an id, or name of the parent.")
     parser.add_argument("--out", type=Path, help="The CSV file; default: RUN.csv.")
-    parser.add_class_arguments(TrackingConfig, nested_key="tracking")
+    parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
     given = parser.checked(arguments)
     tracking: TrackingConfig = given["tracking"]
     if given["run"] is None:
@@ -233,7 +234,9 @@ def main(arguments: Sequence[str]) -> int:
     out.write_text(as_csv(rows), encoding="utf-8")
     console.print(f"{len(rows)} runs below {parent.name}, {len(rows[0])} columns: {out}")
     two = " ".join(each.run_id[:8] for each in below[:2])
-    console.print(f"Side by side: python -m analysis.compare {two}{_at(tracking)}", soft_wrap=True)
+    console.print(
+        f"Side by side: python -m analysis.compare {two}{uri_flag(tracking)}", soft_wrap=True
+    )
     return 0
 
 
@@ -249,13 +252,8 @@ def _show_parents(tracking: TrackingConfig) -> None:
         made.add_row(parent.name, kind, below, parent.status, began, parent.run_id[:8])
     console.print(made)
     if found:
-        console.print(f"As a table: python -m analysis.runs {found[0].name}{_at(tracking)}")
+        console.print(f"As a table: python -m analysis.runs {found[0].name}{uri_flag(tracking)}")
     console.print(f"In a browser: {view_command(tracking)}")
-
-
-def _at(tracking: TrackingConfig) -> str:
-    """The flag that names the same store again."""
-    return "" if tracking.uri is None else f" --tracking.uri {shown(tracking.uri)}"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from vlatent.command_line import Parser, run
 from vlatent.databases import shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
-from vlatent.tracking import TrackingConfig
+from vlatent.tracking import WRITING, TrackingConfig
 
 HELP = """usage: python -m studies COMMAND [--help]
 
@@ -151,7 +151,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         help="Seconds without a sign of life after which a running trial is abandoned.",
     )
     parser.add_argument("--fix", action="store_true", help="Put right what was found.")
-    parser.add_class_arguments(TrackingConfig, nested_key="tracking")
+    parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
     given = parser.checked(arguments)
     found = 0
     for finding in examine(

@@ -25,7 +25,7 @@ from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures
 from vlatent.screen import console, dependence_lines, verdict_table
-from vlatent.tracking import MlflowTracker, view_instructions
+from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
 STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.COMPLETE: "complete",
@@ -119,6 +119,8 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     console.print(f"Best config: {place}")
     console.print(f"Train it on another seed: vlatent train --config {place} --training.seed 99")
     console.print(f"How the study stands: python -m studies status {job.name}{_where(settings)}")
+    flags = _where(settings) + uri_flag(job.config.tracking)
+    console.print(f"On one page: python -m analysis.report --study {job.name}{flags}")
     page = view_instructions(job.config.tracking, job.view)
     console.print(f"Compare all trials: {page}", soft_wrap=True)
 

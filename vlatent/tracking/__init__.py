@@ -20,11 +20,12 @@ from vlatent.tracking.runs import (
     runs_beginning,
     runs_named,
 )
-from vlatent.tracking.store import find_run, view_command
-from vlatent.tracking.tracker import MemoryTracker, Status, Tracker, TrackingConfig
+from vlatent.tracking.store import find_run, uri_flag, view_command
+from vlatent.tracking.tracker import WRITING, MemoryTracker, Status, Tracker, TrackingConfig
 from vlatent.tracking.views import View, keep_view, view_instructions
 
 __all__ = [
+    "WRITING",
     "MemoryTracker",
     "MlflowTracker",
     "RecordedRun",
@@ -47,6 +48,7 @@ __all__ = [
     "require_record",
     "runs_beginning",
     "runs_named",
+    "uri_flag",
     "view_command",
     "view_instructions",
 ]

@@ -50,6 +50,11 @@ def find_run(tracking: TrackingConfig, tags: Mapping[str, str]) -> str | None:
         return run_id
 
 
+def uri_flag(tracking: TrackingConfig) -> str:
+    """What has to be added to a command that is to read the same store."""
+    return "" if tracking.uri is None else f" --tracking.uri {shown(tracking.uri)}"
+
+
 def view_command(tracking: TrackingConfig) -> str:
     """What shows the runs: a command line, or the address of the server."""
     address = address_of(tracking)

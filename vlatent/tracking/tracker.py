@@ -38,6 +38,9 @@ class TrackingConfig:
             raise UserError("tracking.experiment is empty; give a name, 'vlatent' for instance")
 
 
+WRITING = {"every", "figures"}  # settings that only those have who record
+
+
 @runtime_checkable
 class Tracker(Protocol):
     """Keeps what a run measures. No method fails because of the store behind it."""
