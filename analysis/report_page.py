@@ -94,6 +94,12 @@ def code(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text.strip()}\n{fence}"
 
 
+def inline_code(text: str) -> str:
+    """Code within a sentence."""
+    fence = "`" * max([1, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}{text}{fence}"
+
+
 def _rendered(text: str) -> str:
     """HTML of Markdown: raw HTML is text, headings have anchors, tables and pictures boxes."""
     html: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)

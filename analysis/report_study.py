@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from analysis import importance_text
 from analysis.importance import importance, pictures
-from analysis.report_page import Answer, Document, code, escaped, markdown_table
+from analysis.report_page import Answer, Document, code, escaped, inline_code, markdown_table
 from analysis.runs import artifact, artifact_paths
 from analysis.trials import Confirmed, Study, Trial
 from vlatent.effects import interval
@@ -105,10 +105,10 @@ def _answers(study: Study, run: RecordedRun, chosen: Trial | None) -> list[Answe
     if chosen is None:
         todo = "Wait for the study to end, or run the same command again: it goes on."
     elif chosen.feasible:
+        suite = f"python -m ablations.suite --ablation.from_study {study.name}"
         todo = (
             "Train with these weights: `vlatent train --config best.yaml --training.seed 99`. Then "
-            f"ask what each prior buys: `python -m ablations.suite --ablation.from_study "
-            f"{escaped(study.name)}`."
+            f"ask what each prior buys: {inline_code(suite)}."
         )
     else:
         todo = (
@@ -255,7 +255,7 @@ def _again(study: Study, run: RecordedRun, chosen: Trial | None) -> str:
             "which they end is chance. `replay` trains one trial again and compares every number.",
             "*Which number comes from where*: verdict and picture from the run of the winning "
             "trial; confirmation from the study's confirmation runs; importance from "
-            f"`python -m analysis.importance {escaped(study.name)}`.",
+            f"{inline_code(f'python -m analysis.importance {study.name}')}.",
         )
     )
 
