@@ -66,12 +66,12 @@ def as_html(document: Document) -> str:
 
 
 def as_markdown(document: Document) -> str:
-    """The same for a place that shows Markdown; pictures lie in report_pictures/."""
+    """The same for a place that shows Markdown; pictures lie in pictures/."""
     body = document.body
     for name in document.pictures:
         body = body.replace(f"]({name})", f"]({PICTURES}/{name})")
     first = "\n\n".join(f"**{each.heading}** {each.text}" for each in document.answers)
-    return f"# {document.title}\n\n{first}\n\n{body}\n"
+    return f"# {escaped(document.title)}\n\n{first}\n\n{body}\n"
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

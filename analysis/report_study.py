@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from statistics import fmean
 
 from rich.progress import Progress
 
@@ -127,36 +127,46 @@ def _sure(study: Study, states: Sequence[str]) -> str:
     looked = f"The search looked at {len(states)} trials, so its best is partly luck."
     if not study.confirmed:
         return f"{looked} Nothing was confirmed on new seeds: treat the result as a hint."
-    ranked = sorted(study.confirmed, key=lambda each: -_mean(each))
+    n = max(len(each.seeds) for each in study.confirmed)
+    if len(study.objectives) > 1:
+        return (
+            f"{looked} {len(study.confirmed)} trials were trained again on {n} seeds that the "
+            "search never saw: the table of confirmations has an interval for each objective."
+        )
+    ranked = _ranked(study)
     best = ranked[0]
-    n = len(best.seeds)
     text = (
-        f"{looked} Trial {best.number} was trained again on {n} seeds that the search never saw: "
-        f"{_bracket(best)}, and passes on {best.passed} of them."
+        f"{looked} Trial {best.number} was trained again on {len(best.seeds)} seeds that the "
+        f"search never saw: {_bracket(best, 0)}, and passes on {best.passed} of them."
     )
-    if n > 1 and len(ranked) > 1:
-        level = [each for each in ranked[1:] if _bounds(each)[2] >= _bounds(best)[1]]
+    if len(best.seeds) > 1 and len(ranked) > 1:
+        (_, low, high), others = _bounds(best, 0), [_bounds(each, 0) for each in ranked[1:]]
+        level = sum(each[2] >= low and each[1] <= high for each in others)
         text += (
-            f" The intervals of {len(level) + 1} of the {len(ranked)} confirmed trials overlap: "
+            f" The intervals of {level + 1} of the {len(ranked)} confirmed trials overlap: "
             "which of these is best is not decided."
             if level
-            else " Its interval lies above those of the other confirmed trials."
+            else " Its interval overlaps with that of no other confirmed trial."
         )
     return text
 
 
-def _mean(each: Confirmed) -> float:
-    return fmean(row[0] for row in each.values if row)
+def _ranked(study: Study) -> list[Confirmed]:
+    """Confirmed trials, the best mean of the first objective first."""
+    sign = -1 if study.objectives[0].direction == "maximize" else 1
+    return sorted(study.confirmed, key=lambda each: sign * _bounds(each, 0)[0])
 
 
-def _bounds(each: Confirmed) -> tuple[float, float, float]:
-    return interval([row[0] for row in each.values if row])
+def _bounds(each: Confirmed, objective: int) -> tuple[float, float, float]:
+    """Mean over seeds and 95 % interval; of one seed there is none."""
+    values = [row[objective] for row in each.values]
+    return interval(values) if len(values) > 1 else (values[0], -math.inf, math.inf)
 
 
-def _bracket(each: Confirmed) -> str:
+def _bracket(each: Confirmed, objective: int) -> str:
+    mean, low, high = _bounds(each, objective)
     if len(each.seeds) < 2:
-        return f"{_mean(each):.3f} (one seed, no interval)"
-    mean, low, high = _bounds(each)
+        return f"{mean:.3f} (one seed, no interval)"
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
@@ -186,20 +196,23 @@ def _look(chosen: Trial, tracking: TrackingConfig, shown: dict[str, bytes]) -> l
 
 
 def _confirmation(study: Study) -> str:
-    label = study.objectives[0].label
-    seeds = study.confirmed[0].seeds
-    found = {trial.number: trial.values[0] for trial in study.trials if trial.values}
-    rows = [
-        (
-            each.number,
-            f"{found[each.number]:.3f}",
-            *(f"{row[0]:.3f}" if row else "failed" for row in each.values),
-            _bracket(each),
-            f"{each.passed} of {len(each.seeds)}",
-        )
-        for each in sorted(study.confirmed, key=lambda each: -_mean(each))
-    ]
-    heads = ("trial", f"{label} found", *(f"seed {seed}" for seed in seeds))
+    seeds = sorted({seed for each in study.confirmed for seed in each.seeds})
+    found = {trial.number: trial.values for trial in study.trials}
+    rows = []
+    for each in _ranked(study):
+        values = dict(zip(each.seeds, each.values, strict=True))
+        rows += [
+            (
+                each.number,
+                objective.label,
+                f"{found[each.number][place]:.3f}",
+                *(f"{values[seed][place]:.3f}" if seed in values else "failed" for seed in seeds),
+                _bracket(each, place),
+                f"{each.passed} of {len(each.seeds)}",
+            )
+            for place, objective in enumerate(study.objectives)
+        ]
+    heads = ("trial", "objective", "found", *(f"seed {seed}" for seed in seeds))
     return markdown_table((*heads, "mean [95 % interval]", "passes"), rows)
 
 
