@@ -12,6 +12,7 @@ from analysis.compare_figure import figures
 from analysis.compare_numbers import Comparison, compare
 from analysis.compare_subject import labelled, subject_of
 from analysis.runs import artifact
+from analysis.trials import STORAGE
 from vlatent.command_line import Parser, run
 from vlatent.config import override, to_yaml
 from vlatent.screen import console, progress_display
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--storage",
         type=str,
-        default="sqlite:///studies.db",
+        default=STORAGE,
         help="Optuna's database, for trials that the tracker does not have.",
     )
     parser.add_argument(

@@ -42,8 +42,9 @@ from analysis.surrogate import (
     resamples,
     skill,
 )
-from analysis.trials import Study, Trial, read_study
+from analysis.trials import STORAGE, Study, Trial, read_study
 from vlatent.command_line import Parser, run
+from vlatent.databases import shown
 from vlatent.figures.search import Axis
 from vlatent.screen import console, progress_display
 
@@ -254,9 +255,7 @@ def main(arguments: Sequence[str]) -> int:
         "Example: python -m analysis.importance loss_weights",
     )
     parser.add_argument("study", type=str, help="Name of the study.")
-    parser.add_argument(
-        "--storage", type=str, default="sqlite:///studies.db", help="Optuna's database."
-    )
+    parser.add_argument("--storage", type=str, default=STORAGE, help="Optuna's database.")
     parser.add_argument(
         "--out", type=Path | None, help="Where files go; runs/STUDY/importance when left away."
     )
@@ -279,7 +278,8 @@ def main(arguments: Sequence[str]) -> int:
         console.print(paragraph)
     files = ", ".join(["importance.csv", "importance.md", *(f"{name}.png" for name in drawn)])
     console.print(f"Written to {folder}: {files}")
-    console.print(f"The trials themselves: python -m studies status {study.name}")
+    kept = "" if given["storage"] == STORAGE else f" --storage {shown(given['storage'])}"
+    console.print(f"The trials themselves: python -m studies status {study.name}{kept}")
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from analysis.report_ablation import ablation_document
 from analysis.report_page import PICTURES, Document, as_html, as_markdown
 from analysis.report_study import parent_of, study_document
-from analysis.trials import read_study
+from analysis.trials import STORAGE, read_study
 from vlatent.command_line import Parser, run
 from vlatent.databases import shown
 from vlatent.screen import console, progress_display
@@ -23,8 +23,6 @@ from vlatent.tracking import (
     require_record,
     view_command,
 )
-
-STORAGE = "sqlite:///studies.db"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,6 +29,7 @@ STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
+STORAGE = "sqlite:///studies.db"  # where studies keep their trials unless told otherwise
 CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
 
 

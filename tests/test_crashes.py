@@ -9,9 +9,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from inside import inside
 from servers import MlflowServer, Postgres
 from soak import Place, audit, running, soak, start
 
+from analysis import compare, importance, report, runs
 from studies.storage import lock_of, open_storage
 
 FAST = ("--tracking.figures", "false")
@@ -60,6 +62,16 @@ def test_killed_workers_cost_nothing_on_servers(
     books = soak(place, 6, 3, 2, 2.0, *FAST)
     assert books["kills"] == 2
     assert books["counted"] == 6
+    kept, recorded = ("--storage", place.storage), ("--tracking.uri", tracking.uri)
+    for command, arguments, says in (
+        (importance.main, ("loss_weights", *kept), "complete trials"),
+        (report.main, ("--study", "loss_weights", *kept, *recorded), "Attached to run"),
+        (runs.main, ("loss_weights", *recorded), "runs below loss_weights"),
+        (compare.main, ("loss_weights:0", "loss_weights", *kept, *recorded), "Side by side"),
+    ):
+        done = inside(tmp_path, command, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert says in done.stdout
 
 
 @pytest.mark.timeout(600)
