@@ -273,8 +273,8 @@ def _runs(
             run.params(flatten(config))
             run.note(ablation.question)
             run.flush()
-            keep_view(config.tracking, closing.view(name, config))
             parent = run.run_id
+        keep_view(config.tracking, closing.view(name, config))
         runs[""] = parent
         known: dict[str | None, str | None] = {
             each.tags.get("arm"): each.run_id

@@ -177,17 +177,17 @@ def _parent(job: Job, question: Question) -> str | None:
     folder = job.settings.folder / job.name
     with job.lock:
         known = find_run(job.config.tracking, tags)
-        if known is not None:
-            return known
-        parent = open_run(job.config.tracking, job.name, tags=tags, folder=folder)
-        settings = asdict(job.settings) | {"storage": shown(job.settings.storage)}
-        parent.params({f"study.{key}": value for key, value in settings.items()})
-        parent.params(described(job.settings, job.space, job.config.training.steps))
-        parent.params(flatten(job.config))
-        parent.note(question.text)
-        parent.flush()
+        if known is None:
+            parent = open_run(job.config.tracking, job.name, tags=tags, folder=folder)
+            settings = asdict(job.settings) | {"storage": shown(job.settings.storage)}
+            parent.params({f"study.{key}": value for key, value in settings.items()})
+            parent.params(described(job.settings, job.space, job.config.training.steps))
+            parent.params(flatten(job.config))
+            parent.note(question.text)
+            parent.flush()
+            known = parent.run_id
         keep_view(job.config.tracking, job.view)
-        return parent.run_id
+        return known
 
 
 def _record(
