@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.markdown import Markdown
+
 from analysis.report_ablation import ablation_document
 from analysis.report_page import PICTURES, Document, as_html, as_markdown
 from analysis.report_study import parent_of, study_document
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     out: Path = given["out"] or Path("runs", "reports", f"{kind}_{name}", "report.html")
     written = write(document, out)
     for answer in document.answers[1:3]:
-        console.print(f"[bold]{answer.heading}.[/bold] {' '.join(answer.text.split())}")
+        console.print(Markdown(f"**{answer.heading}.** {answer.text}"))
     console.print(f"The report, one file that works offline: {out}")
     console.print(f"As Markdown: {written}")
     _attach(tracking, parent.run_id, parent.status, document)
