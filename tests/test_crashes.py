@@ -10,12 +10,14 @@ from pathlib import Path
 import optuna
 import pytest
 from inside import inside
+from optuna.trial import TrialState
 from servers import MlflowServer, Postgres
 from soak import Place, audit, running, soak, start
 
 from analysis import compare, importance, report, runs
 from studies.storage import lock_of, open_storage
 
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 FAST = ("--tracking.figures", "false")
 
 
@@ -63,11 +65,13 @@ def test_killed_workers_cost_nothing_on_servers(
     assert books["kills"] == 2
     assert books["counted"] == 6
     kept, recorded = ("--storage", place.storage), ("--tracking.uri", tracking.uri)
+    study = optuna.load_study(study_name="loss_weights", storage=place.storage)
+    ended = next(trial.number for trial in study.trials if trial.state in ENDED)
     for command, arguments, says in (
         (importance.main, ("loss_weights", *kept), "complete trials"),
         (report.main, ("--study", "loss_weights", *kept, *recorded), "Attached to run"),
         (runs.main, ("loss_weights", *recorded), "runs below loss_weights"),
-        (compare.main, ("loss_weights:0", "loss_weights", *kept, *recorded), "Side by side"),
+        (compare.main, (f"loss_weights:{ended}", "loss_weights", *kept, *recorded), "Side by side"),
     ):
         done = inside(tmp_path, command, *arguments)
         assert done.returncode == 0, done.stderr
