@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from vlatent.encoder import (
     Encoder,
@@ -227,13 +231,56 @@ def test_what_does_not_see_the_text_is_computed_once_a_batch() -> None:
         ("first key", model.blocks[0].key_value),
     ):
         module.register_forward_hook(count(name))
-    model(*padded([sentence(4, seed) for seed in range(7)], 4, 0))
+    model(*padded([sentence(30, seed) for seed in range(7)], 30, 0))  # too many to be folded
     assert rows == {
         "convolution": [1],
         "first query": [1],
         "second query": [7],
         "first key": [7],
     }
+
+
+@pytest.mark.parametrize("shared", [1, 3])
+def test_projections_folded_into_the_tokens_are_the_same(shared: int) -> None:
+    block = encoder().blocks[1]
+    assert isinstance(block, GridBlock)
+    points = torch.randn(shared, 240, 32, dtype=torch.float64, requires_grad=True)
+    key, value = torch.randn(2, 3, 4, 5, 8, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]]).bool()
+    for linear in (block.query, block.output):
+        nn.init.normal_(linear.bias)
+    inputs = (points, key, value, *block.query.parameters(), *block.output.parameters())
+    towards = torch.randn(3, 240, 32, dtype=torch.float64)
+
+    def run(way: Callable[..., Tensor]) -> list[Tensor]:
+        mixed = way(points, key, value, mask[:, None, None, :])
+        return [mixed, *torch.autograd.grad(mixed, inputs, towards)]
+
+    for folded, projected in zip(run(block._folded), run(block._projected), strict=True):
+        torch.testing.assert_close(folded, projected)
+
+
+@pytest.mark.parametrize("tokens", [2, 4, 8, 16, 32])
+@pytest.mark.parametrize("shared", [1, 3])
+def test_projections_are_folded_where_that_is_less_work(
+    tokens: int, shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = encoder().blocks[1]
+    assert isinstance(block, GridBlock)
+    states = torch.randn(3, tokens, 32, dtype=torch.float64)
+    points = torch.randn(shared, 240, 32, dtype=torch.float64)
+
+    def operations() -> int:
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            block(points, states, torch.ones(3, 1, 1, tokens, dtype=torch.bool))
+        return counter.get_total_flops()
+
+    chosen, folded, projected = operations(), block._folded, block._projected
+    monkeypatch.setattr(block, "_projected", folded)
+    always_folded = operations()
+    monkeypatch.setattr(block, "_projected", projected)
+    monkeypatch.setattr(block, "_folded", projected)
+    assert chosen <= 1.05 * min(always_folded, operations())
 
 
 # --- smoothing, seeds, dropout, errors -----------------------------------------------------------

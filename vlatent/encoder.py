@@ -14,6 +14,9 @@ from vlatent.shapes import Latent, UserError
 
 Hidden = Float[Tensor, "batch position hidden"]
 Heads = Float[Tensor, "batch head position depth"]
+Points = Float[Tensor, "shared point hidden"]
+Keys = Float[Tensor, "batch head token depth"]
+Attend = Bool[Tensor, "batch 1 1 token"]
 Mask = Bool[Tensor, "batch token"]
 
 
@@ -120,9 +123,7 @@ class TextLayer(nn.Module):
         self.feed_forward = FeedForward(config.hidden, config.feed_forward, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(
-        self, states: Hidden, attend: Bool[Tensor, "batch 1 1 token"], rotation: Tensor
-    ) -> Hidden:
+    def forward(self, states: Hidden, attend: Attend, rotation: Tensor) -> Hidden:
         query, key, value = self.query_key_value(self.attention_norm(states)).chunk(3, dim=-1)
         query = rotate(split_heads(query, self.heads), rotation)
         key = rotate(split_heads(key, self.heads), rotation)
@@ -165,20 +166,47 @@ class GridBlock(nn.Module):
 
     def forward(
         self,
-        picture: Float[Tensor, "shared point hidden"],
+        picture: Points,
         states: Float[Tensor, "batch token hidden"],
-        attend: Bool[Tensor, "batch 1 1 token"],
+        attend: Attend,
     ) -> Float[Tensor, "batch point hidden"]:
-        query = split_heads(self.query(self.attention_norm(picture)), self.heads)
         key, value = self.key_value(states).chunk(2, dim=-1)
-        mixed = functional.scaled_dot_product_attention(
-            query.expand(len(states), -1, -1, -1),
-            split_heads(key, self.heads),
-            split_heads(value, self.heads),
-            attn_mask=attend,
-        )
-        picture = picture + self.output(merge_heads(mixed))
-        return self.feed_forward(picture)
+        key, value = split_heads(key, self.heads), split_heads(value, self.heads)
+        points = self.attention_norm(picture)
+        # Operations a point, without folding: its two projections (one where the queries are
+        # shared) and every head's few numbers for each token; folded: all numbers for each.
+        projections, tokens = 2 if len(picture) > 1 else 1, states.shape[1]
+        fold = 2 * self.heads * tokens < projections * states.shape[2] + 2 * tokens
+        mixed = (self._folded if fold else self._projected)(points, key, value, attend)
+        return self.feed_forward(picture + mixed)
+
+    def _projected(
+        self, points: Points, key: Keys, value: Keys, attend: Attend
+    ) -> Float[Tensor, "batch point hidden"]:
+        """softmax(W_q x . key) value W_o, one after the other."""
+        query = split_heads(self.query(points), self.heads).expand(len(key), -1, -1, -1)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attend)
+        return self.output(merge_heads(mixed))
+
+    def _folded(
+        self, points: Points, key: Keys, value: Keys, attend: Attend
+    ) -> Float[Tensor, "batch point hidden"]:
+        """softmax(x . (W_q^T key)) (value W_o): the same, with the projections on the tokens.
+
+        There are 1,024 points and a dozen tokens; what is projected is the fewer. A head's shares
+        sum to 1, so the output's bias may be divided among the heads' values.
+        """
+        heads, depth = key.shape[1], key.shape[3]
+        key = key * depth**-0.5
+        bias = (key * self.query.bias.unflatten(0, (heads, 1, depth))).sum(-1)
+        bias = bias.masked_fill(~attend[:, 0], float("-inf"))
+        key = key @ self.query.weight.unflatten(0, (heads, depth))
+        value = value @ self.output.weight.mT.unflatten(0, (heads, depth))
+        value = value + self.output.bias / heads
+        every = points.mT.expand(len(key), -1, -1)
+        score = torch.baddbmm(bias.flatten(1)[..., None], key.flatten(1, 2), every)
+        share = score.unflatten(1, (heads, -1)).softmax(2).flatten(1, 2)
+        return share.mT @ value.flatten(1, 2)
 
 
 class FeedForward(nn.Module):
