@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
 from functools import partial
 from itertools import groupby, pairwise
 from multiprocessing import get_context
@@ -100,14 +101,15 @@ class Step:
         return time.perf_counter()
 
     def operations(self, batch: TokenBatch) -> dict[str, int]:
-        """Those of matrix products and convolutions in forward, priors and backward."""
+        """Those of matrix products and convolutions, counted on tensors without numbers."""
+        model = deepcopy(self.model).to("meta")
         counts: dict[str, int] = {}
         with sdpa_kernel(SDPBackend.MATH):  # as matrix products, which the counter knows
-            with FlopCounterMode(display=False) as counter, self.autocast():
-                latent = self.model(batch.ids.to(self.device), batch.mask.to(self.device))
+            with FlopCounterMode(display=False) as counter:
+                latent = model(batch.ids.to("meta"), batch.mask.to("meta"))
             counts["forward"] = counter.get_total_flops()
             with FlopCounterMode(display=False) as counter:
-                total = loss(self.config.priors, latent.float()).total
+                total = loss(self.config.priors, latent).total
             counts["priors"] = counter.get_total_flops()
             with FlopCounterMode(display=False) as counter:
                 total.backward()
