@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import scipy
 import torch
 from rich.progress import Progress
-from scipy.stats import qmc
 
 from studies.question import Range, Space
 from vlatent.config import Config
@@ -54,7 +54,7 @@ def candidates(space: Space, count: int, seed: int) -> list[dict[str, float]]:
     Scrambled (Owen 2017), so that another seed gives other ones.
     """
     ranges = {name: values for name, values in space.items() if isinstance(values, Range)}
-    drawn = qmc.Halton(len(ranges), rng=seed).random(count)
+    drawn = scipy.stats.qmc.Halton(len(ranges), rng=seed).random(count)
     return [
         {
             name: values.low * (values.high / values.low) ** float(place)

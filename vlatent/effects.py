@@ -11,8 +11,8 @@ from statistics import fmean
 from typing import TypeVar
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import optimize, stats
 
 ALPHA = 0.05  # error rate of a family of tests; intervals cover the rest
 RESAMPLES = 9_999  # sign flips at most: all of them up to 13 pairs, a seeded sample beyond
@@ -69,7 +69,7 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     if len(values) < 2:
         return (values[0] if values else math.nan), -math.inf, math.inf
     mean, n = fmean(values), len(values)
-    half = float(stats.t.ppf(1 - ALPHA / 2, n - 1)) * _deviation(values) / math.sqrt(n)
+    half = float(scipy.stats.t.ppf(1 - ALPHA / 2, n - 1)) * _deviation(values) / math.sqrt(n)
     return mean, mean - half, mean + half
 
 
@@ -91,7 +91,7 @@ def paired(differences: Sequence[float]) -> Effect:
         standardized = mean / deviation if deviation else math.copysign(math.inf, mean)
         if mean == deviation == 0:
             standardized = 0.0
-        test = stats.permutation_test(
+        test = scipy.stats.permutation_test(
             (np.array(differences, dtype=float),),
             np.mean,
             permutation_type="samples",
@@ -166,15 +166,15 @@ def detectable_by_interval(n: int, power: float = 0.8, alpha: float = ALPHA) -> 
     """
     if n < 2:
         return math.inf
-    limit = stats.t.ppf(1 - alpha / 2, n - 1)
+    limit = scipy.stats.t.ppf(1 - alpha / 2, n - 1)
 
     def lacking(effect: float) -> float:
-        return power - float(stats.nct.sf(limit, n - 1, effect * math.sqrt(n)))
+        return power - float(scipy.stats.nct.sf(limit, n - 1, effect * math.sqrt(n)))
 
     enough = 1.0
     while lacking(enough) > 0:
         enough *= 2
-    return float(optimize.brentq(lacking, 0, enough))
+    return float(scipy.optimize.brentq(lacking, 0, enough))
 
 
 def main_effects(values: Mapping[frozenset[str], float], names: Sequence[str]) -> dict[str, float]:

@@ -1,0 +1,308 @@
+"""What `benchmarks.step` measures: each function gives rows of one or more tables."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
+from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from ablations.cost import cost
+from benchmarks import reference
+from vlatent import checkpoints, recording
+from vlatent.config import Config, from_yaml, override, to_yaml
+from vlatent.corpus import TokenBatch, load, stream
+from vlatent.encoder import Encoder
+from vlatent.evaluation import evaluate
+from vlatent.objective import loss
+from vlatent.optimization import adamw, learning_rate, moving_average
+from vlatent.shapes import UserError
+from vlatent.tracking import MemoryTracker, open_run
+from vlatent.training import placement
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+PARTS = ("batch", "forward", "priors", "backward", "clipping", "optimizer", "moving average")
+AGAINST = "times as fast as the reference: median, lowest, highest"
+
+Row = dict[str, str | float]
+
+
+class Step:
+    """The step of `vlatent.training`, with a clock between its parts."""
+
+    def __init__(self, config: Config, vocabulary: int) -> None:
+        self.config = config
+        self.device, self.autocast = placement(config.training)
+        torch.manual_seed(config.training.seed)
+        self.model = Encoder(config.encoder, vocabulary).to(self.device).train()
+        self.average = moving_average(self.model, config.optimizer)
+        self.optimizer = adamw(self.model, config.optimizer)
+        self.done = 0
+
+    def __call__(self, batch: TokenBatch) -> list[float]:
+        """Seconds of every part after the first."""
+        optimizer, clock = self.config.optimizer, [self.now()]
+        with self.autocast():
+            latent = self.model(batch.ids.to(self.device), batch.mask.to(self.device))
+        latent = latent.float()
+        clock.append(self.now())
+        terms = loss(self.config.priors, latent)
+        clock.append(self.now())
+        self.optimizer.zero_grad()
+        terms.total.backward()
+        clock.append(self.now())
+        nn.utils.clip_grad_norm_(self.model.parameters(), optimizer.clip)
+        clock.append(self.now())
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(optimizer, self.done, self.config.training.steps)
+        self.optimizer.step()
+        clock.append(self.now())
+        self.average.update_parameters(self.model)
+        clock.append(self.now())
+        self.done += 1
+        self.loss = terms.total.item()
+        return [end - start for start, end in pairwise(clock)]
+
+    def now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def operations(self, batch: TokenBatch) -> dict[str, int]:
+        """Those of matrix products and convolutions, counted on tensors without numbers."""
+        model = deepcopy(self.model).to("meta")
+        counts: dict[str, int] = {}
+        with sdpa_kernel(SDPBackend.MATH):  # as matrix products, which the counter knows
+            with FlopCounterMode(display=False) as counter:
+                latent = model(batch.ids.to("meta"), batch.mask.to("meta"))
+            counts["forward"] = counter.get_total_flops()
+            with FlopCounterMode(display=False) as counter:
+                total = loss(self.config.priors, latent).total
+            counts["priors"] = counter.get_total_flops()
+            with FlopCounterMode(display=False) as counter:
+                total.backward()
+            counts["backward"] = counter.get_total_flops()
+        return counts
+
+
+def config_of(size: str, **changes: object) -> Config:
+    """The config of a size, with other settings by their names' last words."""
+    path = CONFIGS / f"{size}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+        raise UserError(f"--sizes {size}: there is no {path.name} in configs; there are {known}.")
+    return override(from_yaml(path.read_text(encoding="utf-8")), changes)
+
+
+def peak(dtype: torch.dtype, device: torch.device, seconds: float = 0.3) -> float:
+    """Operations a second in the best of many square matrix products."""
+    side = 8192 if device.type == "cuda" else 2048
+    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        best = min(best, seconds_of(lambda: left @ right, device))
+    return 2 * side**3 / best
+
+
+def seconds_of(work: Callable[[], object], device: torch.device | None = None) -> float:
+    began = time.perf_counter()
+    work()
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def parts_of_a_step(size: str, precision: str, repeats: int) -> list[Row]:
+    """Time, share, operations and fraction of the peak of every part, medians over steps.
+
+    The peak is measured again beside every step: where a machine is shared, it comes and goes.
+    """
+    config = config_of(size, **{"training.precision": precision})
+    corpus = load(config.data)
+    step, batches = Step(config, corpus.vocabulary_size), stream(corpus.train, *order(config))
+    step(next(batches))
+    times: list[list[float]] = []
+    counts: list[list[int]] = []
+    rates: list[float] = []
+    for _ in range(repeats):
+        rates.append(peak(torch.bfloat16 if precision == "bf16" else torch.float32, step.device))
+        began = time.perf_counter()
+        batch = next(batches)
+        took = [time.perf_counter() - began, *step(batch)]
+        done = step.operations(batch)
+        times.append([*took, sum(took)])
+        counts.append([*(done.get(part, 0) for part in PARTS), sum(done.values())])
+    table = f"a step of {size}, batch {config.training.batch_size}, {precision}"
+    rows: list[Row] = []
+    for place, part in enumerate((*PARTS, "all")):
+        seconds = median(took[place] for took in times)
+        share = median(took[place] / took[-1] for took in times)
+        rows.append({"table": table, "name": part, "ms": 1e3 * seconds, "share": share})
+        if any(done[place] for done in counts):
+            fractions = [
+                done[place] / took[place] / rate
+                for done, took, rate in zip(counts, times, rates, strict=True)
+            ]
+            gflop = median(done[place] for done in counts) / 1e9
+            rows[-1] |= {"GFLOP": gflop, "of peak": median(fractions)}
+    rows.append(
+        {"table": table, "name": "the peak beside it, GFLOP/s", "GFLOP": median(rates) / 1e9}
+    )
+    return rows
+
+
+def beside_the_steps(size: str, repeats: int) -> list[Row]:
+    """What a run does once, at an evaluation or at its end."""
+    config = config_of(size)
+    corpus = load(config.data)
+    step = Step(config, corpus.vocabulary_size)
+    judged = evaluate(0, step.model, corpus, config.evaluation, config.priors, False)
+    state = {"model": step.model.state_dict(), "optimizer": step.optimizer.state_dict()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        override_uri = {"tracking.uri": f"sqlite:///{folder / 'mlflow.db'}"}
+        tracker = open_run(override(config, override_uri).tracking, "bench", folder=folder)
+
+        def told() -> None:
+            tracker.metrics({f"metric_{i}": 0.0 for i in range(130)}, time.time_ns() // 1000)
+            tracker.flush()
+
+        def drawn() -> None:
+            arguments = (config, step.model, corpus, [judged], [{"step": 0, "loss": 1.0}])
+            recording.pictures(MemoryTracker(), folder, *arguments)
+
+        work: dict[str, Callable[[], object]] = {
+            "the corpus: made and tokenized": lambda: load(config.data),
+            "an evaluation": lambda: evaluate(
+                0, step.model, corpus, config.evaluation, config.priors, False
+            ),
+            "a checkpoint": lambda: checkpoints.save(folder / checkpoints.NAME, state),
+            "130 metrics to MLflow": told,
+            "the pictures of a run": drawn,
+        }
+        times = {
+            name: median(seconds_of(do) for _ in range(max(repeats // 3, 2)))
+            for name, do in work.items()
+        }
+        tracker.close("FINISHED")
+    return [
+        {"table": f"beside the steps of {size}", "name": n, "ms": 1e3 * t} for n, t in times.items()
+    ]
+
+
+def memory(size: str) -> list[Row]:
+    """GB of a fresh process that makes one step in fp32, beside what the backward pass needs."""
+    config = config_of(size, **{"training.precision": "fp32"})
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        before, highest, kept = pool.submit(memory_of, to_yaml(config)).result()
+    return [
+        {
+            "table": "memory of one step, fp32",
+            "name": f"{size}, batch {config.training.batch_size}",
+            "GB before": before,
+            "GB at most": highest,
+            "activations kept, GB": kept,
+        }
+    ]
+
+
+def memory_of(text: str) -> tuple[float, float, float]:
+    config = from_yaml(text)
+    corpus = load(config.data)
+    step = Step(config, corpus.vocabulary_size)
+    step(next(stream(corpus.train, 1, 0)))  # gradients and moments are there
+    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+    before = status("VmRSS")
+    step(next(stream(corpus.train, *order(config))))
+    return before, status("VmHWM"), cost(config).kept / 1e9
+
+
+def status(name: str) -> float:
+    """GB of a line of /proc/self/status."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / 1e9
+
+
+def growth(size: str) -> list[Row]:
+    """Time of a step as one thing grows and the others stay."""
+    axes: tuple[tuple[str, Sequence[int], Callable[[int], dict[str, object]]], ...] = (
+        ("batch", (8, 16, 32, 64, 128, 256), lambda n: {"training.batch_size": n}),
+        ("width", (64, 128, 256, 512), lambda n: {"encoder.hidden": n}),
+        ("tokens", (8, 16, 32, 64), lambda n: {}),
+        ("latent side", (16, 32, 48, 64), lambda n: {"encoder.height": n, "encoder.width": n}),
+    )
+    rows: list[Row] = []
+    for axis, values, changes in axes:
+        for value in values:
+            config = config_of(size, **changes(value))
+            step = Step(config, 1000)
+            length = value if axis == "tokens" else 16
+            ids = torch.randint(1000, (config.training.batch_size, length))
+            batch = TokenBatch(ids, torch.ones_like(ids, dtype=torch.bool))
+            took = [sum(step(batch)) for _ in range(4)][1:]
+            rows.append(
+                {
+                    "table": f"a step of {size} by {axis}",
+                    "name": str(value),
+                    "ms": 1e3 * median(took),
+                }
+            )
+    return rows
+
+
+def against_the_reference(size: str, precision: str, repeats: int) -> list[Row]:
+    """Fast and reference steps in turn, on the same batches."""
+    config = config_of(size, **{"training.precision": precision})
+    corpus = load(config.data)
+    fast = Step(config, corpus.vocabulary_size)
+    torch.manual_seed(config.training.seed)
+    plain = reference.ReferenceStep(
+        Encoder(config.encoder, corpus.vocabulary_size),
+        config.priors,
+        config.optimizer,
+        config.training.steps,
+    )
+    batches = stream(corpus.train, *order(config))
+    ratios = []
+    for _ in range(repeats + 1):
+        batch = next(batches)
+        with fast.autocast():
+            slow = seconds_of(lambda: plain(batch))  # noqa: B023
+        ratios.append(slow / seconds_of(lambda: fast(batch)))  # noqa: B023
+    return [
+        ratio_row(f"a step of {size}, batch {config.training.batch_size}, {precision}", ratios[1:])
+    ]
+
+
+def priors_against_loops(batch: int, repeats: int) -> list[Row]:
+    priors = config_of("quick").priors
+    latent = torch.randn(batch, 32, 32, 6).cumsum(1).cumsum(2).requires_grad_()
+
+    def fast() -> None:
+        torch.autograd.grad(loss(priors, latent).total, latent)
+
+    def plain() -> None:
+        torch.autograd.grad(reference.penalty(priors, latent), latent)
+
+    fast()
+    ratios = [seconds_of(plain) / seconds_of(fast) for _ in range(repeats)]
+    return [ratio_row(f"six priors, forward and backward, batch {batch}", ratios)]
+
+
+def ratio_row(name: str, ratios: list[float]) -> Row:
+    ends: Row = {"lowest": min(ratios), "highest": max(ratios)}
+    return {"table": AGAINST, "name": name, "times": median(ratios), **ends}
+
+
+def order(config: Config) -> tuple[int, int]:
+    return config.training.batch_size, config.training.seed
