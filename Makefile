@@ -6,14 +6,16 @@ INSTALLED := $(VENV)/.installed
 CONFIG ?= configs/quick.yaml
 # With one worker the same command finds the same trials again; two need half the time.
 WORKERS ?= 2
+TRIALS ?= 60
 
-.PHONY: study test test-ui soak check lint types layers format lock help
+.PHONY: study test test-ui bench soak check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 study: $(INSTALLED) ## Set up, then search the loss weights (about 10 minutes on 2 cores)
-	$(BIN)/python -m studies.loss_weights --config $(CONFIG) --study.workers $(WORKERS)
+	$(BIN)/python -m studies.loss_weights --config $(CONFIG) \
+	  --study.workers $(WORKERS) --study.trials $(TRIALS)
 
 test: $(INSTALLED) ## Set up, then run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
@@ -23,6 +25,9 @@ test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromiu
 	  { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } || \
 	  { echo "error: the tests need /usr/bin/chromium; install Debian's package chromium" >&2; exit 2; }
 	$(BIN)/python -m pytest tests/browser
+
+bench: $(INSTALLED) ## Measure what a training step costs, part by part (about 5 minutes)
+	$(BIN)/python -m benchmarks.step --json build/bench.json
 
 soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
 	$(BIN)/python tests/soak.py

@@ -146,7 +146,8 @@ class Grid(nn.Module):
 
     def forward(self) -> Hidden:
         grid = self.seeds + functional.gelu(self.neighbours(self.seeds))
-        return self.widen(grid).flatten(2).mT
+        # Contiguous, or every sum with it would inherit its strides and every norm copy the sum.
+        return self.widen(grid).flatten(2).mT.contiguous()
 
 
 class GridBlock(nn.Module):
