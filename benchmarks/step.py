@@ -146,6 +146,7 @@ def main(arguments: Sequence[str]) -> None:
             "torch": torch.__version__,
             "python": platform.python_version(),
         }
+        given["json"].parent.mkdir(parents=True, exist_ok=True)
         given["json"].write_text(json.dumps(about | {"rows": rows}, indent=1), encoding="utf-8")
         console.print(f"Written to {given['json']}; compare with --compare {given['json']}")
 
