@@ -61,7 +61,7 @@ def test_killed_workers_cost_nothing_on_servers(
     postgres: Postgres, tracking: MlflowServer, tmp_path: Path
 ) -> None:
     place = Place(tmp_path, postgres.url("killed"), tracking.uri, postgres.url("mlflow"))
-    books = soak(place, 6, 3, 2, 2.0, *FAST)
+    books = soak(place, 6, 2, 2, 2.0, *FAST)
     assert books["kills"] == 2
     assert books["counted"] == 6
     kept, recorded = ("--storage", place.storage), ("--tracking.uri", tracking.uri)
