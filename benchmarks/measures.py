@@ -70,7 +70,6 @@ class Step:
         self.average.update_parameters(self.model)
         clock.append(self.now())
         self.done += 1
-        self.loss = terms.total.item()
         return [end - start for start, end in pairwise(clock)]
 
     def now(self) -> float:
@@ -96,7 +95,7 @@ class Step:
 
 
 def config_of(size: str, **changes: object) -> Config:
-    """The config of a size, with other settings by their names' last words."""
+    """The config of a size, with the values of some dotted names changed."""
     path = CONFIGS / f"{size}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))

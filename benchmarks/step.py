@@ -124,7 +124,7 @@ def main(arguments: Sequence[str]) -> None:
         todo.append((f"beside the steps of {size}", partial(beside_the_steps, size, repeats)))
     todo += [(f"memory of {size}", partial(memory, size)) for size in given["memory"] or sizes]
     todo.append(("growth", partial(growth, given["growth"])))
-    for size in sizes:
+    for size in sizes if device.type == "cpu" else []:  # the reference knows no other
         for precision in precisions:
             work = partial(against_the_reference, size, precision, repeats)
             todo.append((f"{size} against the reference", work))

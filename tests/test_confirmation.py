@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,11 +88,17 @@ def test_one_seed_has_no_interval() -> None:
 
 
 def test_the_knee_is_nearest_to_the_best_of_everything() -> None:
-    study = optuna.create_study(directions=["maximize", "minimize"])
-    for values in ((0.0, 0.0), (10.0, 100.0), (8.0, 20.0), (5.0, 50.0)):
-        study.add_trial(create_trial(state=TrialState.COMPLETE, values=values))
-    assert [trial.number for trial in by_knee(study)] == [2, 0, 1]  # 3 is beaten by 2
+    def order(rows: Sequence[tuple[float, float]]) -> list[int]:
+        study = optuna.create_study(directions=["maximize", "minimize"])
+        study.add_trials([create_trial(values=row) for row in rows])
+        return [trial.number for trial in by_knee(study)]
+
+    rows = [(0.0, 0.0), (10.0, 100.0), (8.0, 20.0), (5.0, 50.0)]
+    assert order(rows) == [2, 0, 1]  # 3 is beaten by 2
     # by hand: 2 is at (0.2, 0.2), 0 at (1, 0), 1 at (0, 1)
+    assert order([(1000 * a + 3, b) for a, b in rows]) == [2, 0, 1]
+    assert order([(2.0, 5.0), (1.0, 1.0), (2.0, 9.0)]) == [0, 1]
+    assert order([(1.0, 1.0), (1.0, 1.0)]) == [0, 1]  # all alike: an objective without a range
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import optuna
 import pytest
 from test_figures_search import Drawn, check_words, noted
 
-from vlatent.figures.pareto import Objective, Point, front, knee, pareto_figure
+from studies.confirmation import by_knee
+from vlatent.figures.pareto import Objective, Point, front, pareto_figure
 from vlatent.figures.pareto.labels import HEIGHT, label_places
 from vlatent.figures.pareto.panel import stairs
 from vlatent.figures.pareto.ruler import FLOOR, Ruler, evenly
@@ -45,14 +46,16 @@ def study(
     values: Sequence[tuple[float, ...]], objectives: Sequence[Objective], confirmed: int = 0
 ) -> list[Point]:
     """The points of a study, of whose front this many trials were confirmed."""
-    maximize = [objective.maximize for objective in objectives]
-    good, best = front(values, maximize), knee(values, maximize)
-    again = [best, *(row for row in np.flatnonzero(good).tolist() if row != best)][:confirmed]
+    ways = ["maximize" if objective.maximize else "minimize" for objective in objectives]
+    search = optuna.create_study(directions=ways)
+    search.add_trials([optuna.trial.create_trial(values=row) for row in values])
+    good = [trial.number for trial in by_knee(search)]
+    best, again = good[0], good[:confirmed]
     return [
         Point(
             number,
             row,
-            good[number],
+            number in good,
             number == best,
             tuple((v, v - 0.5 - abs(v), v + 0.3 + abs(v)) for v in row)
             if number in again
@@ -116,16 +119,6 @@ def test_front_is_optunas() -> None:
 def test_equals_stay_on_the_front() -> None:
     assert front([(1, 2), (1, 2), (0, 2), (2, 1)], [True, True]) == [True, True, False, True]
     assert front([], [True, True]) == []
-
-
-def test_knee_by_hand() -> None:
-    corner = [(0.0, 10.0), (0.8, 8.0), (1.0, 0.0), (0.7, 7.0)]
-    assert knee(corner, [True, True]) == 1
-    assert knee([(a, -b) for a, b in corner], [True, False]) == 1
-    assert knee([(1000 * a + 3, b) for a, b in corner], [True, True]) == 1
-    assert knee([(0.0, 1.0), (1.0, 0.0)], [True, True]) == 0  # as near: the first
-    assert knee([(2.0, 5.0), (2.0, 5.0), (1.0, 9.0), (2.0, 9.0)], [True, True]) == 3
-    assert knee([(1.0, 1.0)], [False, False]) == 0
 
 
 def test_scales_by_hand() -> None:

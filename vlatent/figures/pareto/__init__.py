@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from vlatent.figures.drawing import BAND_COLOR
 from vlatent.figures.page import SMALL, Page, fitted
-from vlatent.figures.pareto.front import front, knee
+from vlatent.figures.pareto.front import front
 from vlatent.figures.pareto.panel import (
     DOMINATED,
     MEAN,
@@ -109,4 +109,4 @@ def _legend(page: Page, left: float, top: float, entries: Sequence[Entry]) -> No
         top += LINE * (label.count("\n") + 1) + 6
 
 
-__all__ = ["Objective", "Point", "front", "knee", "pareto_figure"]
+__all__ = ["Objective", "Point", "front", "pareto_figure"]
