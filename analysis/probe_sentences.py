@@ -12,9 +12,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from vlatent.corpus import DataConfig
-from vlatent.corpus.files import Line, hold_out, read
+from vlatent.corpus.files import hold_out, read
 from vlatent.dependence import first_fact
-from vlatent.scenes import Block, Meaning, default_corpus, parse
+from vlatent.scenes import Block, Line, Meaning, default_corpus, parse
 from vlatent.scenes.sentence import Clause, Sentence
 from vlatent.scenes.words import COLORS, RELATIONS, SHAPES, VERBS
 from vlatent.shapes import UserError

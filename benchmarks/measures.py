@@ -165,7 +165,7 @@ def beside_the_steps(size: str, repeats: int) -> list[Row]:
     config = config_of(size)
     corpus = load(config.data)
     step = Step(config, corpus.vocabulary_size)
-    judged = evaluate(0, step.model, corpus, config.evaluation, config.priors, False)
+    judged = evaluate(0, step.model, corpus, config.evaluation, config.priors, config.terms, False)
     state = {"model": step.model.state_dict(), "optimizer": step.optimizer.state_dict()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -183,7 +183,7 @@ def beside_the_steps(size: str, repeats: int) -> list[Row]:
         work: dict[str, Callable[[], object]] = {
             "the corpus: made and tokenized": lambda: load(config.data),
             "an evaluation": lambda: evaluate(
-                0, step.model, corpus, config.evaluation, config.priors, False
+                0, step.model, corpus, config.evaluation, config.priors, config.terms, False
             ),
             "a checkpoint": lambda: checkpoints.save(folder / checkpoints.NAME, state),
             "130 metrics to MLflow": told,

@@ -29,9 +29,10 @@ from vlatent.corpus import (
     loading,
     stream,
 )
-from vlatent.corpus.files import Line, hold_out, read
+from vlatent.corpus.files import hold_out, read
 from vlatent.corpus.tokenizer import default_cache, trained
-from vlatent.scenes import default_corpus, generate, parse
+from vlatent.scenes import Line, default_corpus, generate, parse
+from vlatent.scenes.splits import draw_parts
 from vlatent.shapes import UserError
 
 BOOK = """\
@@ -240,7 +241,7 @@ def test_validation_file_and_what_it_shares(
     assert corpus.validation.texts == ["five", "six"]
     with pytest.warns(UserWarning, match=r"2 of 3 sentences in .*shared\.txt are in the training"):
         load(DataConfig(train=train, validation=shared, cache=cache, max_length=999))
-    monkeypatch.setattr(loading, "default_corpus", lambda: default_corpus(30, 10))
+    monkeypatch.setattr(loading, "parts_of", lambda unseen: draw_parts(unseen, 30, 10))
     corpus = load(DataConfig(validation=apart, cache=cache, max_length=999))
     assert (len(corpus.train), corpus.validation.texts) == (30, ["five", "six"])
 

@@ -41,11 +41,10 @@ from analysis.retrieval import find
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.corpus import DataConfig, load
-from vlatent.corpus.files import Line
 from vlatent.effects import interval
 from vlatent.encoder import Encoder
 from vlatent.optimization import moving_average
-from vlatent.scenes import default_corpus, parse
+from vlatent.scenes import Line, default_corpus, parse
 from vlatent.scenes.words import COLORS
 from vlatent.shapes import UserError
 

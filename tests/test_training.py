@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from smoke import smoke
 
 from vlatent import checkpoints, training
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.jitter import blurred
+from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
-from vlatent.training import Diverged, blurred, placement, train
+from vlatent.training import Diverged, placement, train
 
 
 class Stop(Exception):
@@ -174,10 +177,10 @@ def test_the_priors_see_fp32_under_bf16(tmp_path: Path, monkeypatch: pytest.Monk
     seen: list[torch.dtype] = []
     loss = training.loss
 
-    def spy(priors: object, latent: torch.Tensor) -> object:
+    def spy(priors: Priors, latent: torch.Tensor, *others: Any) -> object:
         seen.append(latent.dtype)
         assert not torch.is_autocast_enabled("cpu")
-        return loss(priors, latent)  # type: ignore[arg-type]
+        return loss(priors, latent, *others)
 
     monkeypatch.setattr(training, "loss", spy)
     config = smoke(tmp_path, training__precision="bf16", training__steps=4)

@@ -100,7 +100,9 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     averaged = trained_model(state, corpus.vocabulary_size)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]
-    evaluation = evaluate(step, averaged, corpus, config.evaluation, config.priors, last=True)
+    evaluation = evaluate(
+        step, averaged, corpus, config.evaluation, config.priors, config.terms, last=True
+    )
     history = [*history[:-1], evaluation]
     verdict = judge(history, config.training.steps, config.priors)
     place: Path = given["checkpoint"]

@@ -18,6 +18,7 @@ from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
 from vlatent.priors import Priors
+from vlatent.terms import Terms
 from vlatent.tracking import TrackingConfig
 
 # Where a run happens and what watches it: these keys cannot change what is computed.
@@ -60,6 +61,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderConfig = EncoderConfig()
     priors: Priors = Priors()
+    terms: Terms = Terms()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,11 @@ from vlatent.corpus import Sentences
 from vlatent.encoder import Encoder
 from vlatent.scenes import parse
 from vlatent.shapes import UserError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+TARGETS = ("color", "shape", "relation")
 
 Pictures = Float[Tensor, "batch height width channel"]
 
@@ -94,30 +100,60 @@ def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
     share their answers. Cross-validated accuracy of a ridge classifier on the standardised
     picture, beside the share of the commonest answer; {} for texts not about colored blocks.
     """
-    # Loaded here: it takes as long as torch, and a study's workers never ask.
-    from sklearn.linear_model import RidgeClassifier
-    from sklearn.model_selection import KFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     facts = [(index, fact) for index, text in enumerate(texts) if (fact := first_fact(text))]
     if len(facts) < 20:
         return {}
+    # Loaded here: it takes as long as torch, and a study's workers never ask.
+    from sklearn.model_selection import KFold, cross_val_predict
+
     pixels = held_out[[index for index, _ in facts]].flatten(1).double().numpy()
-    metrics = {}
-    for position, target in enumerate(("color", "shape", "relation")):
+    metrics: dict[str, float] = {}
+    for position, target in enumerate(TARGETS):
         answers = [fact[position] for _, fact in facts]
-        common = Counter(answers).most_common(1)[0][1] / len(answers)
-        predicted = cross_val_predict(
-            make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)),
-            pixels,
-            answers,
-            cv=KFold(5, shuffle=True, random_state=0),
-        )
-        hits = sum(map(str.__eq__, predicted, answers)) / len(answers)
-        metrics[f"dependence/probe_{target}"] = hits
-        metrics[f"dependence/probe_{target}_chance"] = common
+        folds = KFold(5, shuffle=True, random_state=0)
+        predicted = cross_val_predict(_reader(), pixels, answers, cv=folds)
+        metrics |= {
+            f"dependence/{name}": value for name, value in _hits(target, predicted, answers).items()
+        }
     return metrics
+
+
+def read_off(
+    learned: Pictures, learned_texts: Sequence[str], asked: Pictures, texts: Sequence[str]
+) -> dict[str, float]:
+    """What a linear reader that has learned from some pictures reads off others.
+
+    The same questions and the same reader as in `probe`, beside the share of the commonest answer
+    among the asked; {} for texts not about colored blocks.
+    """
+    answers = [first_fact(text) for text in learned_texts], [first_fact(text) for text in texts]
+    kept = [[place for place, fact in enumerate(some) if fact] for some in answers]
+    if min(map(len, kept)) < 20:
+        return {}
+    rows, asked_rows = (
+        pictures[some].flatten(1).double().numpy()
+        for pictures, some in zip((learned, asked), kept, strict=True)
+    )
+    metrics: dict[str, float] = {}
+    for position, target in enumerate(TARGETS):
+        known, wanted = ([fact[position] for fact in some if fact is not None] for some in answers)
+        predicted = _reader().fit(rows, known).predict(asked_rows)
+        metrics |= _hits(target, predicted, wanted)
+    return metrics
+
+
+def _reader() -> Pipeline:
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0))
+
+
+def _hits(target: str, predicted: Iterable[str], answers: Sequence[str]) -> dict[str, float]:
+    common = Counter(answers).most_common(1)[0][1] / len(answers)
+    hits = sum(map(str.__eq__, predicted, answers)) / len(answers)
+    return {f"probe_{target}": hits, f"probe_{target}_chance": common}
 
 
 def first_fact(text: str) -> tuple[str, str, str] | None:

@@ -6,7 +6,7 @@ Nothing here sees the training loss, so results of runs with different weights c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from vlatent.corpus import Corpus
 from vlatent.dependence import Pictures, dependence, paint, probe, retrieval
 from vlatent.encoder import Encoder
+from vlatent.meaning import meaning
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
 from vlatent.priors.wavelet import generalized_gaussian_shape
@@ -30,6 +31,7 @@ from vlatent.spectra import (
     residual,
     whittle_slope,
 )
+from vlatent.terms import Terms
 
 # Band and limits: what `python -m analysis.natural_images` finds in photographs and in artefacts.
 BAND = (1.5, 2.5)
@@ -38,6 +40,14 @@ CONSECUTIVE = 3  # evaluations in a row that must be in band, and over which TV 
 PLATEAU = 0.05  # largest relative change of the total variation over them
 APART = 0.05  # they lie at least this share of the run apart
 CHECKERBOARD_LIMITS = (40.0, 2.0)  # of the largest and the mean excess of the finest stripes
+# Of phases 2 and 3, on every split: name, metric, limit, how it is written, in words.
+MEANING = (
+    ("recall@1", "recall_at_1", 0.6, ".0%", "60 % of paraphrases find their sentence first"),
+    ("recall@5", "recall_at_5", 0.85, ".0%", "85 % find it among five"),
+    ("gap", "gap", 0.25, ".2f", "cosine of paraphrase less that of counterfactual >= 0.25"),
+    ("jitter", "jitter_cosine", 0.9, ".2f", "cosine with itself, moved by 2 pixels, >= 0.9"),
+    ("jitter recall", "jitter_fall", 0.02, ".1%", "recall@1 falls by at most 2 points then"),
+)
 VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
 
 
@@ -50,12 +60,15 @@ class EvaluationConfig:
         sentences: Held-out sentences that are judged, beside the 16 fixed ones.
         probed: Held-out sentences from whose pictures, after the last step, the sentence, its
             colors, shapes and relations are to be told; 0 leaves that out, as studies do.
+        retrieved: Held-out sentences of every split that are to be found again by a paraphrase, at
+            every evaluation, and told apart from a counterfactual; 0 leaves that out.
         batch_size: Sentences painted at once.
     """
 
     count: PositiveInt = 20
     sentences: PositiveInt = 64
     probed: NonNegativeInt = 200
+    retrieved: NonNegativeInt = 0
     batch_size: PositiveInt = 32
 
     def __post_init__(self) -> None:
@@ -115,15 +128,27 @@ class Verdict:
 
 
 def evaluate(
-    step: int, model: Encoder, corpus: Corpus, config: EvaluationConfig, priors: Priors, last: bool
+    step: int,
+    model: Encoder,
+    corpus: Corpus,
+    config: EvaluationConfig,
+    priors: Priors,
+    terms: Terms,
+    last: bool,
 ) -> Evaluation:
     """Paint held-out and fixed sentences and measure them; the last time also what they know."""
-    held_out = paint(model, corpus.validation, config.batch_size, config.sentences)
-    latent = torch.cat([held_out, paint(model, corpus.fixed, config.batch_size)])
+    size = config.batch_size
+    held_out = paint(model, corpus.validation, size, config.sentences)
+    latent = torch.cat([held_out, paint(model, corpus.fixed, size)])
     evaluation = measure(step, latent, priors)
+    if config.retrieved:
+        known = corpus.validation if last else None
+        evaluation.metrics.update(
+            meaning(model, corpus.splits, terms.on, config.retrieved, size, known)
+        )
     if last and config.probed:
-        held_out = paint(model, corpus.validation, config.batch_size, config.probed)
-        evaluation.metrics.update(retrieval(model, corpus.validation, held_out, config.batch_size))
+        held_out = paint(model, corpus.validation, size, config.probed)
+        evaluation.metrics.update(retrieval(model, corpus.validation, held_out, size))
         evaluation.metrics.update(probe(held_out, corpus.validation.texts[: len(held_out)]))
     return evaluation
 
@@ -163,7 +188,10 @@ def in_band(alpha: Tensor, left: Tensor) -> Tensor:
 
 
 def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
-    """The criteria of phase 1 at the last evaluation of a run of `steps` steps."""
+    """The criteria at the last evaluation of a run of `steps` steps.
+
+    Those of phase 1, and where paraphrases were asked about, those of phases 2 and 3.
+    """
     last = history[-1]
     recent = _recent(history, steps)
     # Tensors, because Python's min, max and sorted can lose a NaN.
@@ -217,7 +245,26 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
             -1.0 if last.metrics["finite"] else VIOLATED,
         ),
     ]
+    criteria += _of_meaning(last.metrics)
     return Verdict(tuple(map(_bounded, criteria)))
+
+
+def _of_meaning(metrics: Mapping[str, float]) -> list[Criterion]:
+    """Phases 2 and 3: each on the split on which it is worst."""
+    splits = [name.split("/")[1] for name in metrics if name.endswith("/recall_at_1")]
+    if not splits:
+        return []
+    criteria = []
+    for name, metric, limit, form, wanted in MEANING:
+        values = {split: metrics[f"meaning/{split}/{metric}"] for split in splits}
+        # Tensors, because Python's min can lose a NaN.
+        found = torch.tensor(list(values.values()))
+        falls = metric == "jitter_fall"
+        scale = 1 - limit if metric == "jitter_cosine" else limit
+        margin = (found - limit if falls else limit - found).amax() / scale
+        said = ", ".join(f"{split} {value:{form}}" for split, value in values.items())
+        criteria.append(Criterion(name, wanted, said, float(margin)))
+    return criteria
 
 
 def score(evaluation: Evaluation, verdict: Verdict) -> float:

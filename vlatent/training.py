@@ -11,14 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from rich.progress import Progress
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from vlatent import checkpoints, recording
 from vlatent.config import Config, TrainingConfig, to_yaml
-from vlatent.corpus import load, stream
+from vlatent.corpus import Corpus, load, order
 from vlatent.encoder import Encoder
 from vlatent.evaluation import (
     Evaluation,
@@ -29,9 +31,11 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
+from vlatent.jitter import blurred
 from vlatent.objective import Loss, loss
 from vlatent.optimization import adamw, learning_rate, moving_average
-from vlatent.shapes import Latent, UserError
+from vlatent.shapes import UserError
+from vlatent.terms import Views
 from vlatent.tracking import Tracker
 
 # A study trains many runs on the same sentences.
@@ -110,9 +114,11 @@ def train(
     )
 
     evaluate_at = set(evaluation_steps(steps, config.evaluation.count))
-    batches = stream(
+    batches = order(
         corpus.train, config.training.batch_size, config.training.seed, start_step=start
     )
+    if config.terms.active:
+        corpus.variants  # noqa: B018  (bad input is found before anything is trained)
     bar = progress.add_task("training", total=steps, completed=start) if progress else None
     sentences, clock = 0, time.perf_counter()
     model.train()
@@ -131,7 +137,13 @@ def train(
                 speed = sentences / (time.perf_counter() - clock)
                 with autocast():
                     evaluation = evaluate(
-                        step, averaged, corpus, config.evaluation, priors, step == steps
+                        step,
+                        averaged,
+                        corpus,
+                        config.evaluation,
+                        priors,
+                        config.terms,
+                        step == steps,
                     )
                 history.append(evaluation)
                 verdict = judge(history, steps, priors)
@@ -153,13 +165,19 @@ def train(
             rate = learning_rate(config.optimizer, step, steps)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = next(batches)
-            with autocast():
-                latent = model(batch.ids.to(device), batch.mask.to(device))
-            latent = latent.float()  # the priors are never computed in bf16
+            index = next(batches)
+            views = None
+            if config.terms.active:
+                views = paint_views(model, corpus, config, index, step, autocast)
+                latent = views.sentences
+            else:
+                batch = corpus.train.batch(index)
+                with autocast():
+                    latent = model(batch.ids.to(device), batch.mask.to(device))
+                latent = latent.float()  # the priors are never computed in bf16
             if step < config.training.blur_steps:
                 latent = blurred(latent, config.training.blur)
-            terms = loss(priors, latent)
+            terms = loss(priors, latent, config.terms, views)
             optimizer.zero_grad()
             terms.total.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip)
@@ -168,7 +186,7 @@ def train(
             optimizer.step()
             average.update_parameters(model)
 
-            sentences += len(batch.ids)
+            sentences += len(index)
             if step % config.tracking.every == 0:
                 measured = recording.training_metrics(terms, norm, rate)
                 tracker.metrics(measured, step)
@@ -225,20 +243,30 @@ def run_folder(training: TrainingConfig) -> Path:
     return folder
 
 
-def blurred(latent: Latent, deviation: float) -> Latent:
-    """The latent through a Gaussian blur, edges continued; a curriculum for the first steps."""
-    if deviation == 0:
-        return latent
-    radius = max(1, round(3 * deviation))
-    offset = torch.arange(-radius, radius + 1, device=latent.device, dtype=latent.dtype)
-    kernel = torch.softmax(-offset.square() / (2 * deviation**2), dim=0)
-    picture = latent.movedim(-1, -3)
-    channels = picture.shape[-3]
-    padded = nn.functional.pad(picture, (radius,) * 4, mode="replicate")
-    down = kernel[:, None].expand(channels, 1, -1, 1)
-    across = kernel[None, :].expand(channels, 1, 1, -1)
-    smooth = nn.functional.conv2d(padded, down, groups=channels)
-    return nn.functional.conv2d(smooth, across, groups=channels).movedim(-3, -1)
+def paint_views(
+    model: Encoder,
+    corpus: Corpus,
+    config: Config,
+    index: Int[Tensor, " batch"],
+    step: int,
+    autocast: Callable[[], torch.autocast],
+) -> Views:
+    """Sentences, paraphrases and counterfactuals, painted at one go.
+
+    Which ones depends on nothing but the seed and the step.
+    """
+    generator = np.random.default_rng((config.training.seed, 1, step))
+    batch, same = corpus.variants.batch(
+        corpus.train, index, config.terms.counterfactuals, generator
+    )
+    device = next(model.parameters()).device
+    with autocast():
+        latent = model(batch.ids.to(device), batch.mask.to(device))
+    count = len(index)
+    sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
+    return Views(
+        sentences, paraphrases, counterfactuals, same.to(device), config.terms.on, model.embed
+    )
 
 
 def _state(

@@ -1,8 +1,9 @@
 """From sentence files to batches of tokens."""
 
-from vlatent.corpus.batching import Sentences, TokenBatch, batches, stream
+from vlatent.corpus.batching import Sentences, TokenBatch, batches, order, stream
 from vlatent.corpus.loading import Corpus, DataConfig, load
 from vlatent.corpus.tokenizer import Tokenizer
+from vlatent.corpus.wordings import Triples, Variants
 from vlatent.scenes import FIXED_SENTENCES
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "Sentences",
     "TokenBatch",
     "Tokenizer",
+    "Triples",
+    "Variants",
     "batches",
     "load",
+    "order",
     "stream",
 ]

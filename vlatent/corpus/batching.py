@@ -77,13 +77,19 @@ def batches(
     return [torch.from_numpy(order[start : start + batch_size]) for start in starts]
 
 
+def order(
+    sentences: Sentences, batch_size: int, seed: int, start_step: int = 0
+) -> Iterator[Int[Tensor, " batch"]]:
+    """Indices of batches without end, from any step on as if it had begun at step 0."""
+    epoch, step = divmod(start_step, max(len(sentences) // batch_size, 1))
+    lengths = sentences.lengths
+    while True:
+        yield from batches(lengths, batch_size, seed, epoch)[step:]
+        epoch, step = epoch + 1, 0
+
+
 def stream(
     sentences: Sentences, batch_size: int, seed: int, start_step: int = 0
 ) -> Iterator[TokenBatch]:
     """Batches without end, epoch after epoch, from any step on as if it had begun at step 0."""
-    epoch, step = divmod(start_step, max(len(sentences) // batch_size, 1))
-    lengths = sentences.lengths
-    while True:
-        for index in batches(lengths, batch_size, seed, epoch)[step:]:
-            yield sentences.batch(index)
-        epoch, step = epoch + 1, 0
+    return map(sentences.batch, order(sentences, batch_size, seed, start_step))

@@ -5,21 +5,13 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
+from vlatent.scenes import Line
 from vlatent.shapes import UserError
 
 # Where no validation file is given: this share of the sentences, and no more than that many.
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 500
-
-
-@dataclass(frozen=True)
-class Line:
-    """A sentence of a file, and the other ways to say it that the file gives."""
-
-    text: str
-    paraphrases: tuple[str, ...] = ()
 
 
 def read(path: Path) -> list[Line]:
@@ -82,20 +74,23 @@ def _parse(line: str, place: str) -> Line:
         )
     if "original" not in record:
         raise UserError(f"{place}: has no key 'original'; put the sentence there.")
-    original, paraphrases = record["original"], record.get("paraphrases", [])
+    original = record["original"]
     if not isinstance(original, str) or not original.strip():
         raise UserError(f"{place}: 'original' must be a sentence, but is {original!r:.60}.")
-    if not isinstance(paraphrases, list) or not all(isinstance(p, str) for p in paraphrases):
-        raise UserError(
-            f"{place}: 'paraphrases' must be a list of sentences, but is {paraphrases!r:.60}."
-        )
+    variants = {name: record.get(name, []) for name in ("paraphrases", "counterfactuals")}
+    for name, given in variants.items():
+        if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+            raise UserError(f"{place}: '{name}' must be a list of sentences, but is {given!r:.60}.")
     try:
-        "".join((original, *paraphrases)).encode()
+        "".join((original, *variants["paraphrases"], *variants["counterfactuals"])).encode()
     except UnicodeEncodeError:
         raise UserError(
             f"{place}: half a surrogate pair (\\ud8..) is no text; remove it."
         ) from None
-    return Line(original.strip(), tuple(paraphrase.strip() for paraphrase in paraphrases))
+    return Line(
+        original.strip(),
+        *(tuple(text.strip() for text in given if text.strip()) for given in variants.values()),
+    )
 
 
 def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
 
 from vlatent.corpus.batching import Sentences
-from vlatent.corpus.files import Line, hold_out, read
+from vlatent.corpus.files import hold_out, read
 from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
-from vlatent.scenes import FIXED_SENTENCES, default_corpus
+from vlatent.corpus.wordings import Triples, Variants, triples, variants
+from vlatent.scenes import FIXED_SENTENCES, Line
+from vlatent.scenes.splits import draw_parts, held_out_wordings, training_wordings
 from vlatent.shapes import UserError
+
+parts_of = lru_cache(maxsize=2)(draw_parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,8 @@ class DataConfig:
         vocabulary: Most entries that the trained BPE may have.
         max_length: Most tokens in a sentence; what is beyond is cut off.
         cache: Folder for trained tokenizers. null is `vlatent` in the user's cache folder.
+        unseen: Keep some blocks, relations and verbs out of the generated training sentences, and
+            judge on sentences that have them too: the splits `compositional` and `wording`.
     """
 
     train: Path | None = None
@@ -39,8 +47,14 @@ class DataConfig:
     vocabulary: int = 8192
     max_length: int = 64
     cache: Path | None = None
+    unseen: bool = False
 
     def __post_init__(self) -> None:
+        if self.unseen and self.train is not None:
+            raise UserError(
+                f"data.unseen holds combinations of generated sentences out, but data.train is "
+                f"{self.train}: give what is held out in --data.validation."
+            )
         for name in ("vocabulary", "max_length"):
             value = getattr(self, name)
             if value < 1:
@@ -58,6 +72,7 @@ class Corpus:
         tokenizer: What made the tokens.
         vocabulary_size: Number of token ids.
         fingerprint: 16 hexadecimal digits that change with any sentence or token.
+        config: Where all of it comes from.
     """
 
     train: Sentences
@@ -66,6 +81,47 @@ class Corpus:
     tokenizer: Tokenizer
     vocabulary_size: int
     fingerprint: str
+    config: DataConfig
+
+    @cached_property
+    def variants(self) -> Variants:
+        """Other wordings of the training sentences and changes of their meaning, made when asked.
+
+        Raises:
+            UserError: If a sentence of the file has none.
+        """
+        place = self.config.train
+        if place is None:
+            lines = training_wordings(*parts_of(self.config.unseen), self.config.unseen)
+        else:
+            lines = read(place)
+            if self.config.validation is None:
+                lines = hold_out(lines, place)[0]
+        return variants(lines, self._encoded, f"{place}")
+
+    @cached_property
+    def splits(self) -> dict[str, Triples]:
+        """Held-out sentences by the name of their split, each with a variant of either kind.
+
+        Raises:
+            UserError: If no held-out sentence has both.
+        """
+        place = self.config.train
+        if place is None:
+            parts = parts_of(self.config.unseen)[1]
+            lines = {
+                split: held_out_wordings(split, part, self.config.unseen)
+                for split, part in parts.items()
+            }
+        elif self.config.validation is None:
+            lines = {"random": hold_out(read(place), place)[1]}
+        else:
+            place = self.config.validation
+            lines = {"random": read(place)}
+        return {split: triples(some, self._encoded, f"{place}") for split, some in lines.items()}
+
+    def _encoded(self, texts: Sequence[str]) -> Sentences:
+        return _encode(list(texts), self.tokenizer, self.config.max_length)
 
 
 def load(config: DataConfig) -> Corpus:
@@ -87,13 +143,13 @@ def load(config: DataConfig) -> Corpus:
     _warn_of_truncation(parts, config.max_length)
     # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
-    return Corpus(train, held_out, fixed, tokenizer, size, _fingerprint(parts, size))
+    return Corpus(train, held_out, fixed, tokenizer, size, _fingerprint(parts, size), config)
 
 
 def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
     if config.train is None:
-        made = default_corpus()
-        training, validation = ([Line(example.text) for example in part] for part in made)
+        made, parts = parts_of(config.unseen)
+        training, validation = ([Line(e.text) for e in part] for part in (made, parts["random"]))
     else:
         training, validation = read(config.train), []
     if config.validation is not None:

@@ -50,6 +50,7 @@ def trained(texts: list[str], vocabulary: int, cache: Path) -> Tokenizer:
     content = json.dumps([tokenizers.__version__, vocabulary, PAD, END, texts])
     path = cache / f"bpe-{hashlib.sha256(content.encode()).hexdigest()[:16]}.json"
     bpe = _cached(path) or _train(texts, vocabulary, path)
+    bpe.encode_special_tokens = True  # "</s>" in a sentence is its four characters
     return Tokenizer(
         encode=lambda texts: [encoding.ids for encoding in bpe.encode_batch(texts)],
         decode=bpe.decode,

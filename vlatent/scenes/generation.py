@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from itertools import count as count_from
 from typing import Any, Literal, NamedTuple
@@ -57,6 +57,14 @@ class Variant(NamedTuple):
     text: str
 
 
+class Line(NamedTuple):
+    """A sentence, what means the same, and what does not: a line of a file."""
+
+    text: str
+    paraphrases: tuple[str, ...] = ()
+    counterfactuals: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Example:
     """A scene and a sentence that describes it; variants are made when they are asked for."""
@@ -70,24 +78,24 @@ class Example:
         """The sentence."""
         return str(self.sentence)
 
-    def paraphrases(self) -> list[Variant]:
-        """At most one sentence of each kind, in other words and of the same meaning."""
+    def paraphrases(self, allowed: Callable[[Sentence], bool] | None = None) -> list[Variant]:
+        """At most one allowed sentence of each kind, in other words and of the same meaning."""
         generator = random.Random(f"{self.key}/paraphrases")
         made = {kind: list(variants(self.sentence)) for kind, variants in PARAPHRASES.items()}
-        drawn = _draw(made, generator)
+        drawn = _draw(made, generator, allowed)
         for variant in drawn:
             assert variant.text != self.text, variant
             assert parse(variant.text) == self.scene.meaning, (self.text, variant)
         return drawn
 
-    def counterfactuals(self) -> list[Variant]:
-        """At most one sentence of each kind, changed a little and of another meaning."""
+    def counterfactuals(self, allowed: Callable[[Sentence], bool] | None = None) -> list[Variant]:
+        """At most one allowed sentence of each kind, changed a little and of another meaning."""
         generator = random.Random(f"{self.key}/counterfactuals")
         made = {
             kind: list(variants(self.sentence, self.scene.complexity))
             for kind, variants in COUNTERFACTUALS.items()
         }
-        drawn = _draw(made, generator)
+        drawn = _draw(made, generator, allowed)
         for variant in drawn:
             assert parse(variant.text) != self.scene.meaning, (self.text, variant)
         return drawn
@@ -114,12 +122,21 @@ class Example:
         }
 
 
-def _draw(made: dict[str, list[Sentence]], generator: random.Random) -> list[Variant]:
-    return [
-        Variant(kind, str(generator.choice(sentences)))
-        for kind, sentences in made.items()
-        if sentences
-    ]
+def _draw(
+    made: dict[str, list[Sentence]],
+    generator: random.Random,
+    allowed: Callable[[Sentence], bool] | None,
+) -> list[Variant]:
+    drawn = []
+    for kind, sentences in made.items():
+        left = list(sentences)
+        while left:
+            chosen = generator.choice(left)
+            if allowed is None or allowed(chosen):
+                drawn.append(Variant(kind, str(chosen)))
+                break
+            left.remove(chosen)
+    return drawn
 
 
 def generate(
@@ -128,12 +145,14 @@ def generate(
     wording: Wording = "plain",
     seed: int = 0,
     without: Set[Meaning] = frozenset(),
+    wanted: Callable[[Example], bool] = lambda example: True,
 ) -> list[Example]:
     """Draw different sentences about blocks.
 
     The i-th depends only on the arguments before it in the list, never on `count`. "all" takes
     the three levels in turn. No sentence means the same as a fixed evaluation sentence or as
-    one of `without`. The global random state is neither read nor changed.
+    one of `without`, and every one is `wanted`. The global random state is neither read nor
+    changed.
 
     Raises:
         UserError: If `count` is below 1, or there are not so many sentences.
@@ -151,7 +170,7 @@ def generate(
         scene = draw_scene(level, generator)
         example = Example(scene, put_into_words(scene, wording, generator), key)
         text = example.text
-        if text not in seen and scene.meaning not in taboo:
+        if text not in seen and scene.meaning not in taboo and wanted(example):
             assert parse(text) == scene.meaning, text
             examples.append(example)
             seen.add(text)

@@ -1,0 +1,160 @@
+"""Sentences with other wordings and with changed meanings: triples to learn from and to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from vlatent.corpus.batching import Sentences, TokenBatch
+from vlatent.scenes import Line, Meaning, parse
+from vlatent.shapes import UserError
+
+Encode = Callable[[Sequence[str]], Sentences]
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Variants of every sentence of a corpus, in its order.
+
+    Attributes:
+        sentences: All of them, those of one sentence in a row.
+        bounds: Where each sentence's variants begin, and the end of the last.
+    """
+
+    sentences: Sentences
+    bounds: Int[np.ndarray, " bound"]
+
+    def draw(
+        self, index: Int[np.ndarray, " batch"], count: int, generator: np.random.Generator
+    ) -> Int[np.ndarray, "batch count"]:
+        """Places of variants of these sentences, none twice where there are enough."""
+        first, many = self.bounds[index, None], np.diff(self.bounds)[index, None]
+        begin = generator.integers(0, many)
+        # From a random one on in turn: that is without replacement, and one draw a sentence.
+        return np.asarray(first + (begin + np.arange(count)) % many)
+
+
+@dataclass(frozen=True, eq=False)
+class Variants:
+    """What a batch of training sentences is compared with.
+
+    Attributes:
+        paraphrases: They mean the same.
+        counterfactuals: They mean something else in nearly the same words.
+        meanings: Equal numbers for sentences that mean the same.
+    """
+
+    paraphrases: Pool
+    counterfactuals: Pool
+    meanings: Int[Tensor, " sentence"]
+
+    def batch(
+        self,
+        train: Sentences,
+        index: Int[Tensor, " batch"],
+        counterfactuals: int,
+        generator: np.random.Generator,
+    ) -> tuple[TokenBatch, Bool[Tensor, "batch batch"]]:
+        """The sentences, a paraphrase of each, then the counterfactuals of each in a row.
+
+        Also which two sentences of the batch mean the same.
+        """
+        places = index.numpy()
+        same = torch.from_numpy(self.paraphrases.draw(places, 1, generator)).ravel()
+        drawn = self.counterfactuals.draw(places, counterfactuals, generator)
+        other = torch.from_numpy(drawn).ravel()
+        parts = [train.batch(index), self.paraphrases.sentences.batch(same)]
+        if counterfactuals:
+            parts.append(self.counterfactuals.sentences.batch(other))
+        meanings = self.meanings[index]
+        return _joined(parts), meanings[:, None] == meanings
+
+
+@dataclass(frozen=True, eq=False)
+class Triples:
+    """Held-out sentences, no two of one meaning, each with a paraphrase and a counterfactual."""
+
+    originals: Sentences
+    paraphrases: Sentences
+    counterfactuals: Sentences
+
+    def __len__(self) -> int:
+        return len(self.originals)
+
+
+def variants(lines: Sequence[Line], encode: Encode, place: str) -> Variants:
+    """All variants of all lines.
+
+    Raises:
+        UserError: If a line lacks one; names the sentence and the file.
+    """
+    for kind in ("paraphrases", "counterfactuals"):
+        without = [line.text for line in lines if not getattr(line, kind)]
+        if without:
+            raise UserError(
+                f"{place}: {len(without)} of {len(lines)} training sentences have no {kind}, the "
+                f"first is {without[0]!r:.60}; terms that see the text need a .jsonl file with the "
+                "keys original, paraphrases and counterfactuals, or generated sentences."
+            )
+    numbers: dict[Meaning | str, int] = {}
+    meanings = [numbers.setdefault(_meaning(line.text), len(numbers)) for line in lines]
+    return Variants(
+        _pool([line.paraphrases for line in lines], encode),
+        _pool([line.counterfactuals for line in lines], encode),
+        torch.tensor(meanings),
+    )
+
+
+def triples(lines: Sequence[Line], encode: Encode, place: str) -> Triples:
+    """The first line of every meaning; the kinds of its variants change from line to line.
+
+    Raises:
+        UserError: If there are not two lines with both kinds.
+    """
+    first = {_meaning(line.text): line for line in reversed(lines)}
+    chosen = [
+        line
+        for line in lines
+        if line is first[_meaning(line.text)] and line.paraphrases and line.counterfactuals
+    ]
+    if len(chosen) < 2:
+        raise UserError(
+            f"{place}: {len(chosen)} held-out sentences have a paraphrase and a counterfactual, "
+            "but two are needed; give a .jsonl file with the keys original, paraphrases and "
+            "counterfactuals, or --evaluation.retrieved 0."
+        )
+    turn = list(enumerate(chosen))
+    return Triples(
+        encode([line.text for line in chosen]),
+        encode([line.paraphrases[at % len(line.paraphrases)] for at, line in turn]),
+        encode([line.counterfactuals[at % len(line.counterfactuals)] for at, line in turn]),
+    )
+
+
+def _pool(groups: Sequence[tuple[str, ...]], encode: Encode) -> Pool:
+    bounds = np.cumsum([0, *map(len, groups)])
+    return Pool(encode([text for group in groups for text in group]), bounds)
+
+
+def _meaning(text: str) -> Meaning | str:
+    """What a sentence about blocks means; of other sentences, the words."""
+    try:
+        return parse(text)
+    except UserError:
+        return text
+
+
+def _joined(parts: Sequence[TokenBatch]) -> TokenBatch:
+    """Batches one after another, padded to the longest."""
+    longest = max(part.ids.shape[1] for part in parts)
+    padded = [
+        torch.nn.functional.pad(tensor, (0, longest - tensor.shape[1]))
+        for part in parts
+        for tensor in (part.ids, part.mask)
+    ]
+    return TokenBatch(torch.cat(padded[::2]), torch.cat(padded[1::2]))

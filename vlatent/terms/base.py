@@ -1,0 +1,82 @@
+"""What every term has: a weight, a range worth searching, and a penalty of views."""
+
+from __future__ import annotations
+
+import math
+from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jaxtyping import Bool, Float
+from jsonargparse.typing import NonNegativeFloat
+from torch import Tensor
+from torch.nn import functional
+
+from vlatent.shapes import Latent, PerBatch, UserError
+
+# What of a picture is compared with another: the pooled embedding, means over the cells of an
+# 8 x 8 grid, or every pixel.
+Representation = Literal["embedding", "coarse", "latent"]
+COARSE = 8
+
+Rows = Float[Tensor, "row feature"]
+Embed = Callable[[Latent], Rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """A batch of sentences, painted together with what says the same and what does not.
+
+    Attributes:
+        sentences: Their pictures.
+        paraphrases: One of each.
+        counterfactuals: The same number of each, those of a sentence in a row; possibly none.
+        same: Which two sentences of the batch mean the same.
+        on: What of the pictures is compared.
+        embed: The encoder's pooled embedding.
+    """
+
+    sentences: Latent
+    paraphrases: Latent
+    counterfactuals: Latent
+    same: Bool[Tensor, "batch batch"]
+    on: Representation
+    embed: Embed
+
+    def represent(self, latent: Latent) -> Rows:
+        """Rows of length 1, whose products are cosines."""
+        return represent(latent, self.on, self.embed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term(metaclass=ABCMeta):
+    """Something of the training loss that sees which sentences mean the same.
+
+    Attributes:
+        weight: Factor of the penalty in the training loss; 0 leaves it out.
+    """
+
+    weight: NonNegativeFloat
+
+    search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            name = type(self).__name__
+            raise UserError(f"{name}.weight must be finite and at least 0, but got {self.weight}.")
+
+    @abstractmethod
+    def penalty(self, views: Views) -> PerBatch:
+        """What is trained: one number for the whole batch, 0 or more."""
+
+
+def represent(latent: Latent, on: Representation, embed: Embed) -> Rows:
+    """What of the pictures is compared, as rows of length 1."""
+    if on == "embedding":
+        rows = embed(latent)
+    elif on == "coarse":
+        rows = functional.adaptive_avg_pool2d(latent.movedim(-1, -3), COARSE).flatten(1)
+    else:
+        rows = latent.flatten(1)
+    return functional.normalize(rows, dim=-1)
