@@ -53,6 +53,12 @@ def without(*priors: str) -> Arm:
     return Arm(f"without {' and '.join(priors)}", group, changes, priors)
 
 
+def without_all() -> Arm:
+    """The base without any prior."""
+    changes = {weight(name): 0.0 for name in PRIORS}
+    return Arm("without any prior", "left out", changes, PRIORS)
+
+
 def alone(prior: str) -> Arm:
     """Nothing but one prior."""
     changes = {weight(name): 0.0 for name in PRIORS if name != prior}

@@ -11,7 +11,7 @@ from ablations.arms import BASE
 from ablations.cells import Cells
 from ablations.comparison import Table, comparisons, doses
 from ablations.cost import Cost, cost
-from ablations.measurement import SENTENCES, STATISTICS, painting
+from ablations.measurement import SENTENCES, painting
 from ablations.question import Ablation
 from ablations.worker import Job
 from vlatent.config import Config, fingerprint, override, to_yaml
@@ -86,11 +86,11 @@ def figures(ablation: Ablation, job: Job, table: Table, cells: Cells) -> dict[st
 
 def texts(ablation: Ablation, job: Job, config: Config, table: Table) -> dict[str, str]:
     """Every file of the ablation but its pictures."""
-    columns, rows = report.written(table)
+    columns, rows = report.written(table, table.statistics)
     strings = [[str(value) for value in row] for row in rows]
     files = {
         "base.yaml": to_yaml(config),
-        "cells.csv": report.as_csv(report.CELL_COLUMNS, report.cell_rows(table)),
+        "cells.csv": report.as_csv(report.cell_columns(table), report.cell_rows(table)),
         "effects.csv": report.as_csv(report.COLUMNS, report.effect_rows(table)),
         "effects.md": report.as_markdown(columns, strings) + "\n",
         "effects.tex": report.as_latex(columns, strings),
@@ -105,7 +105,7 @@ def texts(ablation: Ablation, job: Job, config: Config, table: Table) -> dict[st
 def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
     """The report."""
     predicted = report.predictions_rows(ablation, table)
-    columns, rows = report.written(table, report.ON_SCREEN)
+    columns, rows = report.written(table, report.on_screen(table))
     parts = [
         f"# {ablation.question}",
         f"{len(table.arms)} arms on {len(table.seeds)} seeds ({table.seeds[0]} to "
@@ -176,7 +176,7 @@ def _design_screen(table: Table, designed: list[Comparison]) -> Screen:
         title_justify="left",
         title_style="bold",
     )
-    shown = [each for each in designed if each.statistic in report.ON_SCREEN]
+    shown = [each for each in designed if each.statistic in report.on_screen(table)]
     made.add_column("prior")
     for each in shown:
         made.add_column(each.statistic, justify="right")
@@ -225,7 +225,7 @@ def _record(
         if run_id is None:
             continue
         run = reopen_run(config.tracking, run_id, folder=place)
-        means = {name: interval(table.of(arm.name, name))[0] for name in STATISTICS}
+        means = {name: interval(table.of(arm.name, name))[0] for name in table.statistics}
         passed, n = table.passed(arm.name)
         # Means over more seeds come after those over fewer; of one step the first row stays.
         run.metrics(means | {"passed": passed, "seeds": n}, step=n)

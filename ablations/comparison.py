@@ -40,6 +40,12 @@ class Table:
         some = next(iter(self.cells.values()), None)
         return [] if some is None else [criterion.name for criterion in some.criteria]
 
+    @property
+    def statistics(self) -> list[str]:
+        """The names of what was measured of every cell."""
+        some = next(iter(self.cells.values()), None)
+        return list(STATISTICS if some is None else some.statistics)
+
     def values(self, statistic: str) -> dict[tuple[str, int], float]:
         """One statistic, or `holds: NAME` of a criterion, of every cell that has it."""
         found = {}
@@ -100,10 +106,10 @@ def effects(table: Table, statistic: str) -> dict[str, Effect]:
     return {arm.name: found[arm.name] for arm in table.arms if arm.name in found}
 
 
-def comparisons(table: Table, statistics: Sequence[str] = STATISTICS) -> list[Comparison]:
+def comparisons(table: Table) -> list[Comparison]:
     """What the forest plot shows."""
     shown = []
-    for statistic in statistics:
+    for statistic in table.statistics:
         base = interval(table.of(BASE.name, statistic))[0]
         shown.append(Comparison(statistic, base, effects(table, statistic)))
     return shown

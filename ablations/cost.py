@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from vlatent.config import Config
-from vlatent.corpus import stream
+from vlatent.corpus import order
 from vlatent.encoder import Encoder
 from vlatent.objective import loss
-from vlatent.training import corpus_of
+from vlatent.training import corpus_of, paint_views
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,14 @@ def cost(config: Config) -> Cost:
             alive.append(tensor)
         return tensor
 
-    batch = next(stream(corpus.train, config.training.batch_size, config.training.seed))
+    index = next(order(corpus.train, config.training.batch_size, config.training.seed))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss(config.priors, model(batch.ids, batch.mask))
+        if config.terms.active:
+            views = paint_views(
+                model, corpus, config, index, 0, partial(torch.autocast, "cpu", enabled=False)
+            )
+            loss(config.priors, views.sentences, config.terms, views)
+        else:
+            batch = corpus.train.batch(index)
+            loss(config.priors, model(batch.ids, batch.mask))
     return Cost(sum(parameter.numel() for parameter in model.parameters()), sum(kept.values()))

@@ -25,6 +25,22 @@ STATISTICS = (
     *("checkerboard", "share between sentences (log10)"),
 )
 
+# Where paraphrases were asked about: by name, the metric.
+OF_MEANING = {
+    **{
+        f"recall@1, {split}": f"meaning/{split}/recall_at_1"
+        for split in ("random", "compositional", "wording")
+    },
+    "told apart, random": "meaning/random/told_apart",
+    "told apart, compositional": "meaning/compositional/told_apart",
+    "color read, compositional": "meaning/compositional/probe_color",
+    "shape read, compositional": "meaning/compositional/probe_shape",
+    "relation read, compositional": "meaning/compositional/probe_relation",
+    "jitter cosine, random": "meaning/random/jitter_cosine",
+    "jitter fall, random": "meaning/random/jitter_fall",
+    "share drawn": "dependence/between_share_shapes",
+}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -62,8 +78,14 @@ def measured(result: Result, sentences: int) -> Measured:
         *(mean["variance"], mean["checkerboard_largest"]),
         math.log10(max(share, 1e-16)) if math.isfinite(share) else math.nan,
     )
+    asked = any(name.startswith("meaning/") for name in last.metrics)
+    meaning = {
+        name: last.metrics[metric]
+        for name, metric in OF_MEANING.items()
+        if asked and metric in last.metrics
+    }
     return Measured(
-        dict(zip(STATISTICS, values, strict=True)),
+        dict(zip(STATISTICS, values, strict=True)) | meaning,
         result.verdict.criteria,
         result.steps_to_pass,
         sentences / result.seconds,

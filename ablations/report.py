@@ -13,7 +13,6 @@ from rich.table import Table as Screen
 from ablations.arms import BASE, PRIORS, Arm, families
 from ablations.comparison import Table, answer, effects
 from ablations.cost import Cost
-from ablations.measurement import STATISTICS
 from ablations.question import Ablation
 from vlatent.effects import (
     Effect,
@@ -33,14 +32,30 @@ COLUMNS = (
     *("arm", "group", "family", "statistic", "n", "base", "arm's mean", "difference"),
     *("low", "high", "standardized", "p", "p after Holm", "share of seeds above"),
 )
-ON_SCREEN = ("channels in band", "alpha", "total variation", "kurtosis", "correlation", "variance")
+OF_PICTURES = (
+    "channels in band",
+    "alpha",
+    "total variation",
+    "kurtosis",
+    "correlation",
+    "variance",
+)
+OF_MEANING = (
+    *("recall@1, random", "recall@1, compositional", "told apart, compositional"),
+    *("share drawn", "channels in band", "alpha"),
+)
 Row = tuple[str | float, ...]
+
+
+def on_screen(table: Table) -> tuple[str, ...]:
+    """The statistics for which a screen is wide enough."""
+    return OF_MEANING if set(OF_MEANING) <= set(table.statistics) else OF_PICTURES
 
 
 def effect_rows(table: Table) -> list[Row]:
     """A row an arm and statistic, criteria included: what every plot and sentence is made from."""
     rows: list[Row] = []
-    for statistic in (*STATISTICS, *(f"holds: {name}" for name in table.criteria)):
+    for statistic in (*table.statistics, *(f"holds: {name}" for name in table.criteria)):
         base = interval(table.of(BASE.name, statistic))[0]
         for name, effect in effects(table, statistic).items():
             arm = next(arm for arm in table.arms if arm.name == name)
@@ -60,7 +75,7 @@ def cell_rows(table: Table) -> list[Row]:
     return [
         (
             *(arm.name, seed, float(cell.passed)),
-            *(cell.statistics[name] for name in STATISTICS),
+            *(cell.statistics[name] for name in table.statistics),
             -1 if cell.steps_to_pass is None else cell.steps_to_pass,
             cell.seconds,
         )
@@ -70,7 +85,8 @@ def cell_rows(table: Table) -> list[Row]:
     ]
 
 
-CELL_COLUMNS = ("arm", "seed", "passed", *STATISTICS, "steps to pass (-1: never)", "seconds")
+def cell_columns(table: Table) -> tuple[str, ...]:
+    return ("arm", "seed", "passed", *table.statistics, "steps to pass (-1: never)", "seconds")
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
@@ -100,7 +116,7 @@ def as_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def written(table: Table, statistics: Sequence[str] = STATISTICS) -> tuple[list[str], list[Row]]:
+def written(table: Table, statistics: Sequence[str]) -> tuple[list[str], list[Row]]:
     """The effects as people read them: a row an arm, `difference [95 % interval] p` a statistic."""
     found = {statistic: effects(table, statistic) for statistic in statistics}
     rows: list[Row] = []
@@ -130,9 +146,10 @@ def means_screen(table: Table) -> Screen:
         title_style="bold",
     )
     made.add_column("arm", no_wrap=True)
-    for heading in ("passes", *ON_SCREEN):
+    shown = on_screen(table)
+    for heading in ("passes", *shown):
         made.add_column(heading, justify="right")
-    found = {statistic: effects(table, statistic) for statistic in ON_SCREEN}
+    found = {statistic: effects(table, statistic) for statistic in shown}
     before = BASE.family
     for arm in table.arms:
         if arm.group == "present":
@@ -142,7 +159,7 @@ def means_screen(table: Table) -> Screen:
             before = arm.family
         passed, n = table.passed(arm.name)
         cells = []
-        for statistic in ON_SCREEN:
+        for statistic in shown:
             mean = _short(interval(table.of(arm.name, statistic))[0])
             effect = found[statistic].get(arm.name)
             cells.append(mean + ("*" if effect and effect.established else " "))
@@ -174,12 +191,12 @@ def predictions_rows(ablation: Ablation, table: Table) -> list[tuple[str, str, s
 def paragraphs(table: Table) -> list[str]:
     """What the numbers support, an arm a paragraph, the doses left to their pictures."""
     said = []
-    found = {statistic: effects(table, statistic) for statistic in STATISTICS}
+    found = {statistic: effects(table, statistic) for statistic in table.statistics}
     for arm in table.arms:
         if arm.group in ("base", "dose", "present"):
             continue
         change = arm.name[0].upper() + arm.name[1:]
-        mine = {statistic: found[statistic][arm.name] for statistic in STATISTICS}
+        mine = {statistic: found[statistic][arm.name] for statistic in table.statistics}
         (passed, n), (base, base_n) = table.passed(arm.name), table.passed(BASE.name)
         lines = [f"**{change}**: {passed} of {n} seeds pass (base: {base} of {base_n})."]
         shown = {s: e for s, e in mine.items() if e.established or e.suggestive or e.n < 2}
@@ -295,7 +312,7 @@ def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:
 def design_comparisons(table: Table) -> list[Comparison]:
     """Shapley values as the forest plot shows them; the base is what no prior brings."""
     shown = []
-    for statistic in STATISTICS:
+    for statistic in table.statistics:
         found = shares(table, statistic)
         if found is not None:
             none = interval(table.of("with none", statistic))[0]
@@ -306,7 +323,7 @@ def design_comparisons(table: Table) -> list[Comparison]:
 def design_rows(table: Table) -> list[Row]:
     """Shapley value, main effect and pairwise interactions of the priors: means over seeds."""
     rows: list[Row] = []
-    for statistic in STATISTICS:
+    for statistic in table.statistics:
         whole = designs(table, statistic)
         contrasts = {
             "shapley": [shapley(values, PRIORS) for values in whole],

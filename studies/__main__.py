@@ -13,7 +13,7 @@ from rich.table import Table
 from studies.closing import trial_line
 from studies.doctor import DEFAULT_SILENCE, examine
 from studies.job import load_study
-from studies.ledger import best, counted, feasible, why_failed
+from studies.ledger import best, counted, feasible, front, why_failed
 from studies.replay import replay
 from studies.settings import StudyConfig
 from studies.storage import open_storage
@@ -38,6 +38,7 @@ A study itself is begun, or continued, by its question:
   python -m studies.learning_rates --help    which rate, warm-up, decay, batch pass earliest?
   python -m studies.joint --help             both together
   python -m studies.pareto --help            what do channels in band cost?
+  python -m studies.meaning --help           what do pictures that tell sentences apart cost?
 """
 
 
@@ -111,7 +112,7 @@ def status_command(arguments: Sequence[str]) -> int:
     if found is not None:
         console.print(f"Best so far: {trial_line(found)}")
     elif len(study.directions) > 1:
-        console.print(f"The front has {len(study.best_trials)} trials.")
+        console.print(f"The front has {len(front(study))} trials.")
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
         console.print(f"trial {trial.number:3d}  [red]failed[/red]    {why_failed(trial)}")

@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from studies.ledger import counts, feasible, ranked
+from studies.ledger import counts, feasible, front, ranked
 from studies.question import Question
 from studies.settings import StudyConfig
 from vlatent.effects import interval
@@ -72,13 +72,13 @@ def by_knee(search: optuna.Study) -> list[FrozenTrial]:
 
     d^2 = sum over objectives of ((best - value) / range)^2, with best and range of the front.
     """
-    front = search.best_trials
+    unbeaten = front(search)
     signs = [1 if way == StudyDirection.MAXIMIZE else -1 for way in search.directions]
-    values = np.array([trial.values for trial in front]).reshape(-1, len(signs)) * signs
+    values = np.array([trial.values for trial in unbeaten]).reshape(-1, len(signs)) * signs
     spread = np.ptp(values, axis=0)
     distance = (values.max(0) - values) / np.where(spread > 0, spread, 1)
     order = np.argsort((distance**2).sum(1), kind="stable")
-    return [front[index] for index in order]
+    return [unbeaten[index] for index in order]
 
 
 def confirmed(

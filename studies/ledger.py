@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from vlatent.figures.pareto.front import front as pareto_front
 
 LIVE = (TrialState.RUNNING, TrialState.WAITING)
 
@@ -64,6 +67,17 @@ def best(study: optuna.Study) -> FrozenTrial | None:
     return next(iter(ranked(study)), None)
 
 
+def front(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that no other beats in all objectives: of those that pass, or else of all."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    passing = [trial for trial in complete if feasible(trial)]
+    if study.best_trials and passing:
+        return study.best_trials
+    ways = [way == StudyDirection.MAXIMIZE for way in study.directions]
+    unbeaten = pareto_front([trial.values for trial in complete], ways)
+    return [trial for trial, is_best in zip(complete, unbeaten, strict=True) if is_best]
+
+
 def all_failed(study: optuna.Study) -> bool:
     """Whether the first five trials failed, all of them: then the sixth will too."""
     trials = counted(study)
@@ -75,7 +89,7 @@ def stagnated(study: optuna.Study, patience: int | None) -> bool:
     if patience is None:
         return False
     if len(study.directions) > 1:
-        on_front = {trial.number for trial in study.best_trials}
+        on_front = {trial.number for trial in front(study)}
         improving = [trial.number in on_front for trial in counted(study)]
     else:
         improving, best_so_far = [], float("-inf")

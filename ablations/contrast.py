@@ -1,0 +1,53 @@
+"""Does contrast make the picture depend on the sentence, and what should be contrasted?
+
+Without it nothing that is trained sees the text, so sentences should not be told apart. A pooled
+embedding can carry the meaning while all pictures look alike; contrast of what is drawn should be
+what moves the pictures.
+"""
+
+from __future__ import annotations
+
+from ablations.ablation import main
+from ablations.arms import Arm
+from ablations.question import Ablation, Prediction
+from ablations.terms import CONTRAST, changed, contrasted
+from vlatent.command_line import run
+from vlatent.config import Config
+
+
+def arms(base: Config) -> list[Arm]:
+    """Contrast off, weaker, stronger, sharper, softer, spread, and of other representations."""
+    contrasted(base)
+    contrast = base.terms.contrast
+    others = [on for on in ("coarse", "latent", "embedding") if on != base.terms.on]
+    return [
+        changed("without contrast", {f"{CONTRAST}.weight": 0.0}),
+        *(
+            changed(f"contrast x {factor:g}", {f"{CONTRAST}.weight": factor * contrast.weight})
+            for factor in (0.25, 4.0)
+        ),
+        *(
+            changed(
+                f"temperature x {factor:g}",
+                {f"{CONTRAST}.temperature": factor * contrast.temperature},
+            )
+            for factor in (0.5, 2.0)
+        ),
+        *(changed(f"on {on}", {"terms.on": on}) for on in others),
+        changed("with spread", {f"{CONTRAST}.spread": 0.1}),
+    ]
+
+
+ABLATION = Ablation(
+    name="contrast",
+    question="Does contrast make the picture depend on the sentence, and what should be compared?",
+    predictions=(
+        Prediction("without contrast", "recall@1, random", "falls"),
+        Prediction("without contrast", "share between sentences (log10)", "below", -1),
+        Prediction("on embedding", "share drawn", "falls"),
+    ),
+    arms=arms,
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main(ABLATION, arguments))

@@ -1,0 +1,42 @@
+"""What do counterfactuals buy: are small changes of the meaning seen without them?
+
+Other sentences of a batch differ in most words; only a counterfactual forces a picture to show who
+is on whom. So without them paraphrases should still be found, and counterfactuals no longer be told
+apart.
+"""
+
+from __future__ import annotations
+
+from ablations.ablation import main
+from ablations.arms import Arm
+from ablations.question import Ablation, Prediction
+from ablations.terms import CONTRAST, changed, contrasted
+from vlatent.command_line import run
+from vlatent.config import Config
+
+COUNTS = (0, 1, 2, 4)
+
+
+def arms(base: Config) -> list[Arm]:
+    """Other numbers of counterfactuals than the base's."""
+    contrasted(base)
+    return [
+        changed(f"{count} counterfactuals", {f"{CONTRAST}.counterfactuals": count})
+        for count in COUNTS
+        if count != base.terms.contrast.counterfactuals
+    ]
+
+
+ABLATION = Ablation(
+    name="counterfactuals",
+    question="What do counterfactuals buy?",
+    predictions=(
+        Prediction("0 counterfactuals", "told apart, random", "falls"),
+        Prediction("0 counterfactuals", "told apart, compositional", "falls"),
+        Prediction("0 counterfactuals", "recall@1, random", "stays", 0.1),
+    ),
+    arms=arms,
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main(ABLATION, arguments))

@@ -1,0 +1,49 @@
+"""Does jitter invariance keep the meaning of a picture that is moved?
+
+It asks for equal representations of a moved picture, so a moved one should be found again as
+often; details that a shift destroys cannot carry meaning then, which may cost retrieval.
+"""
+
+from __future__ import annotations
+
+from ablations.ablation import main
+from ablations.arms import Arm
+from ablations.question import Ablation, Prediction
+from ablations.terms import INVARIANCE, changed, contrasted
+from vlatent.command_line import run
+from vlatent.config import Config
+from vlatent.shapes import UserError
+
+
+def arms(base: Config) -> list[Arm]:
+    """Invariance off, weaker, stronger, and to shifts alone."""
+    contrasted(base)
+    weight = base.terms.invariance.weight
+    if weight == 0:
+        raise UserError(
+            "terms.invariance.weight is 0 in the base: there is nothing to leave out. Give it a "
+            "weight, or begin with --config configs/meaning.yaml."
+        )
+    return [
+        changed("without invariance", {f"{INVARIANCE}.weight": 0.0}),
+        *(
+            changed(f"invariance x {factor:g}", {f"{INVARIANCE}.weight": factor * weight})
+            for factor in (0.25, 4.0)
+        ),
+        changed("without shift", {f"{INVARIANCE}.shift": 0}),
+        changed("without blur", {f"{INVARIANCE}.blur": 0.0}),
+    ]
+
+
+ABLATION = Ablation(
+    name="invariance",
+    question="Does jitter invariance keep the meaning of a picture that is moved?",
+    predictions=(
+        Prediction("without invariance", "jitter fall, random", "rises"),
+        Prediction("without invariance", "jitter cosine, random", "falls"),
+    ),
+    arms=arms,
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main(ABLATION, arguments))

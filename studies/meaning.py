@@ -1,0 +1,65 @@
+"""What must be paid in image-likeness for pictures that tell sentences apart?
+
+Two objectives without weights between them: sentences found again by a paraphrase where they
+combine what training never combined, and channels in band. The criteria of all phases are
+constraints, so the front is one of trials that pass, or, while none does, of all.
+"""
+
+from __future__ import annotations
+
+import math
+
+from studies import loss_weights
+from studies.pareto import in_band
+from studies.question import Choice, Objective, Question, Range
+from studies.study import main
+from vlatent.command_line import run
+from vlatent.config import Config
+from vlatent.evaluation import CHANNELS_NEEDED, RECALL
+from vlatent.shapes import UserError
+from vlatent.training import Result
+
+
+def space(config: Config) -> dict[str, Range | Choice]:
+    """Terms, learning rate and prior weights; a term or prior whose weight is 0 stays away.
+
+    Raises:
+        UserError: If there is no contrast in the config, or no sentence is asked for.
+    """
+    if config.terms.contrast.weight == 0 or config.evaluation.retrieved == 0:
+        raise UserError(
+            "studies.meaning needs terms.contrast.weight and evaluation.retrieved above 0: begin "
+            "with --config configs/meaning.yaml."
+        )
+    weights: dict[str, Range | Choice] = {
+        f"terms.{name}.weight": Range(*term.search)
+        for name, term in config.terms
+        if term.weight > 0
+    }
+    others: dict[str, Range | Choice] = {
+        "terms.contrast.temperature": Range(0.02, 0.3),
+        "terms.contrast.counterfactuals": Choice((1, 2, 4)),
+        "optimizer.learning_rate": Range(1e-3, 1e-2),
+    }
+    return weights | others | loss_weights.space(config)
+
+
+def retrieval(result: Result) -> float:
+    """Recall at 1 on the compositional split; on the random one where there is no other."""
+    metrics = result.history[-1].metrics
+    found = metrics.get("meaning/compositional/recall_at_1", metrics["meaning/random/recall_at_1"])
+    return found if math.isfinite(found) else 0.0
+
+
+QUESTION = Question(
+    name="meaning",
+    text="What do pictures that tell sentences apart cost in channels in band?",
+    space=space,
+    objectives=(
+        Objective("retrieval", "recall@1, unseen combinations", retrieval, limit=RECALL),
+        Objective("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
+    ),
+)
+
+if __name__ == "__main__":
+    run(lambda arguments: main("meaning", arguments))
