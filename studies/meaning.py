@@ -11,10 +11,10 @@ import math
 
 from studies import loss_weights
 from studies.pareto import in_band
-from studies.question import Choice, Objective, Question, Range
+from studies.question import Choice, Objective, Params, Question, Range
 from studies.study import main
 from vlatent.command_line import run
-from vlatent.config import Config
+from vlatent.config import Config, override
 from vlatent.evaluation import CHANNELS_NEEDED, RECALL
 from vlatent.shapes import UserError
 from vlatent.training import Result
@@ -44,6 +44,12 @@ def space(config: Config) -> dict[str, Range | Choice]:
     return weights | others | loss_weights.space(config)
 
 
+def apply(config: Config, params: Params) -> Config:
+    """Every value in its place; numbers of counterfactuals are whole."""
+    count = "terms.contrast.counterfactuals"
+    return override(config, {**params, count: int(params[count])})
+
+
 def retrieval(result: Result) -> float:
     """Recall at 1 on the compositional split; on the random one where there is no other."""
     metrics = result.history[-1].metrics
@@ -55,6 +61,7 @@ QUESTION = Question(
     name="meaning",
     text="What do pictures that tell sentences apart cost in channels in band?",
     space=space,
+    apply=apply,
     objectives=(
         Objective("retrieval", "recall@1, unseen combinations", retrieval, limit=RECALL),
         Objective("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
