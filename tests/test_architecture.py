@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
-from ablations import suite
-from ablations.measurement import STATISTICS
-from vlatent.config import Config
+from ablations import image_priors, suite
+from ablations.measurement import OF_MEANING, STATISTICS
+from vlatent.config import Config, flatten, from_yaml, override
 from vlatent.priors import Prior, Priors
+from vlatent.shapes import UserError
+from vlatent.terms import Term, Terms
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
@@ -124,3 +127,41 @@ def test_no_file_of_a_prior_or_of_its_test_is_left_over() -> None:
     assert files - {"__init__", "base"} == set(PRIORS)
     tests = {file.stem for file in (ROOT / "tests" / "test_priors").glob("test_*.py")}
     assert tests == {f"test_{name}" for name in PRIORS}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in Terms()])
+def test_term_has_its_file_and_its_ablation(name: str) -> None:
+    term = type(getattr(Terms(), name))
+    assert term.__name__.lower() == name
+    assert Path(inspect.getfile(term)) == ROOT / "vlatent" / "terms" / f"{name}.py"
+    assert term.__bases__ == (Term,)
+    assert "search" in vars(term)
+    assert getattr(Terms(), name).weight == 0
+    assert "Calibration" in (inspect.getdoc(term) or "")
+    assert term.penalty.__doc__
+    assert (ROOT / "ablations" / f"{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", ["contrast", "invariance", "counterfactuals", "image_priors"])
+def test_ablations_of_meaning(name: str) -> None:
+    base = from_yaml((ROOT / "configs" / "quick_meaning.yaml").read_text("utf-8"))
+    ablation = importlib.import_module(f"ablations.{name}").ABLATION
+    assert ablation.name == name
+    arms = {arm.name: arm for arm in ablation.all_arms(base)}
+    configs = {json.dumps(flatten(override(base, arm.changes))) for arm in arms.values()}
+    assert len(configs) == len(arms) == len(ablation.all_arms(base))
+    assert len(ablation.predictions) >= 2
+    for prediction in ablation.predictions:
+        assert prediction.arm in arms
+        assert prediction.statistic in (*STATISTICS, *OF_MEANING)
+    with pytest.raises(UserError, match=r"configs/meaning\.yaml"):
+        ablation.all_arms(Config())
+
+
+def test_only_the_priors_left_out_are_off() -> None:
+    base = from_yaml((ROOT / "configs" / "quick_meaning.yaml").read_text("utf-8"))
+    for arm in image_priors.ABLATION.arms(base):
+        changed = override(base, arm.changes)
+        off = {name for name, prior in changed.priors if prior.weight == 0}
+        assert off == set(arm.priors)
+        assert changed.terms == base.terms

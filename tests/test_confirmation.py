@@ -23,6 +23,7 @@ from studies.confirmation import (
     seeds,
 )
 from studies.job import Job, create_study, load_study, question_of
+from studies.ledger import front
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
@@ -99,6 +100,25 @@ def test_the_knee_is_nearest_to_the_best_of_everything() -> None:
     assert order([(1000 * a + 3, b) for a, b in rows]) == [2, 0, 1]
     assert order([(2.0, 5.0), (1.0, 1.0), (2.0, 9.0)]) == [0, 1]
     assert order([(1.0, 1.0), (1.0, 1.0)]) == [0, 1]  # all alike: an objective without a range
+
+
+def test_the_front_is_of_trials_that_pass_or_else_of_all() -> None:
+    study = optuna.create_study(directions=["maximize", "maximize"])
+    for number, (row, margin) in enumerate(
+        (((9.0, 1.0), 0.5), ((8.0, 8.0), 0.5), ((7.0, 7.0), 0.5))
+    ):
+        trial = study.ask()
+        trial.set_constraint("gap", margin)
+        trial.set_user_attr("criteria", [{"name": "gap", "margin": margin}])
+        study.tell(trial, row)
+        assert trial.number == number
+    assert [trial.number for trial in front(study)] == [0, 1]  # 2 is beaten by 1
+    for row in ((5.0, 6.0), (6.0, 5.0), (4.0, 4.0)):
+        trial = study.ask()
+        trial.set_constraint("gap", -0.5)
+        trial.set_user_attr("criteria", [{"name": "gap", "margin": -0.5}])
+        study.tell(trial, row)
+    assert [trial.number for trial in front(study)] == [3, 4]
 
 
 @pytest.fixture

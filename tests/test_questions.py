@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from smoke import CONFIGS, smoke
 
 from studies.job import question_of
 from studies.learning_rates import early
+from studies.meaning import retrieval
 from studies.pareto import dependence, in_band, others
 from studies.question import Choice, Range
 from vlatent.config import Config, flatten, from_yaml, override
@@ -20,12 +22,21 @@ from vlatent.training import Result
 QUESTIONS = ("loss_weights", "learning_rates", "joint", "pareto")
 
 
+CASES = [
+    *(
+        (asks, name)
+        for asks in QUESTIONS
+        for name in ("smoke", "quick", "quick_documented", "full")
+    ),
+    *(("meaning", name) for name in ("quick_meaning", "meaning")),
+]
+
+
 def config(name: str) -> Config:
     return from_yaml((CONFIGS / f"{name}.yaml").read_text())
 
 
-@pytest.mark.parametrize("asks", QUESTIONS)
-@pytest.mark.parametrize("name", ["smoke", "quick", "quick_documented", "full"])
+@pytest.mark.parametrize(("asks", "name"), CASES)
 def test_trial_0_is_the_config_itself(asks: str, name: str) -> None:
     question, start = question_of(asks), config(name)
     space = question.narrowed(start, {})
@@ -37,9 +48,11 @@ def test_trial_0_is_the_config_itself(asks: str, name: str) -> None:
         assert applied[key] == (pytest.approx(value) if isinstance(value, float) else value), key
 
 
-@pytest.mark.parametrize("asks", QUESTIONS)
-def test_every_searched_value_changes_the_config(asks: str) -> None:
-    question, start = question_of(asks), config("quick")
+@pytest.mark.parametrize(
+    ("asks", "name"), [*((asks, "quick") for asks in QUESTIONS), ("meaning", "quick_meaning")]
+)
+def test_every_searched_value_changes_the_config(asks: str, name: str) -> None:
+    question, start = question_of(asks), config(name)
     space = question.narrowed(start, {})
     values = question.start(start, space)
     for key, chosen in space.items():
@@ -91,6 +104,32 @@ def test_objectives_of_the_front() -> None:
     assert others(result(None)) == 0.25  # the spectrum's own margin is not among them
     assert dependence(result(None)) == 0.2
     assert dependence(result(None, **{"dependence/between_share_shapes": float("nan")})) == 0.0
+
+
+def test_retrieval_is_that_of_unseen_combinations() -> None:
+    split = "meaning/{}/recall_at_1".format
+    assert retrieval(result(None, **{split("random"): 0.7})) == 0.7
+    found = {split("random"): 0.7, split("compositional"): 0.4}
+    assert retrieval(result(None, **found)) == 0.4
+    assert retrieval(result(None, **found | {split("compositional"): float("nan")})) == 0.0
+
+
+def test_meaning_needs_contrast_and_sentences_that_are_asked_for() -> None:
+    question, start = question_of("meaning"), config("quick_meaning")
+    names = question.space(start).keys()
+    assert {"terms.contrast.temperature", "terms.invariance.weight"} <= names
+    without = override(start, {"terms.invariance.weight": 0.0})
+    assert names - question.space(without).keys() == {"terms.invariance.weight"}
+    for name in ("terms.contrast.weight", "evaluation.retrieved"):
+        with pytest.raises(UserError, match=r"configs/meaning\.yaml"):
+            question.space(override(start, {name: 0}))
+
+
+def test_counterfactuals_stay_whole() -> None:
+    question, start = question_of("meaning"), config("quick_meaning")
+    values = question.start(start, question.space(start))
+    applied = question.apply(start, values | {"terms.contrast.counterfactuals": 4.0})
+    assert repr(applied.terms.contrast.counterfactuals) == "4"
 
 
 def test_ranges_can_be_narrowed_but_not_invented(tmp_path: Path) -> None:
