@@ -21,13 +21,12 @@ from ablations.timing import seconds_a_cell
 from ablations.worker import Job, cell_tags, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
-from vlatent.corpus import load
 from vlatent.databases import shown
 from vlatent.effects import smallest_p
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, find_run, keep_view, open_run, recorded_runs, reopen_run
-from vlatent.training import placement
+from vlatent.training import corpus_for, placement
 from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
 
 logger = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     """Run an ablation from the command line, or continue it, and say what it found."""
     config, settings = _read(ablation, arguments)
     placement(config.training)  # bad input is found before anything is written
-    corpus = load(config.data)
+    corpus = corpus_for(config)
     name = settings.name or ablation.name
     arms = ablation.all_arms(config)
     cells = Cells(settings.storage, settings.folder)

@@ -21,7 +21,6 @@ from studies.storage import open_storage
 from studies.worker import Confirmation, Search, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, flatten
-from vlatent.corpus import load
 from vlatent.databases import shown
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
@@ -34,7 +33,7 @@ from vlatent.tracking import (
     open_run,
     reopen_run,
 )
-from vlatent.training import placement
+from vlatent.training import corpus_for, placement
 from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
 
 
@@ -57,7 +56,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
     sampler(settings, space, 0)  # bad input is found before anything is written
     pruner(settings, config.training.steps)
     placement(config.training)
-    corpus = load(config.data)
+    corpus = corpus_for(config)
     job = Job(
         asks=asks,
         name=settings.name or asks,

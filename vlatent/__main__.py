@@ -23,7 +23,7 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run, view_command
-from vlatent.training import Diverged, corpus_of, placement, run_folder, train
+from vlatent.training import Diverged, corpus_for, placement, run_folder, train
 
 HELP = """usage: vlatent COMMAND [--help]
 
@@ -48,7 +48,7 @@ def train_command(arguments: Sequence[str]) -> int:
     parser.add_class_arguments(Config, nested_key=None)
     config = build(parser.checked(arguments))
     placement(config.training)  # bad input is found before anything is recorded
-    corpus_of(config.data)
+    corpus_for(config)
     if config.training.resume is not None:
         checkpoints.load(config.training.resume)
     folder = run_folder(config.training)

@@ -119,7 +119,10 @@ def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
 
 
 def read_off(
-    learned: Pictures, learned_texts: Sequence[str], asked: Pictures, texts: Sequence[str]
+    learned: Pictures,
+    learned_texts: Sequence[str],
+    asked: Float[Tensor, "asked height width channel"],
+    texts: Sequence[str],
 ) -> dict[str, float]:
     """What a linear reader that has learned from some pictures reads off others.
 

@@ -93,7 +93,7 @@ def train(
     device, autocast = placement(config.training)
     folder = run_folder(config.training)
     steps, priors = config.training.steps, config.priors
-    corpus = corpus_of(config.data)
+    corpus = corpus_for(config)
 
     torch.manual_seed(config.training.seed)
     model = Encoder(config.encoder, corpus.vocabulary_size).to(device)
@@ -117,8 +117,6 @@ def train(
     batches = order(
         corpus.train, config.training.batch_size, config.training.seed, start_step=start
     )
-    if config.terms.active:
-        corpus.variants  # noqa: B018  (bad input is found before anything is trained)
     bar = progress.add_task("training", total=steps, completed=start) if progress else None
     sentences, clock = 0, time.perf_counter()
     model.train()
@@ -205,6 +203,20 @@ def train(
     final = judge(history, steps, priors)
     seconds = time.perf_counter() - began
     return Result(history, final, score(history[-1], final), passed_at, folder, seconds)
+
+
+def corpus_for(config: Config) -> Corpus:
+    """The sentences of a run, and the variants of them that its terms and criteria need.
+
+    Raises:
+        UserError: Bad input, or sentences without variants.
+    """
+    corpus = corpus_of(config.data)
+    if config.terms.active:
+        _ = corpus.variants
+    if config.evaluation.retrieved:
+        _ = corpus.splits
+    return corpus
 
 
 def placement(training: TrainingConfig) -> tuple[torch.device, Callable[[], torch.autocast]]:

@@ -39,7 +39,7 @@ class Views:
 
     sentences: Latent
     paraphrases: Latent
-    counterfactuals: Latent
+    counterfactuals: Float[Tensor, "counterfactual height width channel"]
     same: Bool[Tensor, "batch batch"]
     on: Representation
     embed: Embed
