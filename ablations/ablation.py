@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from ablations import closing, report
 from ablations.arms import Arm, families, weight, weight_of
@@ -40,6 +40,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     placement(config.training)  # bad input is found before anything is written
     corpus = corpus_for(config)
     name = settings.name or ablation.name
+    ablation = _only(ablation, settings.arms, config)
     arms = ablation.all_arms(config)
     cells = Cells(settings.storage, settings.folder)
     if settings.retune and not settings.plan:
@@ -107,6 +108,22 @@ def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablatio
         values = parser.checked([*arguments[:at], "--config", str(best), *arguments[at:]])
     settings: AblationConfig = values["ablation"]
     return build(values), settings
+
+
+def _only(ablation: Ablation, names: Sequence[str], config: Config) -> Ablation:
+    """The ablation with these of its arms, and the predictions about them."""
+    if not names:
+        return ablation
+    known = {arm.name: arm for arm in ablation.arms(config)}
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"ablation.arms has {name!r}, which is no arm of {ablation.name}; there are "
+                f"{', '.join(known)}."
+            )
+    chosen = [known[name] for name in known if name in names]
+    told = [prediction for prediction in ablation.predictions if prediction.arm in names]
+    return replace(ablation, arms=lambda base: chosen, predictions=told, retuned=())
 
 
 def _retuned(config: Config, settings: AblationConfig, name: str, prior: str) -> Arm:

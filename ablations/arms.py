@@ -15,7 +15,15 @@ PRIORS = tuple(field.name for field in fields(Priors))
 FACTORS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # of a weight; 0 leaves the prior out, 1 is the base
 
 Group = Literal[
-    "base", "left out", "alone", "dose", "two left out", "retuned", "present", "setting"
+    "base",
+    "left out",
+    "all left out",
+    "alone",
+    "dose",
+    "two left out",
+    "retuned",
+    "present",
+    "setting",
 ]
 
 
@@ -54,9 +62,9 @@ def without(*priors: str) -> Arm:
 
 
 def without_all() -> Arm:
-    """The base without any prior."""
+    """The base without any prior: a question, and a family, of its own."""
     changes = {weight(name): 0.0 for name in PRIORS}
-    return Arm("without any prior", "left out", changes, PRIORS)
+    return Arm("without any prior", "all left out", changes, PRIORS)
 
 
 def alone(prior: str) -> Arm:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ class AblationConfig:
 
     Attributes:
         name: Of its folder and its run in the tracker; null takes that of the script.
+        arms: Names of the arms to train beside the base; none takes all.
         seeds: Runs of every arm. With fewer than 6 nothing can be established, with fewer than 8
             nothing in a family of six arms.
         first_seed: The first of them; those below are for the searches that found the weights.
@@ -35,6 +36,7 @@ class AblationConfig:
     """
 
     name: str | None = None
+    arms: list[str] = field(default_factory=list)
     seeds: PositiveInt = 8
     first_seed: NonNegativeInt = 100
     from_study: str | None = None

@@ -149,6 +149,19 @@ def test_what_another_ablation_trained_is_shared(ablated: tuple[Path, str]) -> N
     assert not (folder / "runs" / "ablations" / "pairs").exists()
 
 
+def test_some_arms_alone_can_be_asked_for(ablated: tuple[Path, str]) -> None:
+    folder, _ = ablated
+    flags = ("--ablation.seeds", "2", "--ablation.plan", "true", "--ablation.arms")
+    code, out, err = again(folder, "kurtosis", *flags, "[only kurtosis]")
+    assert code == 0, err
+    assert "2 arms x 2 seeds = 4 cells" in " ".join(out.split())
+    assert "only kurtosis: " in out
+    assert "without kurtosis: " not in out  # nor what was predicted of the others
+    code, _, err = again(folder, "kurtosis", *flags, "[without kurtosi]")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "'without kurtosi', which is no arm of kurtosis; there are without kurtosis, " in err
+
+
 def test_a_report_trains_nothing_and_shows_what_is_missing(ablated: tuple[Path, str]) -> None:
     folder, _ = ablated
     flags = ("--ablation.seeds", "3", "--ablation.name", "partly", "--ablation.report", "true")

@@ -208,6 +208,12 @@ def test_terms_are_off_unless_a_weight_is_set() -> None:
     assert Terms(contrast=Contrast(weight=0.1, counterfactuals=3)).counterfactuals == 3
 
 
+def test_invariance_counts_from_its_start_on() -> None:
+    terms = Terms(contrast=Contrast(weight=1.0), invariance=Invariance(weight=0.2, start=7))
+    assert terms.at(6) == replace(terms, invariance=replace(terms.invariance, weight=0.0))
+    assert terms.at(7) is terms.at(8) is terms
+
+
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
 def test_weights_are_numbers(weight: float) -> None:
     for term in (Contrast, Invariance):

@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vlatent.config import Config, fingerprint, flatten, to_yaml
-from vlatent.corpus import Corpus
+from vlatent.corpus import Corpus, Triples
 from vlatent.dependence import in_words, paint
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, judge, score
-from vlatent.figures import run_figures
+from vlatent.figures import Known, meaning_figures, run_figures
+from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES
+from vlatent.jitter import shifted
+from vlatent.meaning import DIRECTIONS, compared, paint_triples
 from vlatent.objective import Loss
 from vlatent.tracking import Tracker
 
@@ -84,6 +88,11 @@ def pictures(
     fixed = paint(model, corpus.fixed, size)
     latent = torch.cat([paint(model, corpus.validation, size, count), fixed])
     drawn = run_figures(folder.name, latent, fixed, corpus.fixed.texts, history, log, verdict)
+    if config.evaluation.retrieved:
+        known = {
+            split: _known(model, config, held_out) for split, held_out in corpus.splits.items()
+        }
+        drawn |= meaning_figures(folder.name, history, known)
     folder.mkdir(parents=True, exist_ok=True)
     for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
@@ -91,6 +100,24 @@ def pictures(
     words = summary(history[-1], verdict)
     (folder / "verdict.md").write_text(words, encoding="utf-8")
     tracker.text("verdict.md", words)
+
+
+def _known(model: Encoder, config: Config, held_out: Triples) -> Known:
+    """What is drawn of one split."""
+    size, count, on = config.evaluation.batch_size, config.evaluation.retrieved, config.terms.on
+    painted = paint_triples(model, held_out, size, count)
+    parts = (painted.originals, painted.paraphrases, painted.counterfactuals)
+    own, same, other = (compared(model, part, on).numpy() for part in parts)
+    moved = [
+        [
+            compared(model, shifted(painted.paraphrases, far * down, far * across), on).numpy()
+            for down, across in DIRECTIONS
+        ]
+        for far in range(FARTHEST + 1)
+    ]
+    texts = (held_out.originals.texts, held_out.paraphrases.texts, held_out.counterfactuals.texts)
+    some = torch.stack(parts, dim=1)[:TRIPLES].numpy()
+    return Known(list(zip(*texts, strict=True))[:count], own, same, other, np.array(moved), some)
 
 
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:

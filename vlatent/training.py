@@ -175,7 +175,7 @@ def train(
                 latent = latent.float()  # the priors are never computed in bf16
             if step < config.training.blur_steps:
                 latent = blurred(latent, config.training.blur)
-            terms = loss(priors, latent, config.terms, views)
+            terms = loss(priors, latent, config.terms.at(step), views)
             optimizer.zero_grad()
             terms.total.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip)

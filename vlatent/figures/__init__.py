@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.figures import numbers
+from vlatent.figures.meaning_numbers import Known
 from vlatent.figures.numbers import Pictures
 
 
@@ -56,4 +57,20 @@ def run_figures(
     return {name: page.png() for name, page in pages.items()}
 
 
-__all__ = ["run_figures"]
+def meaning_figures(
+    title: str, history: Sequence[Evaluation], splits: Mapping[str, Known]
+) -> dict[str, bytes]:
+    """The pictures of what pictures know as PNG, by name, where paraphrases were asked about.
+
+    Args:
+        title: Name of the run.
+        history: The run's evaluations.
+        splits: Held-out triples by the name of their split, at least one.
+    """
+    from vlatent.figures.meaning import meaning, triples
+
+    pages = {"meaning": meaning(title, history, splits), "triples": triples(title, splits)}
+    return {name: page.png() for name, page in pages.items()}
+
+
+__all__ = ["Known", "meaning_figures", "run_figures"]

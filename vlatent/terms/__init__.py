@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vlatent.terms.base import Representation, Term, Views, represent
 from vlatent.terms.contrast import Contrast
@@ -28,6 +28,12 @@ class Terms:
         """Every term with its name, which is its metric's, its file's and its ablation's."""
         yield "contrast", self.contrast
         yield "invariance", self.invariance
+
+    def at(self, step: int) -> Terms:
+        """The terms that count in a step."""
+        if step >= self.invariance.start:
+            return self
+        return replace(self, invariance=replace(self.invariance, weight=0.0))
 
     @property
     def active(self) -> bool:

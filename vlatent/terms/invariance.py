@@ -24,12 +24,15 @@ class Invariance(Term):
         shift: Farthest shift in whole pixels, in either direction and axis.
         blur: Standard deviation of the Gaussian blur, in pixels.
         probability: Of each of shift, blur and cutout.
+        start: The first step in which it counts. Pictures that are still alike are invariant
+            already, and while they are held to that, contrast may never part them.
     """
 
     weight: NonNegativeFloat = 0.0
     shift: NonNegativeInt = 2
     blur: NonNegativeFloat = 0.5
     probability: ClosedUnitInterval = 0.5
+    start: NonNegativeInt = 0
 
     search: ClassVar[tuple[float, float]] = (2e-2, 2.0)
 
