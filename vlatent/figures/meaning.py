@@ -155,7 +155,7 @@ def _robustness(page: Page, split: str, known: Known) -> None:
     panel = page.panel(60, 514, 340, 300, x, Scale(-0.02, 1.02, label="cosine · share"))
     curves = {"cosine": cosine, "found first": found}
     colors = {"cosine": COLORS[0], "found first": COLORS[1]}
-    draw_lines(panel, np.arange(FARTHEST + 1), curves, colors)
+    draw_lines(panel, np.arange(FARTHEST + 1.0), curves, colors)
     limits = (LIMITS["jitter_cosine"], found[0] - LIMITS["jitter_fall"])
     for limit, color in zip(limits, colors.values(), strict=True):
         panel.axes.plot([2], [limit], "_", color=color, markersize=16, markeredgewidth=2)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from vlatent.evaluation import Evaluation
 
@@ -15,7 +15,7 @@ BINS = 40
 TRIPLES = 2  # of every split whose pictures are shown
 
 Rows = Float[np.ndarray, "row feature"]
-Curve = Float[np.ndarray, " value"]
+Curve = Float[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,12 @@ def plane(rows: Rows) -> tuple[Float[np.ndarray, "row 2"], Float[np.ndarray, 2]]
     return places, shares
 
 
-def over_time(
-    history: Sequence[Evaluation], metric: str
-) -> tuple[Int[np.ndarray, " step"], Mapping[str, Curve]]:
+def over_time(history: Sequence[Evaluation], metric: str) -> tuple[Curve, dict[str, Curve]]:
     """Steps, and one metric of every split at each of them."""
     asked = [each for each in history if f"meaning/random/{metric}" in each.metrics]
     names = [name.split("/") for name in asked[0].metrics] if asked else []
     splits = [name[1] for name in names if name[0] == "meaning" and name[-1] == metric]
-    return np.array([each.step for each in asked], dtype=int), {
+    return np.array([each.step for each in asked], dtype=float), {
         split: np.array([each.metrics[f"meaning/{split}/{metric}"] for each in asked])
         for split in splits
     }
