@@ -83,7 +83,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 
 def test_terms_are_recorded_and_judged(with_terms: Callable[..., Config]) -> None:
     tracker = MemoryTracker()
-    result = train(with_terms(), tracker)
+    result = train(with_terms(tracking__figures=True), tracker)
+    assert {"figures/meaning.png", "figures/triples.png"} <= set(tracker.files)
     assert {"penalty/contrast", "weighted/invariance"} <= set(tracker.history)
     assert sorted(tracker.history["meaning/random/recall_at_1"]) == [0, 3, 6, 9, 12]
     names = [criterion.name for criterion in result.verdict.criteria]
