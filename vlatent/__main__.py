@@ -86,7 +86,9 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         "--checkpoint", type=Path, required=True, help="A checkpoint, or the folder of a run."
     )
     parser.add_argument(
-        "--validation", type=Path, help="Other sentences (.txt or .jsonl) to judge it on."
+        "--validation",
+        type=Path,
+        help="Other sentences (.txt or .jsonl) to judge it on, by the criteria of phase 1.",
     )
     parser.add_argument(
         "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
@@ -97,6 +99,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     corpus = load(config.data)
     if given["validation"] is not None:
         corpus = load(replace(config.data, validation=given["validation"]))
+        config = override(config, {"evaluation.retrieved": 0})  # of these no paraphrase is known
     averaged = trained_model(state, corpus.vocabulary_size)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]
