@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from vlatent.dependence import in_words, paint
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, judge, score
 from vlatent.figures import Known, meaning_figures, run_figures
-from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES
+from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
 from vlatent.meaning import DIRECTIONS, compared, paint_triples
 from vlatent.objective import Loss
@@ -108,16 +107,16 @@ def _known(model: Encoder, config: Config, held_out: Triples) -> Known:
     painted = paint_triples(model, held_out, size, count)
     parts = (painted.originals, painted.paraphrases, painted.counterfactuals)
     own, same, other = (compared(model, part, on).numpy() for part in parts)
-    moved = [
-        [
-            compared(model, shifted(painted.paraphrases, far * down, far * across), on).numpy()
-            for down, across in DIRECTIONS
-        ]
-        for far in range(FARTHEST + 1)
-    ]
+
+    def moved(far: int) -> Iterator[Rows]:
+        for down, across in DIRECTIONS:
+            latent = shifted(painted.paraphrases, far * down, far * across)
+            yield compared(model, latent, on).numpy()
+
+    held = robustness(same, own, map(moved, range(FARTHEST + 1)))
     texts = (held_out.originals.texts, held_out.paraphrases.texts, held_out.counterfactuals.texts)
-    some = torch.stack(parts, dim=1)[:TRIPLES].numpy()
-    return Known(list(zip(*texts, strict=True))[:count], own, same, other, np.array(moved), some)
+    pictures = torch.stack([part[:TRIPLES] for part in parts], dim=1).numpy()
+    return Known(list(zip(*texts, strict=True))[:count], own, same, other, held, pictures)
 
 
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:

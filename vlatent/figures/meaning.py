@@ -21,70 +21,78 @@ from vlatent.figures.meaning_numbers import (
     histogram,
     over_time,
     plane,
-    ranks,
-    recall_curve,
-    robustness,
+    recall,
 )
 from vlatent.figures.montage import GAP, paint
 from vlatent.figures.page import GRAY, INK, SMALL, Page, Panel, Scale, fitted
+from vlatent.meaning import SHIFT
 
 LIMITS = {metric: limit for _, metric, limit, _, _ in MEANING}
 SHADES = {
     **{"red": "#d62728", "green": "#2ca02c", "blue": "#1f77b4", "yellow": "#ffd92f"},
     **{"purple": "#9467bd", "orange": "#ff7f0e", "black": "#111111", "white": "#ffffff"},
-    "gray": "#999999",
+    "gray": "#888888",
 }
 UNKNOWN = "#dddddd"  # of a text that is not about colored blocks
+TILE, ROW = 64, 70  # pixels along a picture's longer side, and from one row to the next
 
 
 def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, Known]) -> Page:
     """Whether paraphrases are found, counterfactuals told apart, and shifts borne."""
-    page = Page(1240, 880)
-    hardest = "compositional" if "compositional" in splits else next(iter(splits))
-    count = len(splits[hardest].sentences)
+    page = Page(1180, 908)
+    sizes = ", ".join(f"{len(known.sentences)} {split}" for split, known in splits.items())
     page.header(
         title,
         "What the pictures know",
-        f"{count} held-out sentences a split; dotted: what the criteria ask for · gray: chance",
+        "recall@k: share of paraphrases whose own sentence is among the k likest · "
+        f"held-out sentences: {sizes}",
     )
     colors = dict(zip(splits, COLORS, strict=False))
-    _over_time(page, history, colors, 1 / count)
+    looked_at = "compositional" if "compositional" in splits else next(iter(splits))
+    known = splits[looked_at]
+    _over_time(page, history, splits, colors)
     _recall(page, splits, colors)
-    _cosines(page, hardest, splits[hardest])
-    _robustness(page, hardest, splits[hardest])
-    _map(page, hardest, splits[hardest])
+    _cosines(page, looked_at, known)
+    _robustness(page, looked_at, known, colors[looked_at])
+    _map(page, looked_at, known)
     return page
 
 
 def triples(title: str, splits: Mapping[str, Known]) -> Page:
     """Sentences above their paraphrase and counterfactual, with the pictures of each."""
-    shown = [(split, known, row) for split, known in splits.items() for row in range(TRIPLES)]
-    shown = [each for each in shown if each[2] < len(each[1].pictures)]
-    pictures = np.concatenate([known.pictures[row] for _, known, row in shown])
-    image, down, across = paint(
-        numbers.mosaic(torch.from_numpy(pictures)), list(range(len(pictures))), 72
-    )
-    label, top = 600, 100
-    page = Page(label + image.shape[1] + 16, top + image.shape[0] + 24)
+    some = max(TRIPLES // len(splits), 1)
+    shown = [
+        (split, known, place)
+        for split, known in splits.items()
+        for place in range(min(some, len(known.pictures)))
+    ]
+    pictures = np.concatenate([known.pictures[place] for _, known, place in shown])
+    mosaic = numbers.mosaic(torch.from_numpy(pictures))
+    images = [paint(mosaic, [row], TILE) for row in range(len(pictures))]
+    (image, down, across), top = images[0], 108
+    label, below = max(320, 1020 - image.shape[1]), max(down, ROW)
+    page = Page(label + image.shape[1] + 16, top + len(images) * below + len(shown) * 3 * GAP)
     page.header(
         title,
         "Sentence, paraphrase, counterfactual",
-        "one color scale a channel, the same for all; cosine of what is compared with the sentence",
+        "one color scale a channel · [other words than in the sentence] · cosine with the sentence",
     )
-    page.image(label, top, image)
+    page.text(label - 14, top - 22, "channel", size=SMALL, color=GRAY, ha="right")
     for channel in range(pictures.shape[-1]):
         centre = label + channel * across + (across - GAP) / 2
-        page.text(centre, top - 18, f"{channel}", size=SMALL, ha="center")
-    page.text(label - 14, top - 18, "channel", size=SMALL, color=GRAY, ha="right")
-    for place, (split, known, row) in enumerate(shown):
-        alike = float(known.sentences[row] @ known.paraphrases[row])
-        unlike = float(known.sentences[row] @ known.counterfactuals[row])
-        remarks = (split, f"paraphrase, cosine {alike:.2f}", f"counterfactual, cosine {unlike:.2f}")
-        for kind, (text, remark) in enumerate(zip(known.texts[row], remarks, strict=True)):
-            at = top + (3 * place + kind) * down
-            page.text(12, at + 2, remark, size=SMALL, color=GRAY, weight="bold")
-            words = text if kind == 0 else changed(known.texts[row][0], text)
-            page.text(12, at + 19, fitted(words, label - 30, 3, SMALL), size=SMALL)
+        page.text(centre, top - 23, f"{channel}", weight="bold", ha="center")
+    for row, (image, _, _) in enumerate(images):
+        (split, known, place), kind = shown[row // 3], row % 3
+        at = top + row * below + row // 3 * 3 * GAP
+        page.image(label, at, image)
+        text, remark = known.texts[place][kind], f"sentence, {split}"
+        if kind:
+            text = changed(known.texts[place][0], text)
+            rows = known.paraphrases if kind == 1 else known.counterfactuals
+            cosine = round(float(known.sentences[place] @ rows[place]), 2) + 0.0  # never -0.00
+            remark = f"{('paraphrase', 'counterfactual')[kind - 1]}, cosine {cosine:.2f}"
+        page.text(12, at, remark, size=SMALL, color=GRAY, weight="bold")
+        page.text(12, at + 17, fitted(text, label - 30, 3, SMALL), size=SMALL)
     return page
 
 
@@ -101,96 +109,143 @@ def changed(first: str, second: str) -> str:
 
 
 def _over_time(
-    page: Page, history: Sequence[Evaluation], colors: Mapping[str, str], chance: float
+    page: Page,
+    history: Sequence[Evaluation],
+    splits: Mapping[str, Known],
+    colors: Mapping[str, str],
 ) -> None:
-    page.text(60, 76, "Paraphrases that find their sentence", weight="bold")
-    steps, first = over_time(history, "recall_at_1")
-    _, fifth = over_time(history, "recall_at_5")
-    last = max(int(steps[-1]), 1) if len(steps) else 1
-    x = Scale(-0.02 * last, 1.02 * last, label="training step", marks=None)
-    panel = page.panel(60, 100, 230, 300, x, Scale(-0.02, 1.02, label="share"))
-    for split, curve in fifth.items():
-        panel.axes.plot(steps, curve, "--", color=colors[split], linewidth=1, alpha=0.7)
+    """Recall at 1 and at 5 on every split at every evaluation."""
+    remark = "solid: recall@1 · dashed: @5 · dotted: wanted · gray: chance"
+    _name(page, 70, 76, "Recall over training", remark)
+    steps = np.array([each.step for each in history], dtype=float)
+    room = 0.02 * max(float(steps[-1] - steps[0]), 1.0)
+    x = Scale(steps[0] - room, steps[-1] + room, label="training step")
+    panel = page.panel(70, 120, 230, 280, x, _shares())
+    for split, known in splits.items():
+        fifth = over_time(history, split, "recall_at_5")
+        panel.axes.plot(steps, fifth, "--", color=colors[split], linewidth=1)
+        for k, style in ((1, "-"), (5, "--")):
+            chance = min(k / len(known.sentences), 1)
+            panel.axes.axhline(chance, color=GRAY, linestyle=style, linewidth=1)
+    first = {split: over_time(history, split, "recall_at_1") for split in splits}
     draw_lines(panel, steps, first, colors)
-    panel.text(0.96, 0.06, "— first   - - among five", size=SMALL, color=GRAY, ha="right")
     for name in ("recall_at_1", "recall_at_5"):
         panel.axes.axhline(LIMITS[name], color=INK, linestyle=":", linewidth=1)
-    panel.axes.axhline(chance, color=GRAY, linewidth=1)
 
 
 def _recall(page: Page, splits: Mapping[str, Known], colors: Mapping[str, str]) -> None:
-    page.text(470, 76, "… among the k likest", weight="bold")
-    longest = max(len(known.sentences) for known in splits.values())
-    x = Scale(0.95, max(longest, 2), log=True, label="k", marks=(1, 2, 5, 10, 20, 50, 100, 200))
-    panel = page.panel(470, 100, 250, 300, x, Scale(-0.02, 1.02, label="share"))
-    for split, known in splits.items():
-        curve = recall_curve(ranks(known.paraphrases, known.sentences))
+    """Recall at the end against how many likest count."""
+    _name(page, 480, 76, "Recall at the end", "black: wanted · gray: chance")
+    longest = max(2, *(len(known.sentences) for known in splits.values()))
+    marks = [digit * 10.0**decade for decade in range(9) for digit in (1, 2, 5)]
+    x = Scale(0.93, longest, log=True, label="k", marks=marks)
+    panel = page.panel(480, 120, 230, 280, x, _shares())
+    for place, (split, known) in enumerate(splits.items()):
+        curve = recall(known.paraphrases, known.sentences)
         among = np.arange(1, len(curve) + 1)
-        panel.axes.plot(among, curve, color=colors[split], linewidth=1.4)
         panel.axes.plot(among, among / len(among), color=GRAY, linewidth=1)
+        panel.axes.plot(among, curve, color=colors[split], linewidth=1.4)
+        up = 0.98 - 0.06 * place
+        panel.text(1.03, up, split, size=SMALL, color=colors[split], va="center")
     for name, k in (("recall_at_1", 1), ("recall_at_5", 5)):
-        panel.axes.plot([k], [LIMITS[name]], "_", color=INK, markersize=12, markeredgewidth=2)
+        _wanted(panel, k, LIMITS[name], INK)
 
 
 def _cosines(page: Page, split: str, known: Known) -> None:
-    page.text(830, 76, f"Cosine with the sentence, {split}", weight="bold")
-    found = cosines(known)
-    shares = {name: histogram(values) for name, values in found.items()}
-    highest = max(float(share.max()) for share in shares.values()) or 1.0
-    y = Scale(0, 1.08 * highest, label="share")
-    panel = page.panel(830, 100, 370, 300, Scale(-1, 1, label="cosine"), y)
-    edges = np.linspace(-1, 1, BINS + 1)
-    for place, (name, share) in enumerate(shares.items()):
-        color = (COLORS[0], COLORS[1], GRAY)[place]
-        panel.axes.stairs(share, edges, fill=True, alpha=0.35, color=color)
-        panel.axes.stairs(share, edges, color=color, linewidth=1.4)
-        words = f"{name}: mean {found[name].mean():.2f}"
-        panel.text(0.03, 0.97 - 0.07 * place, words, size=SMALL, color=color, weight="bold")
+    """How alike a sentence is to what means the same, nearly the same and something else."""
+    _name(page, 870, 76, f"Cosines, {split}", "of a sentence with its … · line: mean")
+    for place, (name, values) in enumerate(cosines(known).items()):
+        color = (COLORS[3], COLORS[5], GRAY)[place]
+        shares = histogram(values)
+        x = Scale(-1, 1, label="cosine", named=place == 2)
+        label = "share" if place == 1 else ""
+        highest = float(shares.max()) or 1.0
+        y = Scale(0, 1.5 * highest, label=label, marks=_few(highest))  # room for words above
+        panel = page.panel(870, 120 + 97 * place, 280, 86, x, y)
+        panel.axes.stairs(shares, np.linspace(-1, 1, BINS + 1), fill=True, alpha=0.5, color=color)
+        mean = float(values.mean())
+        panel.axes.plot([mean, mean], [0, 1.05 * highest], color=color, linewidth=1.4)
+        words = f"{name}, mean {round(mean, 2) + 0.0:.2f}"
+        panel.text(0.03, 0.95, words, size=SMALL, color=color, weight="bold")
 
 
-def _robustness(page: Page, split: str, known: Known) -> None:
-    page.text(60, 490, f"Moved pictures, {split}", weight="bold")
-    cosine, found = robustness(known)
-    x = Scale(-0.1, FARTHEST + 0.1, label="shift (pixels)", marks=range(FARTHEST + 1))
-    panel = page.panel(60, 514, 340, 300, x, Scale(-0.02, 1.02, label="cosine · share"))
-    curves = {"cosine": cosine, "found first": found}
-    colors = {"cosine": COLORS[0], "found first": COLORS[1]}
+def _robustness(page: Page, split: str, known: Known, color: str) -> None:
+    """What becomes of a paraphrase's picture that is moved by some pixels."""
+    _name(page, 70, 472, f"Moved pictures, {split}", "mean over eight directions · bars: wanted")
+    x = Scale(-0.15, FARTHEST + 0.15, label="shift (pixels)", marks=range(FARTHEST + 1))
+    marks = (0, 0.2, 0.4, 0.6, 0.8, LIMITS["jitter_cosine"], 1)
+    lowest = min(0.0, float(np.min(known.moved, initial=0, where=np.isfinite(known.moved))))
+    y = Scale(lowest - 0.02, 1.02, label="cosine with itself · recall@1", marks=marks)
+    panel = page.panel(70, 516, 300, 340, x, y)
+    colors = {"cosine with itself": COLORS[3], "recall@1": color}
+    curves = dict(zip(colors, known.moved, strict=True))
     draw_lines(panel, np.arange(FARTHEST + 1.0), curves, colors)
-    limits = (LIMITS["jitter_cosine"], found[0] - LIMITS["jitter_fall"])
-    for limit, color in zip(limits, colors.values(), strict=True):
-        panel.axes.plot([2], [limit], "_", color=color, markersize=16, markeredgewidth=2)
+    limits = (LIMITS["jitter_cosine"], known.moved[1, 0] - LIMITS["jitter_fall"])
+    for limit, shade in zip(limits, colors.values(), strict=True):
+        _wanted(panel, SHIFT, limit, shade)
 
 
 def _map(page: Page, split: str, known: Known) -> None:
-    page.text(560, 490, f"Sentences by what is compared, {split}", weight="bold")
-    page.text(560, 508, "color: that of the alphabetically first block", size=SMALL, color=GRAY)
+    """The sentences in the plane in which they differ most."""
+    _name(page, 620, 472, f"Map of the sentences, {split}", "principal components")
     places, shares = plane(known.sentences)
-    reach = 1.08 * float(np.abs(places).max()) or 1.0
+    finite = np.isfinite(places).all(1)
+    reach = 1.08 * max(float(np.abs(places[finite]).max(initial=0)), 1e-6)
     scales = [
         Scale(-reach, reach, label=f"component {axis + 1} ({shares[axis]:.0%} of the variance)")
         for axis in range(2)
     ]
-    panel = page.panel(560, 530, 500, 284, *scales)
+    panel = page.panel(620, 516, 340, 340, *scales)
+    if not finite.any():
+        panel.text(0.5, 0.5, "nothing to show: no finite value", ha="center", va="center")
+        return
     facts = [first_fact(sentence) for sentence, _, _ in known.texts]
     answers = [fact[0] if fact else "" for fact in facts]
     shades = [SHADES.get(answer, UNKNOWN) for answer in answers]
-    panel.axes.scatter(
-        places[:, 0], places[:, 1], s=22, c=shades, edgecolors=INK, linewidths=0.5, zorder=2
-    )
+    across, upward = places.T
+    panel.axes.scatter(across, upward, 22, shades, edgecolors=INK, linewidths=0.5, zorder=2)
     _legend(panel, answers)
 
 
 def _legend(panel: Panel, answers: Sequence[str]) -> None:
-    named = [color for color in SHADES if color in answers]
-    for place, color in enumerate(named):
-        up = 0.97 - 0.1 * place
-        panel.text(1.05, up, color, size=SMALL)
-        panel.axes.plot(
-            *(1.025, up - 0.025, "o"),
-            color=SHADES[color],
-            markersize=6,
-            markeredgecolor=INK,
-            markeredgewidth=0.5,
+    """The colors in the map beside it."""
+    panel.text(1.04, 1, "color of the block that\ncomes first in the alphabet", size=SMALL)
+    named = {name: shade for name, shade in SHADES.items() if name in answers}
+    if "" in answers:
+        named["not about blocks"] = UNKNOWN
+    for place, (name, shade) in enumerate(named.items()):
+        up = 0.86 - 0.065 * place
+        panel.text(1.08, up, name, size=SMALL, va="center")
+        panel.axes.scatter(
+            1.055,
+            up,
+            40,
+            shade,
+            edgecolors=INK,
+            linewidths=0.5,
             transform=panel.axes.transAxes,
             clip_on=False,
         )
+
+
+def _name(page: Page, left: float, top: float, name: str, remark: str) -> None:
+    """A panel's name, and below it how to read it."""
+    page.text(left, top, name, weight="bold")
+    page.text(left, top + 20, remark, size=SMALL, color=GRAY)
+
+
+def _shares() -> Scale:
+    """From none to all, marked where the criteria of recall are."""
+    wanted = (LIMITS["recall_at_1"], LIMITS["recall_at_5"])
+    return Scale(-0.02, 1.02, label="recall", marks=(0, 0.2, 0.4, *wanted, 1))
+
+
+def _few(highest: float) -> list[float]:
+    """Nothing, and the largest round value up to the highest."""
+    digit = 10.0 ** np.floor(np.log10(highest))
+    return [0.0, float(np.floor(highest / digit) * digit)]
+
+
+def _wanted(panel: Panel, x: float, y: float, color: str) -> None:
+    """A bar where a criterion lies."""
+    panel.axes.plot([x], [y], "_", color=color, markersize=14, markeredgewidth=2, zorder=3)

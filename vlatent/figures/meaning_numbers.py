@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from vlatent.evaluation import Evaluation
 
 FARTHEST = 4  # pixels
 BINS = 40
-TRIPLES = 2  # of every split whose pictures are shown
+TRIPLES = 6  # whose pictures are shown, of all splits together
+NO_VARIANCE = 1e-12  # of rows of length 1: what single precision leaves of equal ones
 
 Rows = Float[np.ndarray, "row feature"]
 Curve = Float[np.ndarray, " _"]
@@ -27,80 +28,91 @@ class Known:
         sentences: Rows of the sentences.
         paraphrases: Of their paraphrases.
         counterfactuals: Of their counterfactuals.
-        shifted: Of the paraphrases moved by 0 to `FARTHEST` pixels in each of the eight directions.
-        pictures: Of the first triples, [triple, 3, height, width, channel].
+        moved: Cosine and recall at 1 of the paraphrases moved by 0 to `FARTHEST` pixels, as
+            `robustness` finds them.
+        pictures: Of the first triples.
     """
 
     texts: Sequence[tuple[str, str, str]]
     sentences: Rows
     paraphrases: Rows
     counterfactuals: Rows
-    shifted: Float[np.ndarray, "distance direction row feature"]
+    moved: Float[np.ndarray, "2 distance"]
     pictures: Float[np.ndarray, "triple 3 height width channel"]
 
 
-def ranks(queries: Rows, gallery: Rows) -> Curve:
-    """The place of every query's own row in the gallery, the likest first; equals share theirs."""
+def recall(queries: Rows, gallery: Rows) -> Curve:
+    """Share of queries whose own row is among the k likest, for k from 1 to all of them.
+
+    Equals have equal chances, as in `vlatent.meaning.recall`; what is not finite finds nothing.
+    """
     cosine = queries @ gallery.T
     own = np.diagonal(cosine)[:, None]
-    return (cosine > own).sum(1) + ((cosine == own).sum(1) + 1) / 2
+    before, ties = (cosine > own).sum(1), (cosine == own).sum(1)
+    among = np.arange(1, len(cosine) + 1)[:, None]
+    found = ((among - before) / np.maximum(ties, 1)).clip(0, 1)
+    return np.where(ties > 0, found, 0.0).mean(1)
 
 
-def recall_curve(found: Curve) -> Curve:
-    """Share of ranks up to 1, 2, ..., as many as there are."""
-    among = np.arange(1, len(found) + 1)
-    return (found[:, None] <= among).mean(0)
+def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
+    """One metric of a split at every evaluation; NaN where it was not asked for."""
+    name = f"meaning/{split}/{metric}"
+    return np.array([each.metrics.get(name, np.nan) for each in history])
 
 
 def cosines(known: Known) -> dict[str, Curve]:
-    """Of a sentence with its paraphrase, its counterfactual and all other sentences."""
+    """Of every sentence with its paraphrase, with its counterfactual and with all others."""
     among = known.sentences @ known.sentences.T
     return {
         "paraphrase": (known.sentences * known.paraphrases).sum(1),
         "counterfactual": (known.sentences * known.counterfactuals).sum(1),
-        "other sentence": among[~np.eye(len(among), dtype=bool)],
+        "other sentences": among[~np.eye(len(among), dtype=bool)],
     }
 
 
 def histogram(values: Curve) -> Curve:
-    """Share of finite values in each of `BINS` equal parts of [-1, 1]."""
-    counts = np.histogram(values[np.isfinite(values)], BINS, (-1, 1))[0]
-    return counts / max(counts.sum(), 1)
+    """Share of the finite values in each of `BINS` equal parts of [-1, 1], rounding forgiven."""
+    finite = values[np.isfinite(values)].clip(-1, 1)
+    return np.histogram(finite, BINS, (-1, 1))[0] / max(len(finite), 1)
 
 
-def robustness(known: Known) -> tuple[Curve, Curve]:
-    """By distance, means over the directions: cosine with the unmoved picture, and recall at 1."""
-    cosine = (known.shifted * known.paraphrases).sum(-1).mean((1, 2))
+def robustness(
+    unmoved: Rows, gallery: Rows, moved: Iterable[Iterable[Rows]]
+) -> Float[np.ndarray, "2 distance"]:
+    """Mean cosine with the unmoved rows, and recall at 1, by distance.
+
+    Args:
+        unmoved: Rows of the pictures in their place.
+        gallery: Rows among which each is to find its own.
+        moved: By distance, the rows of the moved pictures for every direction; the result is the
+            mean over the directions.
+    """
     found = [
-        np.mean([(ranks(rows, known.sentences) <= 1).mean() for rows in each])
-        for each in known.shifted
+        np.mean(
+            [((rows * unmoved).sum(1).mean(), recall(rows, gallery)[0]) for rows in directions], 0
+        )
+        for directions in moved
     ]
-    return cosine, np.array(found)
+    return np.array(found).T
 
 
 def plane(rows: Rows) -> tuple[Float[np.ndarray, "row 2"], Float[np.ndarray, 2]]:
     """The rows in the plane of their two largest principal components, and their shares.
 
-    Signs are such that the largest entry of every component is positive; rows that are all equal
-    lie in one point.
+    The largest entry of every component is positive. Rows that are not finite have no place, NaN,
+    and rows that are all equal lie in one point and have no variance to share.
     """
-    centred = np.nan_to_num(rows - rows.mean(0))
+    places, shares = np.full((len(rows), 2), np.nan), np.zeros(2)
+    finite = np.isfinite(rows).all(1)
+    if not finite.any():
+        return places, shares
+    centred = rows[finite] - rows[finite].mean(0)
     left, singular, right = np.linalg.svd(centred, full_matrices=False)
     sign = np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
-    total = max(float((singular**2).sum()), 1e-30)
-    places = np.zeros((len(rows), 2))
-    places[:, : len(singular[:2])] = (left * singular * sign)[:, :2]
-    shares = np.zeros(2)
-    shares[: len(singular[:2])] = singular[:2] ** 2 / total
+    count = min(len(singular), 2)
+    places[finite] = 0
+    places[finite, :count] = (left * singular * sign)[:, :count]
+    total = (singular**2).sum()
+    if total > NO_VARIANCE * finite.sum():
+        shares[:count] = singular[:count] ** 2 / total
     return places, shares
-
-
-def over_time(history: Sequence[Evaluation], metric: str) -> tuple[Curve, dict[str, Curve]]:
-    """Steps, and one metric of every split at each of them."""
-    asked = [each for each in history if f"meaning/random/{metric}" in each.metrics]
-    names = [name.split("/") for name in asked[0].metrics] if asked else []
-    splits = [name[1] for name in names if name[0] == "meaning" and name[-1] == metric]
-    return np.array([each.step for each in asked], dtype=float), {
-        split: np.array([each.metrics[f"meaning/{split}/{metric}"] for each in asked])
-        for split in splits
-    }
