@@ -50,6 +50,13 @@ def test_equal_pictures_are_found_at_chance() -> None:
     assert recall(pairs, pairs, 5) == 1
 
 
+def test_what_is_no_number_finds_nothing() -> None:
+    some = torch.eye(4).double()
+    some[1] = math.nan
+    assert recall(some, torch.eye(4).double(), 1) == pytest.approx(3 / 4)
+    assert recall(torch.full((4, 4), math.nan).double(), some, 4) == 0
+
+
 def test_one_split_by_hand(encoder: Encoder) -> None:
     own, other = random(6, 16, 16, 2), random(6, 16, 16, 2, seed=1)
     found = measured(encoder, Painted(own, own, other), "latent")

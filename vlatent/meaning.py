@@ -45,11 +45,15 @@ def compared(model: Encoder, latent: Pictures, on: Representation) -> Rows:
 
 
 def recall(queries: Rows, gallery: Rows, among: int) -> float:
-    """Share of queries whose own row is among the likest; equals have equal chances."""
+    """Share of queries whose own row is among the likest; equals have equal chances.
+
+    A row that is no number finds nothing.
+    """
     cosine = queries @ gallery.T
     own = cosine.diagonal()[:, None]
     before, ties = (cosine > own).sum(1), (cosine == own).sum(1)
-    return float(((among - before) / ties).clamp(0, 1).mean())
+    chance = ((among - before) / ties.clamp(min=1)).clamp(0, 1)
+    return float(torch.where(ties > 0, chance, 0.0).mean())
 
 
 def meaning(
