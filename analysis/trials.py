@@ -212,7 +212,7 @@ def _refuse_a_stranger(url: str) -> None:
         tables = set(sqlalchemy.inspect(engine).get_table_names())
     finally:
         engine.dispose()
-    if not {"studies", "trials", "version_info"} <= tables:
+    if not {"studies", "trials", "alembic_version"} <= tables:  # the last is also made last
         raise UserError(
             f"storage {shown(url)} holds no studies of Optuna; name the database that "
             "--study.storage named when the study was run."

@@ -16,6 +16,7 @@ from vlatent.databases import (
     DatabaseLock,
     Lock,
     PlaceLock,
+    alone,
     beside,
     engine_arguments,
     immediate,
@@ -96,7 +97,7 @@ def open_storage(
     try:
         if not is_file(url) and not url.startswith("postgresql"):
             raise ValueError("it is neither a SQLite file nor a PostgreSQL server")
-        with warnings.catch_warnings():
+        with alone(url), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             storage = Storage(
                 url,

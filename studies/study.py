@@ -66,7 +66,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         corpus=corpus.fingerprint,
     )
     study = create_study(job, _rehearsed(job))
-    if settings.confirm:  # before workers start: making studies and tables races
+    if settings.confirm:  # before workers start, which load it
         optuna.create_study(
             study_name=Confirmation(job).study_name,
             storage=open_storage(settings.storage),

@@ -34,9 +34,9 @@ from ablations.arms import BASE, without
 from ablations.cells import Cells, planned
 folder = Path(sys.argv[2])
 plan = planned(smoke(folder), [BASE, without("kurtosis")], range(10), "corpus")
-cells = Cells(sys.argv[3], folder)
 print("ready", flush=True)
 sys.stdin.readline()
+cells = Cells(sys.argv[3], folder)
 while (claim := cells.claim(plan, retries=0 if sys.argv[4] == "once" else 3)) is not None:
     print(claim.cell.key, claim.attempt, flush=True)
     time.sleep(float(sys.argv[5]))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
+from servers import Postgres
 
 from studies.storage import lock_of, open_storage
 from vlatent.databases import shown
@@ -55,6 +59,36 @@ def processes(count: int, code: str, url: str, **settings: object) -> list[subpr
         )
         for _ in range(count)
     ]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
+    """Addresses of databases in which there is no table yet."""
+    names = [f"new_{number}" for number in range(4)]
+    if request.param == "sqlite":
+        yield [f"sqlite:///{tmp_path / name}.db" for name in names]
+        return
+    with Postgres(tmp_path / "postgres") as server:
+        yield [server.url(name) for name in names]
+
+
+def share_a_study(urls: list[str], gate: threading.Barrier) -> None:
+    for url in urls:
+        gate.wait(100)
+        optuna.create_study(study_name="shared", storage=open_storage(url), load_if_exists=True)
+
+
+def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list[str]) -> None:
+    context = multiprocessing.get_context("spawn")
+    gate = context.Barrier(6)
+    crowd = [context.Process(target=share_a_study, args=(new_databases, gate)) for _ in range(6)]
+    for process in crowd:
+        process.start()
+    for process in crowd:
+        process.join()
+    assert {process.exitcode for process in crowd} == {0}
+    for url in new_databases:
+        assert [study.study_name for study in open_storage(url).get_all_studies()] == ["shared"]
 
 
 def test_four_processes_claim_two_hundred_trials_each_once(tmp_path: Path) -> None:

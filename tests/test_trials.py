@@ -12,7 +12,9 @@ from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages._rdb import models
 from optuna.trial import TrialState, create_trial
 from servers import Postgres
 
@@ -279,3 +281,9 @@ def test_a_server_is_read_like_a_file(tmp_path: Path, url: str) -> None:
         empty = server.url("empty")
         with pytest.raises(UserError, match="holds no studies of Optuna"):
             study_names(empty)
+        begun = server.url("begun")
+        engine = sqlalchemy.create_engine(begun)
+        models.BaseModel.metadata.create_all(engine)
+        with pytest.raises(UserError, match="holds no studies of Optuna"):
+            study_names(begun)
+        assert not sqlalchemy.inspect(engine).has_table("alembic_version")  # its maker's to make

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import logging
+import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -94,6 +97,29 @@ def immediate(engine: sqlalchemy.Engine) -> None:
     free. Every process must do this by itself: the listener does not survive pickling.
     """
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+
+@contextlib.contextmanager
+def alone(url: str) -> Iterator[None]:
+    """One process at a time may make the tables of a database: two would both make each of them.
+
+    Others wait, with a server wherever they run, with a file on the same machine.
+    """
+    if url.startswith("postgresql"):
+        engine = sqlalchemy.create_engine(
+            url, poolclass=sqlalchemy.NullPool, **engine_arguments(url)
+        )
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(20261)"))
+            yield
+    else:
+        _, _, file = url.partition(":///")
+        folder = os.open(Path(file).parent, os.O_RDONLY)  # can be locked, leaves no file behind
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
 
 class Lock(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import logging
 import os
@@ -100,6 +99,8 @@ def client_of(address: str) -> MlflowClient:
     """One client for a store and a process: it holds the connections."""
     import mlflow
 
+    from vlatent.databases import alone
+
     if is_server(address):
         return mlflow.MlflowClient(address, address)
     if "://" not in address or address.startswith("file:"):
@@ -108,7 +109,8 @@ def client_of(address: str) -> MlflowClient:
             "server (http://…); for a folder of old runs, `mlflow migrate-filestore` makes a "
             "database"
         )
-    with _alone(address):
+    _home(address).mkdir(parents=True, exist_ok=True)
+    with alone(address):
         _check_database(address)
         return mlflow.MlflowClient(address, address)
 
@@ -126,17 +128,6 @@ def _check_database(address: str) -> None:
             f"{_setting(address)} {shown(address)} is the database of another program (its tables: "
             f"{', '.join(sorted(tables)[:3])} …); MLflow needs one of its own"
         )
-
-
-@contextlib.contextmanager
-def _alone(address: str) -> Iterator[None]:
-    """One process at a time: MLflow's migrations of a new database race."""
-    lock = os.open(_home(address), os.O_RDONLY)  # a folder can be locked and leaves no file behind
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 @functools.cache
@@ -189,9 +180,7 @@ def address_of(tracking: TrackingConfig) -> str:
 def _home(address: str) -> Path:
     """The folder in which a database lies, or that stands in for it."""
     scheme, _, file = address.partition(":///")
-    home = Path(file).parent if scheme.startswith("sqlite") else Path.cwd()
-    home.mkdir(parents=True, exist_ok=True)
-    return home
+    return Path(file).parent if scheme.startswith("sqlite") else Path.cwd()
 
 
 def _setting(address: str) -> str:
