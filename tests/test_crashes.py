@@ -160,4 +160,5 @@ def test_a_database_that_goes_away_again_and_again_is_waited_for(postgres: Postg
     assert not problems
     trials = optuna.load_study(study_name="flicker", storage=open_storage(url)).trials
     assert len(trials) > 10
-    assert {trial.state for trial in trials} == {optuna.trial.TrialState.COMPLETE}
+    # A trial that the server made just before it went away, which nobody heard of, has no values.
+    assert {trial.state for trial in trials if trial.params} == {TrialState.COMPLETE}
