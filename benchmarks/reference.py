@@ -31,6 +31,9 @@ class ReferenceEncoder(nn.Module):
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.weights = encoder
+        every = torch.cat([encoder.tokens.weight, encoder.spare]).detach()
+        encoder.tokens = nn.Embedding.from_pretrained(every, freeze=False)
+        encoder.spare.data = encoder.spare.data[:0]
         self.config: EncoderConfig = encoder.config
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:

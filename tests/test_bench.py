@@ -15,17 +15,17 @@ from vlatent.corpus import TokenBatch
 
 def test_operations_are_those_counted_by_hand() -> None:
     config = measures.config_of("smoke", **{"encoder.smoothing": False, "training.device": "cpu"})
-    batch, tokens, hidden, points = 3, 40, 32, 16 * 16  # so many tokens that none is folded
+    batch, tokens, hidden, heads, points = 3, 40, 32, 2, 16 * 16
     ids = torch.ones(batch, tokens, dtype=torch.long)
     counts = measures.Step(config, 100).operations(TokenBatch(ids, ids.bool()))
     words, spots = batch * tokens, batch * points
     text = 2 * words * hidden * (4 * hidden + 2 * 64) + 4 * words * tokens * hidden
-    grid = 2 * points * (16 * 16 * 9 + 16 * hidden) + 2 * points * hidden * hidden
-    first = 2 * words * 2 * hidden**2 + 4 * spots * tokens * hidden + 2 * spots * hidden**2
-    second = first + 2 * spots * hidden**2
+    grid = 2 * points * (16 * 16 * 9 + 16 * hidden)
+    tokens_of_a_block = 2 * words * 2 * hidden**2 + 2 * 2 * words * hidden**2  # then folded
+    blocks = 2 * (tokens_of_a_block + 2 * 2 * spots * heads * tokens * hidden)
     inner = 2 * 2 * spots * hidden * 2 * 64
     paint = 2 * spots * hidden * 6
-    assert counts["forward"] == text + grid + first + second + inner + paint
+    assert counts["forward"] == text + grid + blocks + inner + paint
     # Every product has two gradients; the seeds' convolutions and the text's first have theirs too.
     assert counts["backward"] == pytest.approx(2 * counts["forward"], rel=0.02)
 

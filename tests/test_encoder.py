@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn import functional
 
 from vlatent.encoder import (
     Encoder,
@@ -18,6 +15,7 @@ from vlatent.encoder import (
     rotary_angles,
     rotate,
 )
+from vlatent.optimization import OptimizerConfig, adamw, moving_average
 from vlatent.shapes import UserError
 
 VOCABULARY = 50
@@ -226,61 +224,51 @@ def test_what_does_not_see_the_text_is_computed_once_a_batch() -> None:
 
     for name, module in (
         ("convolution", model.grid.neighbours),
-        ("first query", model.blocks[0].query),
-        ("second query", model.blocks[1].query),
+        ("first norm", model.blocks[0].attention_norm),
+        ("second norm", model.blocks[1].attention_norm),
         ("first key", model.blocks[0].key_value),
     ):
         module.register_forward_hook(count(name))
-    model(*padded([sentence(30, seed) for seed in range(7)], 30, 0))  # too many to be folded
+    model(*padded([sentence(30, seed) for seed in range(7)], 30, 0))
     assert rows == {
         "convolution": [1],
-        "first query": [1],
-        "second query": [7],
+        "first norm": [1],
+        "second norm": [7],
         "first key": [7],
     }
 
 
 @pytest.mark.parametrize("shared", [1, 3])
-def test_projections_folded_into_the_tokens_are_the_same(shared: int) -> None:
+def test_a_block_is_torchs_attention_with_the_projections_on_the_points(shared: int) -> None:
+    """The usual order: queries from the points, fused attention, output projection, residual."""
     block = encoder().blocks[1]
     assert isinstance(block, GridBlock)
-    points = torch.randn(shared, 240, 32, dtype=torch.float64, requires_grad=True)
-    key, value = torch.randn(2, 3, 4, 5, 8, dtype=torch.float64, requires_grad=True)
-    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]]).bool()
-    for linear in (block.query, block.output):
+    for linear in (block.query, block.output, block.key_value, block.feed_forward.narrow):
         nn.init.normal_(linear.bias)
-    inputs = (points, key, value, *block.query.parameters(), *block.output.parameters())
+    points = torch.randn(shared, 240, 32, dtype=torch.float64, requires_grad=True)
+    states = torch.randn(3, 5, 32, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]]).bool()
+    attend = mask[:, None, None, :]
     towards = torch.randn(3, 240, 32, dtype=torch.float64)
 
-    def run(way: Callable[..., Tensor]) -> list[Tensor]:
-        mixed = way(points, key, value, mask[:, None, None, :])
-        return [mixed, *torch.autograd.grad(mixed, inputs, towards)]
+    def usual() -> Tensor:
+        key, value = block.key_value(states).chunk(2, -1)
+        query = block.query(block.attention_norm(points)).expand(3, -1, -1)
+        query, key, value = (
+            each.unflatten(-1, (block.heads, -1)).transpose(1, 2) for each in (query, key, value)
+        )
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attend)
+        return block.feed_forward(points + block.output(mixed.transpose(1, 2).flatten(-2)))
 
-    for folded, projected in zip(run(block._folded), run(block._projected), strict=True):
-        torch.testing.assert_close(folded, projected)
-
-
-@pytest.mark.parametrize("tokens", [2, 4, 8, 16, 32])
-@pytest.mark.parametrize("shared", [1, 3])
-def test_projections_are_folded_where_that_is_less_work(
-    tokens: int, shared: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    block = encoder().blocks[1]
-    assert isinstance(block, GridBlock)
-    states = torch.randn(3, tokens, 32, dtype=torch.float64)
-    points = torch.randn(shared, 240, 32, dtype=torch.float64)
-
-    def operations() -> int:
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            block(points, states, torch.ones(3, 1, 1, tokens, dtype=torch.bool))
-        return counter.get_total_flops()
-
-    chosen, folded, projected = operations(), block._folded, block._projected
-    monkeypatch.setattr(block, "_projected", folded)
-    always_folded = operations()
-    monkeypatch.setattr(block, "_projected", projected)
-    monkeypatch.setattr(block, "_folded", projected)
-    assert chosen <= 1.05 * min(always_folded, operations())
+    inputs = (points, states, *block.parameters())
+    for ours, theirs in zip(
+        *(
+            [out, *torch.autograd.grad(out, inputs, towards)]
+            for out in (block(points, states, attend), usual())
+        ),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
 
 
 # --- smoothing, seeds, dropout, errors -----------------------------------------------------------
@@ -330,6 +318,8 @@ def test_every_weight_has_a_gradient() -> None:
     latent = model(*padded([sentence(4, 0), sentence(6, 1)], 6, 0))
     (latent.square().sum() + model.embed(latent).square().sum()).backward()
     for name, parameter in model.named_parameters():
+        if name == "spare":  # see below
+            continue
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
 
@@ -344,6 +334,21 @@ def test_vocabulary_smaller_than_the_tokenizers() -> None:
     config = EncoderConfig(hidden=32, heads=4, vocabulary=49)
     with pytest.raises(UserError, match=r"encoder\.vocabulary is 49, but the tokenizer has 50"):
         Encoder(config, VOCABULARY)
-    large = EncoderConfig(hidden=32, heads=4, layers=1, vocabulary=64)
-    assert Encoder(large, VOCABULARY).tokens.num_embeddings == 64
-    assert Encoder(SMALL, VOCABULARY).tokens.num_embeddings == VOCABULARY
+
+
+def test_rows_that_no_token_names_are_kept_and_never_trained() -> None:
+    config = EncoderConfig(hidden=32, heads=4, layers=1, vocabulary=64)
+    torch.manual_seed(0)
+    model = Encoder(config, VOCABULARY)
+    assert model.tokens.num_embeddings + len(model.spare) == 64
+    assert model.spare.std().item() == pytest.approx(0.02, rel=0.1)
+    optimizer, average = adamw(model, OptimizerConfig()), moving_average(model, OptimizerConfig())
+    before = model.spare.clone()
+    for _ in range(2):
+        model(*padded([sentence(4, 0)], 4, 0)).square().sum().backward()
+        optimizer.step()
+        average.update_parameters(model)
+    assert torch.equal(model.spare, before)
+    assert average.module.spare.data_ptr() == model.spare.data_ptr()  # one copy of them is enough
+    assert model.tokens.weight.data_ptr() != average.module.tokens.weight.data_ptr()
+    assert len(Encoder(SMALL, VOCABULARY).spare) == 0

@@ -15,7 +15,7 @@ from vlatent.shapes import Latent, UserError
 Hidden = Float[Tensor, "batch position hidden"]
 Heads = Float[Tensor, "batch head position depth"]
 Points = Float[Tensor, "shared point hidden"]
-Keys = Float[Tensor, "batch head token depth"]
+Folded = Float[Tensor, "batch head_token hidden"]
 Attend = Bool[Tensor, "batch 1 1 token"]
 Mask = Bool[Tensor, "batch token"]
 
@@ -80,7 +80,9 @@ class Encoder(nn.Module):
                 "encoder.vocabulary or leave it null."
             )
         self.config = config
-        self.tokens = nn.Embedding(rows, config.hidden)
+        self.tokens = nn.Embedding(vocabulary, config.hidden)
+        # Rows that no token of this tokenizer names never have a gradient: kept, not trained.
+        self.spare = nn.Parameter(0.02 * torch.randn(rows - vocabulary, config.hidden), False)
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
         self.grid = Grid(config)
@@ -127,9 +129,10 @@ class TextLayer(nn.Module):
         query, key, value = self.query_key_value(self.attention_norm(states)).chunk(3, dim=-1)
         query = rotate(split_heads(query, self.heads), rotation)
         key = rotate(split_heads(key, self.heads), rotation)
-        mixed = functional.scaled_dot_product_attention(
-            query, key, split_heads(value, self.heads), attn_mask=attend
-        )
+        # Written out: over so few tokens torch's fused attention is slower, in bf16 ten times.
+        score = (query * query.shape[-1] ** -0.5) @ key.mT
+        share = score.masked_fill(~attend, float("-inf")).softmax(-1)
+        mixed = share @ split_heads(value, self.heads)
         states = states + self.dropout(self.output(merge_heads(mixed)))
         return self.feed_forward(states)
 
@@ -153,7 +156,7 @@ class Grid(nn.Module):
 class GridBlock(nn.Module):
     """Pre-norm cross-attention from grid points to tokens, then a feed-forward part.
 
-    A picture with batch 1 is shared by all sentences: its queries are computed once.
+    A picture with batch 1 is shared by all sentences: its norm is computed once.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -171,43 +174,35 @@ class GridBlock(nn.Module):
         states: Float[Tensor, "batch token hidden"],
         attend: Attend,
     ) -> Float[Tensor, "batch point hidden"]:
-        key, value = self.key_value(states).chunk(2, dim=-1)
-        key, value = split_heads(key, self.heads), split_heads(value, self.heads)
-        points = self.attention_norm(picture)
-        # Operations a point, without folding: its two projections (one where the queries are
-        # shared) and every head's few numbers for each token; folded: all numbers for each.
-        projections, tokens = 2 if len(picture) > 1 else 1, states.shape[1]
-        fold = 2 * self.heads * tokens < projections * states.shape[2] + 2 * tokens
-        mixed = (self._folded if fold else self._projected)(points, key, value, attend)
-        return self.feed_forward(picture + mixed)
-
-    def _projected(
-        self, points: Points, key: Keys, value: Keys, attend: Attend
-    ) -> Float[Tensor, "batch point hidden"]:
-        """softmax(W_q x . key) value W_o, one after the other."""
-        query = split_heads(self.query(points), self.heads).expand(len(key), -1, -1, -1)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=attend)
-        return self.output(merge_heads(mixed))
+        key, bias, value = self._folded(states, attend)
+        points = self.attention_norm(picture).mT.expand(len(key), -1, -1)
+        score = torch.baddbmm(bias, key, points)
+        share = score.unflatten(1, (self.heads, -1)).softmax(2).flatten(1, 2)
+        # The matrix products add to the picture as they go: no sum passes through memory again.
+        picture = torch.baddbmm(picture.expand(len(key), -1, -1), share.mT, value)
+        inner, narrow = self.feed_forward.inner(picture), self.feed_forward.narrow
+        added = torch.addmm(picture.flatten(0, 1), inner.flatten(0, 1), narrow.weight.mT)
+        return added.view_as(picture) + narrow.bias.to(added.dtype)
 
     def _folded(
-        self, points: Points, key: Keys, value: Keys, attend: Attend
-    ) -> Float[Tensor, "batch point hidden"]:
-        """softmax(x . (W_q^T key)) (value W_o): the same, with the projections on the tokens.
+        self, states: Float[Tensor, "batch token hidden"], attend: Attend
+    ) -> tuple[Folded, Float[Tensor, "batch head_token 1"], Folded]:
+        """Keys, their biases and values of all heads, with the points' projections on them.
 
-        There are 1,024 points and a dozen tokens; what is projected is the fewer. A head's shares
-        sum to 1, so the output's bias may be divided among the heads' values.
+        softmax(W_q x . key) (W_o value) = softmax(x . (W_q^T key)) (W_o value): there are 1,024
+        points and a dozen tokens, and what is projected is the fewer. A head's shares sum to 1, so
+        the output's bias may be divided among its values.
         """
+        key, value = self.key_value(states).chunk(2, dim=-1)
+        key, value = split_heads(key, self.heads), split_heads(value, self.heads)
         heads, depth = key.shape[1], key.shape[3]
         key = key * depth**-0.5
-        bias = (key * self.query.bias.unflatten(0, (heads, 1, depth))).sum(-1)
-        bias = bias.masked_fill(~attend[:, 0], float("-inf"))
+        bias = (key * self.query.bias.unflatten(0, (heads, 1, depth))).sum(-1, keepdim=True)
+        bias = bias.masked_fill(~attend.mT, float("-inf"))
         key = key @ self.query.weight.unflatten(0, (heads, depth))
         value = value @ self.output.weight.mT.unflatten(0, (heads, depth))
         value = value + self.output.bias / heads
-        every = points.mT.expand(len(key), -1, -1)
-        score = torch.baddbmm(bias.flatten(1)[..., None], key.flatten(1, 2), every)
-        share = score.unflatten(1, (heads, -1)).softmax(2).flatten(1, 2)
-        return share.mT @ value.flatten(1, 2)
+        return key.flatten(1, 2), bias.flatten(1, 2), value.flatten(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -221,8 +216,10 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Hidden) -> Hidden:
-        inner = functional.gelu(self.widen(self.norm(states)))
-        return states + self.dropout(self.narrow(inner))
+        return states + self.dropout(self.narrow(self.inner(states)))
+
+    def inner(self, states: Hidden) -> Float[Tensor, "batch position inner"]:
+        return functional.gelu(self.widen(self.norm(states)))
 
 
 class Smoothing(nn.Module):

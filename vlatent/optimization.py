@@ -40,6 +40,8 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
     decayed: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         is_matrix = parameter.ndim >= 2 and not name.endswith("grid.seeds")
         (decayed if is_matrix else others).append(parameter)
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
@@ -75,10 +77,17 @@ def moving_average(model: nn.Module, config: OptimizerConfig) -> AveragedModel:
     """An fp32 copy of the model that follows it with `average_decay`."""
 
     def follow(
-        average: tuple[Tensor, ...] | list[Tensor],
+        averages: tuple[Tensor, ...] | list[Tensor],
         current: tuple[Tensor, ...] | list[Tensor],
         updates: Tensor | int,
     ) -> None:
-        torch._foreach_lerp_(average, current, 1 - average_decay(config, int(updates)))
+        pairs = zip(averages, current, strict=True)
+        moving = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
+        averages, current = map(list, zip(*moving, strict=True))
+        torch._foreach_lerp_(averages, current, 1 - average_decay(config, int(updates)))
 
-    return AveragedModel(model, multi_avg_fn=follow)
+    average = AveragedModel(model, multi_avg_fn=follow)
+    for mine, parameter in zip(average.parameters(), model.parameters(), strict=True):
+        if not parameter.requires_grad:
+            mine.data = parameter.data  # nothing moves it, so there is nothing to follow
+    return average
