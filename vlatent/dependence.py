@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 TARGETS = ("color", "shape", "relation")
+NOISE = 0.3  # over a picture that is read, in its standard deviations
 
 Pictures = Float[Tensor, "batch height width channel"]
 
@@ -124,25 +126,65 @@ def read_off(
     asked: Float[Tensor, "asked height width channel"],
     texts: Sequence[str],
 ) -> dict[str, float]:
-    """What a linear reader that has learned from some pictures reads off others.
+    """Which colors, shapes and relations of a sentence can be seen in its picture?
 
-    The same questions and the same reader as in `probe`, beside the share of the commonest answer
-    among the asked; {} for texts not about colored blocks.
+    named_color, named_shape, named_relation: area under the ROC curve of linear readers that learn
+    from some pictures, and say of others, whether the sentence names a color, a shape or a
+    relation; the mean over all that some asked sentences name and others do not. 0.5 is chance,
+    1 is always right. Noise of 0.3 standard deviations lies over every picture: a linear reader
+    of pictures without noise finds nearly everything in an untrained encoder's, whose differences
+    no one could see. {} for texts not about colored blocks and for pictures that are no
+    numbers.
     """
-    answers = [first_fact(text) for text in learned_texts], [first_fact(text) for text in texts]
-    kept = [[place for place, fact in enumerate(some) if fact] for some in answers]
-    if min(map(len, kept)) < 20:
+    said = [_named(text) for text in learned_texts], [_named(text) for text in texts]
+    kept = [[place for place, names in enumerate(some) if names] for some in said]
+    if min(map(len, kept)) < 20 or not torch.isfinite(torch.cat([learned, asked])).all():
         return {}
+    # Loaded here: it takes as long as torch, and a study's workers never ask.
+    from sklearn.linear_model import Ridge
+    from sklearn.metrics import roc_auc_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    scale = learned.std((0, 1, 2)).clamp(min=1e-30)
+    noise = torch.Generator().manual_seed(0)
     rows, asked_rows = (
-        pictures[some].flatten(1).double().numpy()
-        for pictures, some in zip((learned, asked), kept, strict=True)
+        (seen / scale + NOISE * torch.randn(seen.shape, generator=noise)).flatten(1).numpy()
+        for seen in (learned[kept[0]], asked[kept[1]])
     )
     metrics: dict[str, float] = {}
-    for position, target in enumerate(TARGETS):
-        known, wanted = ([fact[position] for fact in some if fact is not None] for some in answers)
-        predicted = _reader().fit(rows, known).predict(asked_rows)
-        metrics |= _hits(target, predicted, wanted)
+    for target in TARGETS:
+        known, wanted = (
+            [some[place][target] for place in places]
+            for some, places in zip(said, kept, strict=True)
+        )
+        values = sorted(set().union(*known, *wanted))
+        taught, truth = _marks(known, values), _marks(wanted, values)
+        differ = (np.ptp(taught, 0) > 0) & (np.ptp(truth, 0) > 0)
+        if differ.any():
+            reader = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
+            sure = reader.fit(rows, taught).predict(asked_rows)
+            areas = map(roc_auc_score, truth.T[differ], sure.T[differ])
+            metrics[f"named_{target}"] = float(np.mean(list(areas)))
     return metrics
+
+
+def _named(text: str) -> dict[str, set[str]]:
+    """The colors, shapes and relations that a sentence names; {} if it is not about blocks."""
+    try:
+        facts = parse(text)
+    except UserError:
+        return {}
+    blocks = [block for fact in facts for block in (fact.subject, fact.object)]
+    return {
+        "color": {block.color for block in blocks},
+        "shape": {block.shape for block in blocks},
+        "relation": {fact.relation for fact in facts},
+    }
+
+
+def _marks(names: Sequence[set[str]], values: Sequence[str]) -> Float[np.ndarray, "text value"]:
+    return np.array([[float(value in named) for value in values] for named in names])
 
 
 def _reader() -> Pipeline:

@@ -72,8 +72,8 @@ def meaning(
     told_apart: share of sentences that are more like their paraphrase than like their
     counterfactual; chance is one half. jitter_cosine: mean cosine between a paraphrase's picture
     and itself moved by 2 pixels, in all eight directions; jitter_fall: by how much recall_at_1
-    falls. probe_color, probe_shape, probe_relation: what a linear reader, who has learned to read
-    the pictures of `known` sentences, reads off those of the split; left out without them.
+    falls. named_color, named_shape, named_relation: what linear readers, who have learned from the
+    pictures of `known` sentences, see in those of the split; left out without them.
     """
     metrics: dict[str, float] = {}
     asked = known is not None and len(splits) > 1

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from vlatent.dependence import in_words
+from vlatent.dependence import TARGETS, in_words
 from vlatent.evaluation import Evaluation, Verdict
 
 console = Console(highlight=False)
@@ -70,4 +70,14 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
     ]
     if read:
         lines.append(f"Read off the picture: {', '.join(read)}.")
+    seen = [
+        f"{name}s {metrics[key]:.2f}"
+        for name in TARGETS
+        if (key := f"meaning/compositional/named_{name}") in metrics
+    ]
+    if seen:
+        lines.append(
+            f"Seen in pictures of unseen combinations, under noise: {', '.join(seen)} (area under "
+            "the ROC curve, chance 0.5)."
+        )
     return lines
