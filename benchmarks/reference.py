@@ -31,9 +31,10 @@ class ReferenceEncoder(nn.Module):
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.weights = encoder
-        every = torch.cat([encoder.tokens.weight, encoder.spare]).detach()
-        encoder.tokens = nn.Embedding.from_pretrained(every, freeze=False)
-        encoder.spare.data = encoder.spare.data[:0]
+        if encoder.spare is not None:  # all rows in one table, as usual
+            every = torch.cat([encoder.tokens.weight, encoder.spare]).detach()
+            encoder.tokens = nn.Embedding.from_pretrained(every, freeze=False)
+            encoder.spare = None
         self.config: EncoderConfig = encoder.config
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 TARGETS = ("color", "shape", "relation")
-NOISE = 0.3  # over a picture that is read, in its standard deviations
+NOISE = 1.0  # over a picture that is read, in its standard deviations
 
 Pictures = Float[Tensor, "batch height width channel"]
 
@@ -131,7 +131,7 @@ def read_off(
     named_color, named_shape, named_relation: area under the ROC curve of linear readers that learn
     from some pictures, and say of others, whether the sentence names a color, a shape or a
     relation; the mean over all that some asked sentences name and others do not. 0.5 is chance,
-    1 is always right. Noise of 0.3 standard deviations lies over every picture: a linear reader
+    1 is always right. Noise as strong as the picture lies over it: a linear reader
     of pictures without noise finds nearly everything in an untrained encoder's, whose differences
     no one could see. {} for texts not about colored blocks and for pictures that are no
     numbers.

@@ -82,7 +82,10 @@ class Encoder(nn.Module):
         self.config = config
         self.tokens = nn.Embedding(vocabulary, config.hidden)
         # Rows that no token of this tokenizer names never have a gradient: kept, not trained.
-        self.spare = nn.Parameter(0.02 * torch.randn(rows - vocabulary, config.hidden), False)
+        spare = rows - vocabulary
+        self.spare = (
+            nn.Parameter(0.02 * torch.randn(spare, config.hidden), False) if spare else None
+        )
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
         self.grid = Grid(config)
