@@ -40,6 +40,7 @@ from benchmarks.measures import (
     priors_against_loops,
 )
 from vlatent.command_line import Parser, run
+from vlatent.config import TrainingConfig
 from vlatent.corpus import load, stream
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
@@ -55,6 +56,7 @@ def trace(size: str, path: Path) -> None:
     with profile(activities=kinds) as profiler:
         for _ in range(3):
             step(next(batches))
+    path.parent.mkdir(parents=True, exist_ok=True)
     profiler.export_chrome_trace(str(path))
     console.print(
         profiler.key_averages().table("self_cpu_time_total", row_limit=15, max_name_column_width=40)
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--profile", type=Path, help="file for a trace of the last size's step")
     given = parser.checked(arguments)
     old = earlier(given["compare"]) if given["compare"] else {}
-    device, autocast = placement(config_of(given["sizes"][0]).training)
+    device, autocast = placement(TrainingConfig())
     precisions = given["precisions"] or ["fp32", "bf16"][: 1 + autocast()._enabled]
     machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
     if device.type == "cuda":
