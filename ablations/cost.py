@@ -56,4 +56,5 @@ def cost(config: Config) -> Cost:
         else:
             batch = corpus.train.batch(index)
             loss(config.priors, model(batch.ids, batch.mask))
-    return Cost(sum(parameter.numel() for parameter in model.parameters()), sum(kept.values()))
+    trained = (each.numel() for each in model.parameters() if each.requires_grad)
+    return Cost(sum(trained), sum(kept.values()))

@@ -30,7 +30,8 @@ class EncoderConfig:
         heads: Attention heads, in self-attention and in the grid's cross-attention.
         feed_forward: Inner width of the text layers' feed-forward part.
         dropout: Share of activations dropped in the text layers in training; the grid has none.
-        vocabulary: Rows of the embedding; null takes as many as the tokenizer has.
+        vocabulary: Rows of the embedding; null takes as many as the tokenizer has. More are kept
+            without being trained, as no token names them.
         height: Height of the latent.
         width: Width of the latent.
         channels: Channels of the latent.
