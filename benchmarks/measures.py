@@ -25,7 +25,7 @@ from vlatent.corpus import TokenBatch, load, stream
 from vlatent.encoder import Encoder
 from vlatent.evaluation import evaluate
 from vlatent.objective import loss
-from vlatent.optimization import adamw, learning_rate, moving_average
+from vlatent.optimization import MovingAverage, adamw, learning_rate, set_learning_rate
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run
 from vlatent.training import placement
@@ -45,7 +45,7 @@ class Step:
         self.device, self.autocast = placement(config.training)
         torch.manual_seed(config.training.seed)
         self.model = Encoder(config.encoder, vocabulary).to(self.device).train()
-        self.average = moving_average(self.model, config.optimizer)
+        self.average = MovingAverage(self.model, config.optimizer)
         self.optimizer = adamw(self.model, config.optimizer)
         self.done = 0
 
@@ -63,8 +63,8 @@ class Step:
         clock.append(self.now())
         nn.utils.clip_grad_norm_(self.model.parameters(), optimizer.clip)
         clock.append(self.now())
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(optimizer, self.done, self.config.training.steps)
+        rate = learning_rate(optimizer, self.done, self.config.training.steps)
+        set_learning_rate(self.optimizer, rate)
         self.optimizer.step()
         clock.append(self.now())
         self.average.update_parameters(self.model)

@@ -31,6 +31,8 @@ from ablations.worker import Job, train_cell, work
 from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
+from vlatent.objective import loss
+from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
 from vlatent.workers import Stop
 
@@ -291,7 +293,6 @@ def test_a_cell_that_fails_is_tried_again_and_then_a_hole(
 ) -> None:
     mine = job(tmp_path, [BASE, without("kurtosis")], range(1), retries=1)
     tries: list[float] = []
-    loss = training.loss
 
     def out_of_memory(priors: object, *others: object) -> object:
         if priors.kurtosis.weight == 0:  # type: ignore[attr-defined]
@@ -299,7 +300,7 @@ def test_a_cell_that_fails_is_tried_again_and_then_a_hole(
             raise MemoryError("no room")
         return loss(priors, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "loss", out_of_memory)
+    monkeypatch.setattr("vlatent.step.loss", out_of_memory)
     work(mine, Stop())
     assert len(tries) == 2
     cells = Cells(mine.settings.storage, mine.settings.folder)
@@ -310,7 +311,7 @@ def test_a_cell_that_fails_is_tried_again_and_then_a_hole(
     assert json.loads(cells.read([mine.cells[0].key])[mine.cells[0].key].result or "{}")
     work(mine, Stop())  # it is given up
     assert len(tries) == 2
-    monkeypatch.setattr(training, "loss", loss)
+    monkeypatch.setattr("vlatent.step.loss", loss)
     cells.forget_failures(mine.cells)
     work(mine, Stop())
     assert None not in measured(mine).values()
@@ -324,9 +325,9 @@ def test_a_cell_that_diverges_is_not_tried_again(
 
     def diverge(*_: object) -> object:
         tries.append(1)
-        raise training.Diverged("step 3: the gradient is not finite")
+        raise Diverged("step 3: the gradient is not finite")
 
-    monkeypatch.setattr(training, "loss", diverge)
+    monkeypatch.setattr("vlatent.step.loss", diverge)
     work(mine, Stop())
     assert len(tries) == 1
     [entry] = Cells(mine.settings.storage, mine.settings.folder).read([mine.cells[0].key]).values()

@@ -15,7 +15,7 @@ from vlatent.encoder import (
     rotary_angles,
     rotate,
 )
-from vlatent.optimization import OptimizerConfig, adamw, moving_average
+from vlatent.optimization import MovingAverage, OptimizerConfig, adamw
 from vlatent.shapes import UserError
 
 VOCABULARY = 50
@@ -341,7 +341,7 @@ def test_rows_that_no_token_names_are_kept_and_never_trained() -> None:
     assert model.spare is not None
     assert model.tokens.num_embeddings + len(model.spare) == 64
     assert model.spare.std().item() == pytest.approx(0.02, rel=0.1)
-    optimizer, average = adamw(model, OptimizerConfig()), moving_average(model, OptimizerConfig())
+    optimizer, average = adamw(model, OptimizerConfig()), MovingAverage(model, OptimizerConfig())
     before = model.spare.clone()
     for _ in range(2):
         model(*padded([sentence(4, 0)], 4, 0)).square().sum().backward()

@@ -12,15 +12,16 @@ from torch import nn
 
 from vlatent.config import TrainingConfig
 from vlatent.encoder import Encoder, EncoderConfig
+from vlatent.jitter import blurred
 from vlatent.optimization import (
+    MovingAverage,
     OptimizerConfig,
     adamw,
     average_decay,
     learning_rate,
-    moving_average,
 )
 from vlatent.shapes import UserError
-from vlatent.training import blurred, placement
+from vlatent.training import placement
 
 CONFIG = OptimizerConfig(learning_rate=0.8, warmup_steps=4)
 
@@ -69,7 +70,7 @@ def test_decay_warms_up() -> None:
 def test_average_is_numpys(largest: float) -> None:
     torch.manual_seed(0)
     model = nn.Linear(3, 5)
-    average = moving_average(model, OptimizerConfig(average_decay=largest))
+    average = MovingAverage(model, OptimizerConfig(average_decay=largest))
     generator = np.random.default_rng(0)
     wanted = np.zeros((5, 3))
     for t in range(40):
@@ -87,7 +88,7 @@ def test_average_is_numpys(largest: float) -> None:
 
 def test_first_weights_are_soon_forgotten() -> None:
     model = nn.Linear(1, 1, bias=False)
-    average = moving_average(model, OptimizerConfig())
+    average = MovingAverage(model, OptimizerConfig())
     nn.init.ones_(model.weight)
     average.update_parameters(model)
     nn.init.zeros_(model.weight)

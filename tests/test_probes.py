@@ -43,7 +43,7 @@ from vlatent.config import Config, override, to_yaml
 from vlatent.corpus import DataConfig, load
 from vlatent.effects import interval
 from vlatent.encoder import Encoder
-from vlatent.optimization import moving_average
+from vlatent.optimization import MovingAverage
 from vlatent.scenes import Line, default_corpus, parse
 from vlatent.scenes.words import COLORS
 from vlatent.shapes import UserError
@@ -452,7 +452,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = override(Config(), changes | {f"encoder.{name}": size for name, size in sizes.items()})
     torch.manual_seed(0)
     encoder = Encoder(config.encoder, load(config.data).vocabulary_size)
-    average = moving_average(encoder, config.optimizer)
+    average = MovingAverage(encoder, config.optimizer)
     for run in ("one", "two"):
         state = {"step": 0, "config": to_yaml(config), "average": average.state_dict()}
         checkpoints.save(place / run / "checkpoint.pt", state)

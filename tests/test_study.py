@@ -20,7 +20,6 @@ from smoke import CONFIGS, sentences
 from studies.ledger import counted
 from studies.storage import open_storage
 from studies.study import main
-from vlatent import training
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -242,7 +241,7 @@ def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
         raise ZeroDivisionError("a bug in the loss")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(training, "loss", broken)
+    monkeypatch.setattr("vlatent.step.loss", broken)
     with pytest.raises(UserError, match=r"all 5 trials failed.*a bug in the loss"):
         main("loss_weights", command(tmp_path, "--tracking.figures", "false")[3:])
     opened, runs = client(tmp_path)

@@ -12,13 +12,15 @@ import scipy.ndimage
 import torch
 from smoke import smoke
 
-from vlatent import checkpoints, training
+from vlatent import checkpoints
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.jitter import blurred
+from vlatent.objective import loss
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
+from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker
-from vlatent.training import Diverged, placement, train
+from vlatent.training import placement, train
 
 
 class Stop(Exception):
@@ -128,18 +130,20 @@ def test_nan_stops_before_the_update_and_names_step_and_term(
         return original(self, latent) * (torch.nan if next(calls) == 6 else 1.0)
 
     monkeypatch.setattr(Variance, "penalty", broken)
-    seen: dict[str, torch.Tensor] = {}
+    seen: list[torch.Tensor] = []
     step = torch.optim.AdamW.step
 
     def update(self: torch.optim.AdamW, *arguments: object) -> object:
         out = step(self, *arguments)
-        seen["last"] = self.param_groups[0]["params"][0].detach().clone()
+        seen.append(self.param_groups[0]["params"][0].detach().clone())
         return out
 
     monkeypatch.setattr(torch.optim.AdamW, "step", update)
     with pytest.raises(Diverged, match=r"step 6: penalty/variance is not finite.*learning_rate"):
         train(smoke(tmp_path), MemoryTracker())
-    assert torch.isfinite(seen["last"]).all()
+    assert len(seen) == 7
+    assert not torch.equal(seen[4], seen[5])
+    assert torch.equal(seen[5], seen[6])
     assert checkpoints.load(tmp_path / "run")["step"] == 6  # saved before the broken step
 
 
@@ -175,14 +179,13 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None
 
 def test_the_priors_see_fp32_under_bf16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.dtype] = []
-    loss = training.loss
 
     def spy(priors: Priors, latent: torch.Tensor, *others: Any) -> object:
         seen.append(latent.dtype)
         assert not torch.is_autocast_enabled("cpu")
         return loss(priors, latent, *others)
 
-    monkeypatch.setattr(training, "loss", spy)
+    monkeypatch.setattr("vlatent.step.loss", spy)
     config = smoke(tmp_path, training__precision="bf16", training__steps=4)
     result = train(config, MemoryTracker())
     assert set(seen) == {torch.float32}
@@ -201,7 +204,7 @@ def test_blur_is_scipys_gaussian_with_edges_continued() -> None:
 def test_the_blur_ends_after_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(
-        training, "blurred", lambda latent, deviation: calls.append(deviation) or latent
+        "vlatent.step.blurred", lambda latent, deviation: calls.append(deviation) or latent
     )
     train(smoke(tmp_path, training__blur_steps=5), MemoryTracker())
     assert calls == [0.8] * 5

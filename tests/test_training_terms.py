@@ -18,9 +18,10 @@ from vlatent.corpus import Corpus
 from vlatent.evaluation import MEANING, Evaluation, Verdict
 from vlatent.scenes import default_corpus
 from vlatent.shapes import UserError
+from vlatent.step import Diverged
 from vlatent.terms import Contrast
 from vlatent.tracking import MemoryTracker
-from vlatent.training import Diverged, train
+from vlatent.training import train
 
 
 class Stop(Exception):

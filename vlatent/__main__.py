@@ -22,8 +22,9 @@ from vlatent.screen import (
     verdict_table,
 )
 from vlatent.shapes import UserError
+from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker, open_run, view_command
-from vlatent.training import Diverged, corpus_for, placement, run_folder, train
+from vlatent.training import corpus_for, placement, run_folder, train
 
 HELP = """usage: vlatent COMMAND [--help]
 

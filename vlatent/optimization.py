@@ -45,13 +45,37 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
         is_matrix = parameter.ndim >= 2 and not name.endswith("grid.seeds")
         (decayed if is_matrix else others).append(parameter)
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         groups,
         lr=config.learning_rate,
         betas=(config.beta_1, config.beta_2),
         weight_decay=config.weight_decay,
         fused=True,
     )
+    settle(optimizer)
+    return optimizer
+
+
+def settle(optimizer: torch.optim.Optimizer, state: dict[str, Any] | None = None) -> None:
+    """Put a state back, from whatever device, and keep the learning rate where the weights are.
+
+    On a GPU it is a tensor, which steps that were recorded read anew each time.
+    """
+    if state is not None:
+        optimizer.load_state_dict(state)
+    for group in optimizer.param_groups:
+        device = group["params"][0].device
+        rate, on_gpu = float(group["lr"]), device.type == "cuda"
+        group |= {"lr": torch.tensor(rate, device=device) if on_gpu else rate, "capturable": on_gpu}
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of the next step, without waiting for the last."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
@@ -73,21 +97,23 @@ def average_decay(config: OptimizerConfig, updates: int) -> float:
     return min(config.average_decay, (1 + updates) / (10 + updates))
 
 
-def moving_average(model: nn.Module, config: OptimizerConfig) -> AveragedModel:
-    """An fp32 copy of the model that follows it with `average_decay`."""
+class MovingAverage(AveragedModel):
+    """An fp32 copy of a model that follows it with `average_decay`; shares what is not trained."""
 
-    def follow(
-        averages: tuple[Tensor, ...] | list[Tensor],
-        current: tuple[Tensor, ...] | list[Tensor],
-        updates: Tensor | int,
-    ) -> None:
-        pairs = zip(averages, current, strict=True)
-        moving = [pair for pair in pairs if pair[0].data_ptr() != pair[1].data_ptr()]
+    def __init__(self, model: nn.Module, config: OptimizerConfig) -> None:
+        super().__init__(model)
+        self.config = config
+        for mine, theirs in zip(self.parameters(), model.parameters(), strict=True):
+            if not theirs.requires_grad:
+                mine.data = theirs.data
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Follow the model by one step; torch's own version waits for a GPU."""
+        updates = int(self.n_averaged)  # counted on the CPU
+        share = 1 - average_decay(self.config, updates) if updates else 1.0
+        pairs = zip(self.parameters(), model.parameters(), strict=True)
+        moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
         averages, current = map(list, zip(*moving, strict=True))
-        torch._foreach_lerp_(averages, current, 1 - average_decay(config, int(updates)))
-
-    average = AveragedModel(model, multi_avg_fn=follow)
-    for mine, parameter in zip(average.parameters(), model.parameters(), strict=True):
-        if not parameter.requires_grad:
-            mine.data = parameter.data  # nothing moves it, so there is nothing to follow
-    return average
+        torch._foreach_lerp_(averages, current, share)
+        self.n_averaged += 1

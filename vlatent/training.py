@@ -11,12 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import torch
-from jaxtyping import Int
 from rich.progress import Progress
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from vlatent import checkpoints, recording
 from vlatent.config import Config, TrainingConfig, to_yaml
@@ -31,21 +27,15 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
-from vlatent.jitter import blurred
-from vlatent.objective import Loss, loss
-from vlatent.optimization import adamw, learning_rate, moving_average
+from vlatent.optimization import MovingAverage, adamw, learning_rate, settle
 from vlatent.shapes import UserError
-from vlatent.terms import Views
+from vlatent.step import RecordedStep, Step
 from vlatent.tracking import Tracker
 
 # A study trains many runs on the same sentences.
 corpus_of = lru_cache(maxsize=2)(load)
 
 Report = Callable[[int, Evaluation, Verdict], None]
-
-
-class Diverged(RuntimeError):
-    """The loss or its gradient is not finite; the weights are still those of the step before."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +87,7 @@ def train(
 
     torch.manual_seed(config.training.seed)
     model = Encoder(config.encoder, corpus.vocabulary_size).to(device)
-    average = moving_average(model, config.optimizer)
+    average = MovingAverage(model, config.optimizer)
     averaged = cast(Encoder, average.module)
     optimizer = adamw(model, config.optimizer)
     start, history, log = 0, list[Evaluation](), list[dict[str, float]]()
@@ -118,6 +108,8 @@ def train(
         corpus.train, config.training.batch_size, config.training.seed, start_step=start
     )
     bar = progress.add_task("training", total=steps, completed=start) if progress else None
+    kind = Step if device.type == "cpu" else RecordedStep
+    take = kind(config, corpus, model, average, optimizer, autocast)
     sentences, clock = 0, time.perf_counter()
     model.train()
     try:
@@ -132,6 +124,7 @@ def train(
                 report(evaluation.step, evaluation, verdict)
         for step in range(start, steps + 1):
             if step in evaluate_at and not (history and history[-1].step == step):
+                take.check()
                 speed = sentences / (time.perf_counter() - clock)
                 with autocast():
                     evaluation = evaluate(
@@ -160,33 +153,13 @@ def train(
             if step == steps:
                 break
 
-            rate = learning_rate(config.optimizer, step, steps)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
             index = next(batches)
-            views = None
-            if config.terms.active:
-                views = paint_views(model, corpus, config, index, step, autocast)
-                latent = views.sentences
-            else:
-                batch = corpus.train.batch(index)
-                with autocast():
-                    latent = model(batch.ids.to(device), batch.mask.to(device))
-                latent = latent.float()  # the priors are never computed in bf16
-            if step < config.training.blur_steps:
-                latent = blurred(latent, config.training.blur)
-            terms = loss(priors, latent, config.terms.at(step), views)
-            optimizer.zero_grad()
-            terms.total.backward()
-            norm = nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip)
-            if not torch.isfinite(terms.total + norm):
-                raise Diverged(_what_diverged(step, terms, rate))
-            optimizer.step()
-            average.update_parameters(model)
-
+            taken = take(index, step)
             sentences += len(index)
             if step % config.tracking.every == 0:
-                measured = recording.training_metrics(terms, norm, rate)
+                take.check()
+                rate = learning_rate(config.optimizer, step, steps)
+                measured = recording.training_metrics(taken.loss, taken.norm, rate)
                 tracker.metrics(measured, step)
                 log.append({"step": step} | measured)
             if progress and bar is not None:
@@ -228,6 +201,8 @@ def placement(training: TrainingConfig) -> tuple[torch.device, Callable[[], torc
             "--training.device cpu."
         )
     device = torch.device("cuda" if has_gpu and training.device != "cpu" else "cpu")
+    if device.type == "cuda":  # fp32 is fp32 everywhere; what may be less exact is bf16
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     fast = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
     use_bf16 = training.precision == "bf16" or (training.precision == "auto" and bool(fast))
     return device, lambda: torch.autocast(device.type, torch.bfloat16, enabled=use_bf16)
@@ -255,37 +230,11 @@ def run_folder(training: TrainingConfig) -> Path:
     return folder
 
 
-def paint_views(
-    model: Encoder,
-    corpus: Corpus,
-    config: Config,
-    index: Int[Tensor, " batch"],
-    step: int,
-    autocast: Callable[[], torch.autocast],
-) -> Views:
-    """Sentences, paraphrases and counterfactuals, painted at one go.
-
-    Which ones depends on nothing but the seed and the step.
-    """
-    generator = np.random.default_rng((config.training.seed, 1, step))
-    batch, same = corpus.variants.batch(
-        corpus.train, index, config.terms.counterfactuals, generator
-    )
-    device = next(model.parameters()).device
-    with autocast():
-        latent = model(batch.ids.to(device), batch.mask.to(device))
-    count = len(index)
-    sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
-    return Views(
-        sentences, paraphrases, counterfactuals, same.to(device), config.terms.on, model.embed
-    )
-
-
 def _state(
     step: int,
     config: Config,
     model: Encoder,
-    average: AveragedModel,
+    average: MovingAverage,
     optimizer: torch.optim.Optimizer,
     history: list[Evaluation],
     log: list[dict[str, float]],
@@ -303,25 +252,16 @@ def _state(
 
 
 def _restore(
-    path: Path, model: Encoder, average: AveragedModel, optimizer: torch.optim.Optimizer
+    path: Path, model: Encoder, average: MovingAverage, optimizer: torch.optim.Optimizer
 ) -> tuple[int, list[Evaluation], list[dict[str, float]]]:
     """Put everything back as it was after the checkpoint's evaluation."""
     state = checkpoints.load(path)
     checkpoints.load_weights(model, state["model"])
     checkpoints.load_weights(average, state["average"])
-    optimizer.load_state_dict(state["optimizer"])
+    settle(optimizer, state["optimizer"])
     checkpoints.set_random_state(state["random"])
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     return state["step"], history, json.loads(state["log"])
-
-
-def _what_diverged(step: int, terms: Loss, rate: float) -> str:
-    broken = [name for name, value in terms.penalties.items() if not torch.isfinite(value)]
-    where = f"penalty/{' and penalty/'.join(broken)}" if broken else "the gradient"
-    return (
-        f"step {step}: {where} is not finite at learning rate {rate:.2g}; the weights were left as "
-        "they were. Lower --optimizer.learning_rate or lengthen --optimizer.warmup_steps."
-    )
 
 
 def _in_brief(evaluation: Evaluation, log: list[dict[str, float]], speed: float) -> str:

@@ -1,6 +1,6 @@
 """From sentence files to batches of tokens."""
 
-from vlatent.corpus.batching import Sentences, TokenBatch, batches, order, stream
+from vlatent.corpus.batching import Sentences, TokenBatch, TokenTable, batches, order, stream
 from vlatent.corpus.loading import Corpus, DataConfig, load
 from vlatent.corpus.tokenizer import Tokenizer
 from vlatent.corpus.wordings import Triples, Variants
@@ -12,6 +12,7 @@ __all__ = [
     "DataConfig",
     "Sentences",
     "TokenBatch",
+    "TokenTable",
     "Tokenizer",
     "Triples",
     "Variants",

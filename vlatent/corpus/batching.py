@@ -12,6 +12,8 @@ from torch import Tensor
 
 # Batches that are grouped by length together: more of them pad less but mix less.
 POOL = 32
+# Batches for a GPU are padded to a multiple of so many tokens.
+STRIDE = 8
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,36 @@ class Sentences:
         ids = torch.zeros(mask.shape, dtype=torch.int64)
         ids[mask] = self.tokens[(self.offsets[index, None] + column)[mask]].long()
         return TokenBatch(ids, mask)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenTable:
+    """All sentences of a corpus on one device, where batches are cut out of them.
+
+    Attributes:
+        ids: Their tokens, padded with id 0 to the longest, [sentence, token].
+        lengths: Tokens in each, there.
+        known: The same for the host, which need not ask.
+    """
+
+    ids: Int[Tensor, "sentence token"]
+    lengths: Int[Tensor, " sentence"]
+    known: Int[Tensor, " sentence"]
+
+    @classmethod
+    def of(cls, sentences: Sentences, device: torch.device) -> TokenTable:
+        everything = sentences.batch(torch.arange(len(sentences)))
+        ids = torch.nn.functional.pad(everything.ids, (0, -everything.ids.shape[1] % STRIDE))
+        return cls(ids.to(device), sentences.lengths.to(device), sentences.lengths)
+
+    def length(self, index: Int[Tensor, " batch"]) -> int:
+        """To how many tokens a batch is padded: few different numbers, for few shapes."""
+        return -(-int(self.known[index].max()) // STRIDE) * STRIDE
+
+    def batch(self, index: Int[Tensor, " batch"], length: int) -> TokenBatch:
+        """The sentences at these places of the device."""
+        column = torch.arange(length, device=self.ids.device)
+        return TokenBatch(self.ids[index, :length], column < self.lengths[index, None])
 
 
 def batches(

@@ -1,0 +1,211 @@
+"""One optimizer step: paint, score, differentiate, clip, follow the gradient, average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from vlatent.config import Config
+from vlatent.corpus import Corpus, TokenBatch, TokenTable
+from vlatent.encoder import Encoder
+from vlatent.jitter import blurred
+from vlatent.objective import Loss, loss
+from vlatent.optimization import MovingAverage, learning_rate, set_learning_rate
+from vlatent.shapes import Latent
+from vlatent.terms import Views
+
+Autocast = Callable[[], torch.autocast]
+Index = Int[Tensor, " batch"]
+
+
+class Diverged(RuntimeError):
+    """The loss or its gradient is not finite; the weights are still those of the step before."""
+
+
+class Taken(NamedTuple):
+    """What a step has found: the loss, and the norm of its gradient before it was clipped."""
+
+    loss: Loss
+    norm: Tensor
+
+
+class Step:
+    """Takes the steps of a run, one a call.
+
+    Whether the loss and its gradient are finite is noted beside the weights, not asked: from the
+    first step on that is not, AdamW leaves them alone. `check` reads the note.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        corpus: Corpus,
+        model: Encoder,
+        average: MovingAverage,
+        optimizer: torch.optim.Optimizer,
+        autocast: Autocast,
+    ) -> None:
+        self.config, self.corpus, self.model, self.average = config, corpus, model, average
+        self.optimizer, self.autocast = optimizer, autocast
+        self.encoder = torch.compile(model, dynamic=True) if config.training.compile else model
+        self.device = next(model.parameters()).device
+        self.names = [name for name, _ in (*config.priors, *config.terms)]
+        self.number = torch.zeros((), device=self.device)  # of the step
+        self.halted = torch.zeros((), device=self.device)  # 1 from the step on that was not finite
+        self.at_halt = torch.zeros(1 + len(self.names), device=self.device)  # number, penalties
+        optimizer.found_inf = self.halted  # type: ignore[attr-defined]
+
+    def __call__(self, index: Index, step: int) -> Taken:
+        """Take step number `step` on these sentences.
+
+        Raises:
+            Diverged: It was not finite.
+        """
+        self._set(step)
+        taken = self._take(*self._painted(index, step), step)
+        self.check()
+        self.average.update_parameters(self.model)
+        return taken
+
+    def check(self) -> None:
+        """Wait for all steps that were ordered.
+
+        Raises:
+            Diverged: One was not finite; names it and the term.
+        """
+        if self.halted.item():
+            number, *values = self.at_halt.tolist()
+            rate = learning_rate(self.config.optimizer, int(number), self.config.training.steps)
+            penalties = dict(zip(self.names, values, strict=True))
+            raise Diverged(_what_diverged(int(number), penalties, rate))
+
+    def _set(self, step: int) -> None:
+        rate = learning_rate(self.config.optimizer, step, self.config.training.steps)
+        set_learning_rate(self.optimizer, rate)
+        self.number.fill_(step)
+
+    def _painted(self, index: Index, step: int) -> tuple[Latent, Views | None]:
+        if self.config.terms.active:
+            views = paint_views(self.model, self.corpus, self.config, index, step, self.autocast)
+            return views.sentences, views
+        return self._paint(self.corpus.train.batch(index)), None
+
+    def _paint(self, batch: TokenBatch) -> Latent:
+        with self.autocast():
+            latent: Latent = self.encoder(batch.ids.to(self.device), batch.mask.to(self.device))
+        return latent.float()  # the priors are never computed in bf16
+
+    def _take(self, latent: Latent, views: Views | None, step: int) -> Taken:
+        if step < self.config.training.blur_steps:
+            latent = blurred(latent, self.config.training.blur)
+        terms = loss(self.config.priors, latent, self.config.terms.at(step), views)
+        self.optimizer.zero_grad()
+        terms.total.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
+        self._note(terms, norm)
+        self.optimizer.step()
+        return Taken(terms, norm)
+
+    @torch.no_grad()
+    def _note(self, terms: Loss, norm: Tensor) -> None:
+        penalties = [terms.penalties.get(name, self.number) for name in self.names]
+        now = torch.stack([self.number, *penalties])
+        self.at_halt.copy_(torch.where(self.halted > 0, self.at_halt, now))
+        self.halted.masked_fill_(~torch.isfinite(terms.total + norm), 1.0)
+
+
+class RecordedStep(Step):
+    """The same on a GPU, which never waits for the host.
+
+    The tokens lie on the device. The first step of each shape is taken as it is written and the
+    second recorded as a CUDA graph, which is replayed from then on. Steps whose terms see the text
+    are not recorded, since the host draws and pads their variants.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        corpus: Corpus,
+        model: Encoder,
+        average: MovingAverage,
+        optimizer: torch.optim.Optimizer,
+        autocast: Autocast,
+    ) -> None:
+        super().__init__(config, corpus, model, average, optimizer, autocast)
+        self.table = TokenTable.of(corpus.train, self.device)
+        self.index = torch.empty(0, dtype=torch.int64, device=self.device)
+        self.stream = torch.cuda.Stream()  # where a graph is recorded, its first step was taken
+        self.pool = torch.cuda.graph_pool_handle()
+        self.graphs: dict[tuple[int, bool], tuple[torch.cuda.CUDAGraph, Taken] | None] = {}
+
+    def __call__(self, index: Index, step: int) -> Taken:
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            self._set(step)
+            if self.config.terms.active:
+                taken = self._take(*self._painted(index, step), step)
+            else:
+                taken = self._replayed(index, step)
+            self.average.update_parameters(self.model)
+        torch.cuda.current_stream().wait_stream(self.stream)
+        return taken
+
+    def _replayed(self, index: Index, step: int) -> Taken:
+        if len(index) != len(self.index):  # fewer sentences than a batch: always as many
+            self.index = torch.empty_like(index, device=self.device)
+        self.index.copy_(index.pin_memory(), non_blocking=True)
+        length = self.table.length(index)
+        shape = (length, step < self.config.training.blur_steps)
+        if shape not in self.graphs:
+            self.graphs[shape] = None
+            return self._take(self._paint(self.table.batch(self.index, length)), None, step)
+        recorded = self.graphs[shape]
+        if recorded is None:
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
+                latent = self._paint(self.table.batch(self.index, length))
+                taken = self._take(latent, None, step)
+            recorded = self.graphs[shape] = (graph, taken)
+        recorded[0].replay()
+        return recorded[1]
+
+
+def paint_views(
+    model: Encoder,
+    corpus: Corpus,
+    config: Config,
+    index: Index,
+    step: int,
+    autocast: Autocast,
+) -> Views:
+    """Sentences, paraphrases and counterfactuals, painted at one go.
+
+    Which ones depends on nothing but the seed and the step.
+    """
+    generator = np.random.default_rng((config.training.seed, 1, step))
+    batch, same = corpus.variants.batch(
+        corpus.train, index, config.terms.counterfactuals, generator
+    )
+    device = next(model.parameters()).device
+    with autocast():
+        latent = model(batch.ids.to(device), batch.mask.to(device))
+    count = len(index)
+    sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
+    return Views(
+        sentences, paraphrases, counterfactuals, same.to(device), config.terms.on, model.embed
+    )
+
+
+def _what_diverged(step: int, penalties: Mapping[str, float], rate: float) -> str:
+    broken = [name for name, value in penalties.items() if not math.isfinite(value)]
+    where = f"penalty/{' and penalty/'.join(broken)}" if broken else "the gradient"
+    return (
+        f"step {step}: {where} is not finite at learning rate {rate:.2g}; the weights were left as "
+        "they were. Lower --optimizer.learning_rate or lengthen --optimizer.warmup_steps."
+    )
