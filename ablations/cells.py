@@ -27,7 +27,7 @@ from vlatent.databases import (
 from vlatent.shapes import UserError
 
 # Raise it whenever the same cell would measure something else: old and new ones are not compared.
-MEASUREMENT_VERSION = 3
+MEASUREMENT_VERSION = 4
 SETTING = "ablation.storage"
 
 BOOKS = Table(

@@ -115,10 +115,11 @@ def _color(sentence: Sentence, complexity: int) -> Iterator[Sentence]:
 
 
 def _relation(sentence: Sentence, complexity: int) -> Iterator[Sentence]:
-    """A relation turned into its opposite; symmetric ones have none."""
-    for place, clause in _directed(sentence):
-        for verb in _verbs(clause.verb, other_side=True):
-            yield _with_clause(sentence, place, clause._replace(verb=verb))
+    """Another relation between the same blocks; the opposite of one is what `_swap` makes."""
+    for place, clause in enumerate(sentence.clauses):
+        for verb, (name, _) in VERBS.items():
+            if name != VERBS[clause.verb][0] and RELATIONS[name].level <= complexity:
+                yield _with_clause(sentence, place, clause._replace(verb=verb))
 
 
 def _swap(sentence: Sentence, complexity: int) -> Iterator[Sentence]:
