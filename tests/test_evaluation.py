@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from torch import Tensor
 from vlatent import evaluation
 from vlatent.corpus import Sentences
 from vlatent.dependence import dependence, effective_rank, in_words, paint, probe, retrieval
-from vlatent.dependence import first_fact as fact_of
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import (
     VIOLATED,
@@ -35,6 +34,7 @@ from vlatent.evaluation import (
 )
 from vlatent.priors import Priors
 from vlatent.scenes import generate
+from vlatent.scenes.words import COLORS, SHAPES
 from vlatent.shapes import UserError
 
 PRIORS = Priors()
@@ -462,41 +462,34 @@ def test_words() -> None:
 # --- probe ---------------------------------------------------------------------------------------
 
 
-def latents_of(texts: list[str], encoded: Callable[[tuple[str, str, str]], str]) -> Tensor:
-    """Noise, and one pixel for every value of what is encoded."""
-    facts = [fact for text in texts if (fact := fact_of(text))]
-    assert len(facts) == len(texts)
-    values = sorted({encoded(fact) for fact in facts})
+def latents_naming(texts: list[str], words: Sequence[str]) -> Tensor:
+    """Noise, and a bright pixel for every one of these words that the sentence has."""
     generator = torch.Generator().manual_seed(0)
     latent = torch.randn(len(texts), 8, 12, 1, generator=generator)
-    for row, fact in enumerate(facts):
-        place = values.index(encoded(fact))
-        latent[row, place // 12, place % 12, 0] += 50.0
+    for row, text in enumerate(texts):
+        for place, word in enumerate(words):
+            latent[row, place // 12, place % 12, 0] += 50.0 * (word in text.split())
     return latent
 
 
 def test_probe_reads_what_is_there_and_nothing_else() -> None:
-    texts = [str(example.sentence) for example in generate(160, seed=5)]
-    for position, (target, other) in enumerate((("color", "shape"), ("shape", "color"))):
-        found = probe(latents_of(texts, lambda fact, at=position: fact[at]), texts)
-        assert found[f"dependence/probe_{target}"] > 0.97
-        assert found[f"dependence/probe_{target}_chance"] < 0.7
-        # four binomial deviations of 4 % above the commonest answer
-        chance = found[f"dependence/probe_{other}_chance"]
-        assert found[f"dependence/probe_{other}"] < chance + 0.16
+    texts = [example.text.rstrip(".") for example in generate(900, 1, seed=5)]
+    texts = [text for text in texts if "and" not in text.split()]  # always two blocks
+    for words, target, other in ((COLORS, "color", "shape"), (SHAPES, "shape", "color")):
+        found = probe(latents_naming(texts, list(words)), [f"{text}." for text in texts])
+        assert found[f"dependence/named_{target}"] > 0.97
+        assert abs(found[f"dependence/named_{other}"] - 0.5) < 0.1
 
 
-def test_probe_of_a_constant_finds_the_commonest() -> None:
-    texts = [str(example.sentence) for example in generate(100, seed=5)]
-    found = probe(torch.ones(100, 8, 12, 2), texts)
-    for target in ("color", "shape", "relation"):
-        assert found[f"dependence/probe_{target}"] <= found[f"dependence/probe_{target}_chance"]
-        assert 0 < found[f"dependence/probe_{target}_chance"] < 0.7
+def test_probe_finds_nothing_in_a_constant() -> None:
+    texts = [str(example.sentence) for example in generate(400, seed=5)]
+    found = probe(torch.ones(400, 8, 12, 2), texts)
+    assert len(found) == 3
+    assert all(abs(area - 0.5) < 0.06 for area in found.values())
 
 
 def test_probe_is_silent_about_other_texts() -> None:
     assert probe(torch.ones(30, 8, 12, 2), ["It was a dark night."] * 30) == {}
-    assert fact_of("It was a dark night.") is None
 
 
 # --- paint and retrieval -------------------------------------------------------------------------

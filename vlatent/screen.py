@@ -58,26 +58,26 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
     """Dependence on the text in words, and what could be read off the picture."""
     metrics = evaluation.metrics
     lines = [in_words(metrics)]
-    read = [
-        f"{name} {metrics[key]:.1%} (chance {metrics[f'{key}_chance']:.1%})"
-        for name, key in (
-            ("sentence found again", "dependence/retrieval"),
-            ("color", "dependence/probe_color"),
-            ("shape", "dependence/probe_shape"),
-            ("relation", "dependence/probe_relation"),
-        )
-        if key in metrics
-    ]
-    if read:
-        lines.append(f"Read off the picture: {', '.join(read)}.")
-    seen = [
-        f"{name}s {metrics[key]:.2f}"
-        for name in TARGETS
-        if (key := f"meaning/compositional/named_{name}") in metrics
-    ]
-    if seen:
+    if "dependence/retrieval" in metrics:
         lines.append(
-            f"Seen in pictures of unseen combinations, under noise: {', '.join(seen)} (area under "
-            "the ROC curve, chance 0.5)."
+            f"Under dropout {metrics['dependence/retrieval']:.1%} of the pictures find their own "
+            f"sentence (chance {metrics['dependence/retrieval_chance']:.1%})."
+        )
+    readings = {"Seen": "dependence", "Of unseen combinations": "meaning/compositional"}
+    said = [
+        f"{place}: {', '.join(seen)}"
+        for place, prefix in readings.items()
+        if (
+            seen := [
+                f"{name}s {metrics[key]:.2f}"
+                for name in TARGETS
+                if (key := f"{prefix}/named_{name}") in metrics
+            ]
+        )
+    ]
+    if said:
+        lines.append(
+            f"{'. '.join(said)} (area under the ROC curve of readers that look through noise as "
+            "strong as the picture; chance 0.5)."
         )
     return lines
