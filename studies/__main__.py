@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import optuna
+import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
@@ -18,7 +20,7 @@ from studies.replay import replay
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from vlatent.command_line import Parser, run
-from vlatent.databases import shown
+from vlatent.databases import is_file, shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig
@@ -50,10 +52,21 @@ def _parser(command: str, description: str) -> Parser:
     return parser
 
 
+def _read(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
+    """What was given; a file that is not there is not made by looking into it."""
+    given = parser.checked(arguments)
+    url = given["storage"]
+    if is_file(url) and not Path(sqlalchemy.make_url(url).database or "").exists():
+        raise UserError(
+            f"there are no studies in {shown(url)}, as there is no such file: begin one with "
+            "python -m studies.loss_weights, or name another --storage."
+        )
+    return given
+
+
 def list_command(arguments: Sequence[str]) -> int:
-    given = _parser("list", "All studies of a storage. Example: python -m studies list").checked(
-        arguments
-    )
+    parser = _parser("list", "All studies of a storage. Example: python -m studies list")
+    given = _read(parser, arguments)
     storage = open_storage(given["storage"])
     table = Table(title=f"Studies in {shown(given['storage'])}", title_justify="left")
     for heading in ("study", "counted", "complete", "pruned", "failed", "passing", "running"):
@@ -89,7 +102,7 @@ def status_command(arguments: Sequence[str]) -> int:
         "Example: python -m studies status loss_weights",
     )
     parser.add_argument("name", type=str, help="Name of the study.")
-    given = parser.checked(arguments)
+    given = _read(parser, arguments)
     study = load_study(given["name"], given["storage"])
     trials = counted(study)
     live = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -132,7 +145,7 @@ def replay_command(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", type=str, help="Name of the study.")
     parser.add_argument("trial", type=int, help="Number of the trial.")
-    given = parser.checked(arguments)
+    given = _read(parser, arguments)
     return replay(load_study(given["name"], given["storage"]), given["trial"])
 
 
@@ -153,7 +166,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--fix", action="store_true", help="Put right what was found.")
     parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
-    given = parser.checked(arguments)
+    given = _read(parser, arguments)
     found = 0
     for finding in examine(
         given["storage"], given["tracking"], given["folder"], given["silence"], given["name"]

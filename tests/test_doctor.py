@@ -58,6 +58,14 @@ def test_list_and_status_say_how_it_stands(finished: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("command", [("list",), ("status", "a"), ("replay", "a", "1"), ("doctor",)])
+def test_looking_for_studies_makes_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = studies(tmp_path, *command)
+    assert done.returncode == 2
+    assert "there are no studies in sqlite:///studies.db, as there is no such file" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_replay_agrees_to_the_last_bit_and_sees_a_forged_number(finished: Path) -> None:
     done = studies(finished, "replay", "loss_weights", "1")
     assert done.returncode == 0, done.stdout + done.stderr
