@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from copy import deepcopy
 from itertools import pairwise
 from multiprocessing import get_context
@@ -260,7 +261,11 @@ def growth(size: str) -> list[Row]:
 
 
 def against_the_reference(size: str, precision: str, repeats: int) -> list[Row]:
-    """Fast and reference steps in turn, on the same batches."""
+    """Fast and reference steps in turn, on the same batches.
+
+    A fast step in bf16 is set against the reference in fp32, in which it is usually written, and
+    against the reference in bf16.
+    """
     config = config_of(size, **{"training.precision": precision})
     corpus = load(config.data)
     fast = Step(config, corpus.vocabulary_size)
@@ -272,15 +277,16 @@ def against_the_reference(size: str, precision: str, repeats: int) -> list[Row]:
         config.training.steps,
     )
     batches = stream(corpus.train, *order(config))
-    ratios = []
+    ratios: dict[str, list[float]] = {}
     for _ in range(repeats + 1):
         batch = next(batches)
-        with fast.autocast():
-            slow = seconds_of(lambda: plain(batch))  # noqa: B023
-        ratios.append(slow / seconds_of(lambda: fast(batch)))  # noqa: B023
-    return [
-        ratio_row(f"a step of {size}, batch {config.training.batch_size}, {precision}", ratios[1:])
-    ]
+        took = seconds_of(lambda: fast(batch))  # noqa: B023
+        for other in dict.fromkeys(("fp32", precision)):
+            with fast.autocast() if other == "bf16" else nullcontext():
+                slow = seconds_of(lambda: plain(batch))  # noqa: B023
+            ratios.setdefault(other, []).append(slow / took)
+    name = f"a step of {size}, batch {config.training.batch_size}, {precision}"
+    return [ratio_row(f"{name}, reference {other}", each[1:]) for other, each in ratios.items()]
 
 
 def priors_against_loops(batch: int, repeats: int) -> list[Row]:

@@ -55,6 +55,8 @@ def train_command(arguments: Sequence[str]) -> int:
     folder = run_folder(config.training)
     config = override(config, {"training.folder": folder})
     tracker = open_run(config.tracking, f"train {folder.name}", tags={"kind": "train"})
+    if config.training.compile:
+        console.print("The first step compiles the encoder, which takes a minute or two.")
     try:
         with progress_display() as progress:
             result = train(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ class Step:
     ) -> None:
         self.config, self.corpus, self.model, self.average = config, corpus, model, average
         self.optimizer, self.autocast = optimizer, autocast
-        self.encoder = torch.compile(model, dynamic=True) if config.training.compile else model
+        self.encoder = compiled(model) if config.training.compile else model
         self.device = next(model.parameters()).device
         self.names = [name for name, _ in (*config.priors, *config.terms)]
         self.number = torch.zeros((), device=self.device)  # of the step
@@ -174,6 +175,12 @@ class RecordedStep(Step):
             recorded = self.graphs[shape] = (graph, taken)
         recorded[0].replay()
         return recorded[1]
+
+
+def compiled(model: Encoder) -> Encoder:
+    """The same for sentences of any length, its element-wise work fused."""
+    warnings.filterwarnings("ignore", module=r"torch\._inductor")  # advice to its authors
+    return cast(Encoder, torch.compile(model, dynamic=True))
 
 
 def paint_views(
