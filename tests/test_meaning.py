@@ -73,6 +73,16 @@ def test_one_split_by_hand(encoder: Encoder) -> None:
     assert swapped["gap"] == pytest.approx(-found["gap"], abs=1e-6)
 
 
+def test_cosines_by_what_was_changed(encoder: Encoder) -> None:
+    own, other = random(6, 16, 16, 2), random(6, 16, 16, 2, seed=1)
+    kinds = ["color", "swap", "", "swap", "color", ""]
+    found = measured(encoder, Painted(own, own, other), "latent", kinds)
+    cosine = torch.cosine_similarity(own.flatten(1), other.flatten(1))
+    assert found["cosine_color"] == pytest.approx(float(cosine[[0, 4]].mean()), abs=1e-6)
+    assert found["cosine_swap"] == pytest.approx(float(cosine[[1, 3]].mean()), abs=1e-6)
+    assert not {"cosine_", "cosine_count"} & found.keys()
+
+
 def test_shifts_do_nothing_to_constant_pictures_and_all_to_one_pixel(encoder: Encoder) -> None:
     flat = random(5, 1, 1, 3).expand(-1, 16, 16, -1)
     found = measured(encoder, Painted(flat, flat, flat), "latent")

@@ -141,6 +141,28 @@ def test_paraphrases_mean_the_same_and_counterfactuals_do_not(
         assert all(parse(text) != meaning for text in line.counterfactuals)
 
 
+@pytest.mark.parametrize("name", ["whole", "plain"])
+def test_kinds_say_what_was_changed(name: str, request: pytest.FixtureRequest) -> None:
+    def looks(text: str) -> dict[str, list[object]]:
+        facts = sorted(parse(text))
+        blocks = {block for fact in facts for block in (fact.subject, fact.object)}
+        return {
+            "color": sorted(block.color for block in blocks),
+            "object": sorted(block.shape for block in blocks),
+            "count": sorted(block.number for block in blocks),
+            "relation": sorted(fact.relation for fact in facts),
+            "negation": sorted(fact.holds for fact in facts),
+        }
+
+    training, parts = request.getfixturevalue(name)
+    for line in (*training, *(line for lines in parts.values() for line in lines)):
+        assert len(line.kinds) == len(line.counterfactuals)
+        before = looks(line.text)
+        for kind, text in zip(line.kinds, line.counterfactuals, strict=True):
+            changed = {trait for trait, values in looks(text).items() if values != before[trait]}
+            assert changed == ({kind} if kind != "swap" else set()), (line.text, kind, text)
+
+
 def test_without_unseen_it_is_the_default_corpus() -> None:
     training, parts = draw_parts(False, 30, 10)
     known, held_out = default_corpus(30, 10)

@@ -50,7 +50,7 @@ def lines(count: int = 8) -> list[Line]:
 def jsonl(path: Path, some: Sequence[Line]) -> Path:
     rows = [
         {"original": text, "paraphrases": same, "counterfactuals": other}
-        for text, same, other in some
+        for text, same, other, _ in some
     ]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
     return path
@@ -170,6 +170,17 @@ def test_counterfactuals_of_a_file_are_a_list_of_sentences(tmp_path: Path) -> No
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     with pytest.raises(UserError, match=r"train\.jsonl, line 2: 'counterfactuals' must be a list"):
         read(path)
+
+
+def test_kinds_of_a_file_are_those_that_are_known(tmp_path: Path) -> None:
+    other = {"original": "One.", "counterfactuals": ["Two.", "Three."]}
+    rows = [
+        other | {"counterfactual_kinds": kinds}
+        for kinds in (["color", "swap"], ["color"], ["color", "mood"], [], None, "color")
+    ]
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*rows, other])), encoding="utf-8")
+    assert [line.kinds for line in read(path)] == [("color", "swap"), *[()] * 6]
 
 
 def test_unseen_combinations_are_of_generated_sentences(tmp_path: Path) -> None:

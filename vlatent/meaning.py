@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -68,7 +68,8 @@ def meaning(
 
     recall_at_1, recall_at_5: share of paraphrases whose own sentence is the likest of all, or
     among the five likest, and chance: one in so many sentences. cosine_paraphrase,
-    cosine_counterfactual: mean cosine with the own sentence, and gap, their difference.
+    cosine_counterfactual: mean cosine with the own sentence, and gap, their difference;
+    cosine_swap and the like: of the counterfactuals in which that was changed.
     told_apart: share of sentences that are more like their paraphrase than like their
     counterfactual; chance is one half. jitter_cosine: mean cosine between a paraphrase's picture
     and itself moved by 2 pixels, in all eight directions; jitter_fall: by how much recall_at_1
@@ -80,7 +81,7 @@ def meaning(
     learned = paint(model, known, batch_size) if asked and known is not None else None
     for split, triples in splits.items():
         painted = paint_triples(model, triples, batch_size, count)
-        found = measured(model, painted, on)
+        found = measured(model, painted, on, triples.kinds[:count])
         if learned is not None and known is not None and split != "random":
             texts = triples.originals.texts[:count]
             found |= read_off(learned, known.texts, painted.originals, texts)
@@ -88,7 +89,9 @@ def meaning(
     return metrics
 
 
-def measured(model: Encoder, painted: Painted, on: Representation) -> dict[str, float]:
+def measured(
+    model: Encoder, painted: Painted, on: Representation, kinds: Sequence[str] = ()
+) -> dict[str, float]:
     """The numbers of one split."""
     own, same, other = (
         compared(model, each, on)
@@ -101,7 +104,11 @@ def measured(model: Encoder, painted: Painted, on: Representation) -> dict[str, 
         compared(model, shifted(painted.paraphrases, SHIFT * down, SHIFT * across), on)
         for down, across in DIRECTIONS
     ]
-    return {
+    changed = {
+        f"cosine_{kind}": float(unlike[[each == kind for each in kinds]].mean())
+        for kind in sorted(set(kinds) - {""})
+    }
+    return changed | {
         "recall_at_1": first,
         "recall_at_5": recall(same, own, 5),
         "chance": 1 / len(own),

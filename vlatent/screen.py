@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from vlatent.dependence import TARGETS, in_words
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.scenes import COUNTERFACTUALS
 
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -62,6 +65,16 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
         lines.append(
             f"Under dropout {metrics['dependence/retrieval']:.1%} of the pictures find their own "
             f"sentence (chance {metrics['dependence/retrieval_chance']:.1%})."
+        )
+    before = "meaning/compositional/cosine_"
+    cosines = {
+        kind: metrics[f"{before}{kind}"] for kind in COUNTERFACTUALS if f"{before}{kind}" in metrics
+    }
+    if cosines:
+        said = [f"{kind} {value:.2f}" for kind, value in sorted(cosines.items(), key=itemgetter(1))]
+        lines.append(
+            f"Cosine with changed meanings, unseen combinations: {', '.join(said)}; with "
+            f"paraphrases {metrics[f'{before}paraphrase']:.2f}."
         )
     readings = {"Seen": "dependence", "Of unseen combinations": "meaning/compositional"}
     said = [

@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from vlatent.scenes import Line
+from vlatent.scenes import COUNTERFACTUALS, Line
 from vlatent.shapes import UserError
 
 # Where no validation file is given: this share of the sentences, and no more than that many.
@@ -87,10 +87,13 @@ def _parse(line: str, place: str) -> Line:
         raise UserError(
             f"{place}: half a surrogate pair (\\ud8..) is no text; remove it."
         ) from None
-    return Line(
-        original.strip(),
-        *(tuple(text.strip() for text in given if text.strip()) for given in variants.values()),
+    paraphrases, counterfactuals = (
+        tuple(text.strip() for text in given if text.strip()) for given in variants.values()
     )
+    kinds = tuple(map(str, record.get("counterfactual_kinds") or ()))
+    if len(kinds) != len(counterfactuals) or not COUNTERFACTUALS.keys() >= set(kinds):
+        kinds = ()
+    return Line(original.strip(), paraphrases, counterfactuals, kinds)
 
 
 def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:

@@ -77,11 +77,16 @@ class Variants:
 
 @dataclass(frozen=True, eq=False)
 class Triples:
-    """Held-out sentences, no two of one meaning, each with a paraphrase and a counterfactual."""
+    """Held-out sentences, no two of one meaning, each with a paraphrase and a counterfactual.
+
+    Attributes:
+        kinds: What was changed in each counterfactual; empty where that is not known.
+    """
 
     originals: Sentences
     paraphrases: Sentences
     counterfactuals: Sentences
+    kinds: list[str]
 
     def __len__(self) -> int:
         return len(self.originals)
@@ -133,6 +138,7 @@ def triples(lines: Sequence[Line], encode: Encode, place: str) -> Triples:
         encode([line.text for line in chosen]),
         encode([line.paraphrases[at % len(line.paraphrases)] for at, line in turn]),
         encode([line.counterfactuals[at % len(line.counterfactuals)] for at, line in turn]),
+        [line.kinds[at % len(line.kinds)] if line.kinds else "" for at, line in turn],
     )
 
 

@@ -19,8 +19,10 @@ from vlatent.scenes.generation import (
 )
 from vlatent.scenes.scene import Block, Fact, Meaning, Scene
 from vlatent.scenes.sentence import Wording, parse
+from vlatent.scenes.variants import COUNTERFACTUALS
 
 __all__ = [
+    "COUNTERFACTUALS",
     "FIXED_SENTENCES",
     "Block",
     "Complexity",

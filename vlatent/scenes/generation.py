@@ -58,11 +58,16 @@ class Variant(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A sentence, what means the same, and what does not: a line of a file."""
+    """A sentence, what means the same, and what does not: a line of a file.
+
+    Attributes:
+        kinds: Of the counterfactuals, in their order, where they are known.
+    """
 
     text: str
     paraphrases: tuple[str, ...] = ()
     counterfactuals: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,10 @@ def _seen(example: Example) -> bool:
 def _line(
     example: Example, same: Callable[[Sentence], bool], other: Callable[[Sentence], bool]
 ) -> Line:
+    counterfactuals = example.counterfactuals(other)
     return Line(
         example.text,
         tuple(variant.text for variant in example.paraphrases(same)),
-        tuple(variant.text for variant in example.counterfactuals(other)),
+        tuple(variant.text for variant in counterfactuals),
+        tuple(variant.kind for variant in counterfactuals),
     )
