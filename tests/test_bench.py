@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from inside import inside
 
-from benchmarks import measures, step
-from vlatent.corpus import TokenBatch
+from benchmarks import gpu, measures, step
+from benchmarks.stacked import Stack
+from vlatent.corpus import TokenBatch, load, stream
+from vlatent.encoder import Encoder
+from vlatent.objective import loss
+from vlatent.priors import Priors
 
 
 def test_operations_are_those_counted_by_hand() -> None:
@@ -66,3 +71,41 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_stacked_runs_are_the_runs_one_by_one() -> None:
+    """Three runs with their own loss weights and rates, against torch's AdamW and clipping."""
+    config = measures.config_of("smoke", **{"encoder.dropout": 0.0, "training.device": "cpu"})
+    corpus = load(config.data)
+    torch.manual_seed(0)
+    rates, weights = torch.tensor([1e-3, 4e-3, 4e-4]), torch.rand(3, 6)
+    stack = Stack(config, corpus.vocabulary_size, rates, weights)
+    runs = []
+    for row, rate in enumerate(rates.tolist()):
+        model = Encoder(config.encoder, corpus.vocabulary_size)
+        model.load_state_dict(
+            {name: value[row].detach().clone() for name, value in stack.parameters.items()}
+        )
+        named = zip(config.priors, weights[row].tolist(), strict=True)
+        priors = Priors(**{name: replace(prior, weight=weight) for (name, prior), weight in named})
+        trained = model.parameters()
+        adamw = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.95), weight_decay=0.01)
+        runs.append((model, priors, adamw))
+    batches = stream(corpus.train, 4, 0)
+    for _ in range(10):
+        batch, expected = next(batches), []
+        for model, priors, adamw in runs:
+            total = loss(priors, model(batch.ids, batch.mask)).total
+            adamw.zero_grad()
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.optimizer.clip)
+            adamw.step()
+            expected.append(total.item())
+        torch.testing.assert_close(stack.step(batch), torch.tensor(expected), rtol=1e-4, atol=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_is_asked_for(tmp_path: Path) -> None:
+    done = inside(tmp_path, gpu.main)
+    assert done.returncode == 2
+    assert done.stderr == "error: python -m benchmarks.gpu needs a GPU, but torch sees none here.\n"
