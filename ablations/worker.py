@@ -96,21 +96,23 @@ def train_cell(
             "tracking.figures": cell.config.tracking.figures and first,
         },
     )
-    tracker = open_run(
-        config.tracking,
-        f"{cell.arm.name}, seed {cell.seed}",
-        job.runs.get(cell.arm.name),
-        cell_tags(job.name, cell),
-        folder=folder,
-        patient=True,
-    )
-    cells.began(cell, tracker.run_id)
+    with stop.undisturbed():  # a run that has begun must come to its end below
+        tracker = open_run(
+            config.tracking,
+            f"{cell.arm.name}, seed {cell.seed}",
+            job.runs.get(cell.arm.name),
+            cell_tags(job.name, cell),
+            folder=folder,
+            patient=True,
+        )
+        cells.began(cell, tracker.run_id)
 
     def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
         if stop.wished and step < config.training.steps:
             raise Interrupted(f"stopped at step {step}")
 
     try:
+        stop.heed()
         result = train(config, tracker, report, progress)
         sentences = config.training.steps * config.training.batch_size
         found = measured(result, sentences)
@@ -119,8 +121,9 @@ def train_cell(
         tracker.close("FINISHED")
         (folder / checkpoints.NAME).unlink(missing_ok=True)
     except (Interrupted, KeyboardInterrupt, UserError) as error:  # says nothing about the cell
-        cells.returned(cell, claim.attempt - 1)
-        tracker.close("KILLED")
+        with stop.undisturbed():
+            cells.returned(cell, claim.attempt - 1)
+            tracker.close("KILLED")
         if not isinstance(error, Interrupted):
             raise
     except Exception as error:

@@ -68,27 +68,28 @@ def run_trial(
     resume = _checkpoint(folder, attributes.get("continues"), f"trial-{trial.number:04d}")
     place = folder / f"trial-{trial.number:04d}"
     labels = {"kind": job.kind, "study": job.name, "trial": trial.number, "label": label}
-    tracker = open_run(
-        config.tracking,
-        label,
-        job.parent,
-        labels | {name: attributes[name] for name in LINEAGE if attributes.get(name)},
-        folder=folder,
-        patient=True,
-    )
-    trial.set_user_attr("run_id", tracker.run_id)
-    if attributes.get("continues_run") and tracker.run_id:
-        with suppress(UserError):  # the link back is enough when the tracker is away
-            amend_run(
-                config.tracking, attributes["continues_run"], {"continued_by": tracker.run_id}
-            )
-    trial.set_user_attr("config", to_yaml(config))
-    trial.set_user_attr("threads", torch.get_num_threads())
-    steps, whole = config.training.steps, job.config.training.steps
-    trial.set_user_attr("stretch", whole / steps)
-    resumed = 0 if resume is None else checkpoints.load(resume)["step"]
-    if resume is not None:
-        trial.set_user_attr("resumed_at", resumed * whole // steps)
+    with stop.undisturbed():  # a run that has begun must come to its end below
+        tracker = open_run(
+            config.tracking,
+            label,
+            job.parent,
+            labels | {name: attributes[name] for name in LINEAGE if attributes.get(name)},
+            folder=folder,
+            patient=True,
+        )
+        trial.set_user_attr("run_id", tracker.run_id)
+        if attributes.get("continues_run") and tracker.run_id:
+            with suppress(UserError):  # the link back is enough when the tracker is away
+                amend_run(
+                    config.tracking, attributes["continues_run"], {"continued_by": tracker.run_id}
+                )
+        trial.set_user_attr("config", to_yaml(config))
+        trial.set_user_attr("threads", torch.get_num_threads())
+        steps, whole = config.training.steps, job.config.training.steps
+        trial.set_user_attr("stretch", whole / steps)
+        resumed = 0 if resume is None else checkpoints.load(resume)["step"]
+        if resume is not None:
+            trial.set_user_attr("resumed_at", resumed * whole // steps)
     reports = {"evaluation.probed": 0, "training.folder": place, "training.resume": resume}
     last: tuple[int, Evaluation, Verdict] | None = None
     result: Result | None = None
@@ -110,6 +111,7 @@ def run_trial(
             raise optuna.TrialPruned(f"behind the others at step {step}")
 
     try:
+        stop.heed()
         result = train(override(config, reports), tracker, report, progress)
         values = tuple(objective.value(result) for objective in objectives)
         tracker.metrics(
@@ -119,15 +121,17 @@ def run_trial(
         tracker.close("FINISHED")
         return values if len(values) > 1 else values[0]
     except optuna.TrialPruned as error:
-        _remember(trial, job, config, last, None, began)
-        tracker.tags({"pruned": str(error)})
-        tracker.close("KILLED")
+        with stop.undisturbed():
+            _remember(trial, job, config, last, None, began)
+            tracker.tags({"pruned": str(error)})
+            tracker.close("KILLED")
         raise
     except (Returned, KeyboardInterrupt, UserError) as error:  # says nothing about the trial
-        trial.set_user_attr("returned", str(error) or "interrupted")
-        requeue(trial.study, _frozen(trial), attributes.get("attempt", 0))
-        tracker.tags({"returned": str(error) or "interrupted"})
-        tracker.close("KILLED")
+        with stop.undisturbed():
+            trial.set_user_attr("returned", str(error) or "interrupted")
+            requeue(trial.study, _frozen(trial), attributes.get("attempt", 0))
+            tracker.tags({"returned": str(error) or "interrupted"})
+            tracker.close("KILLED")
         raise
     except UpdateFinishedTrialError:
         tracker.close("KILLED")

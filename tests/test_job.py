@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -17,8 +20,8 @@ from studies.settings import StudyConfig
 from studies.trial import requeue
 from studies.worker import Search, carry_out, hand_on, left_behind, next_ordinal
 from vlatent.shapes import UserError
-from vlatent.tracking import open_run, recorded_runs
-from vlatent.workers import Stop
+from vlatent.tracking import MlflowTracker, open_run, recorded_runs
+from vlatent.workers import Stop, gentle_interruption
 
 
 def job(tmp_path: Path, **settings: object) -> Job:
@@ -216,6 +219,41 @@ def test_an_error_of_the_place_ends_the_worker_and_keeps_the_trial(
     assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
     carry_out(Search(mine), Stop(), lambda: None, None)
     assert len(counted(study)) == 2
+
+
+@pytest.mark.parametrize("moment", ["opening", "closing"])
+def test_a_second_ctrl_c_leaves_no_run_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine, stop = quick(tmp_path), Stop()
+    study = create_study(mine)
+    opened, train, close = studies.trial.open_run, studies.trial.train, MlflowTracker.close
+
+    def press_twice(*arguments: Any, **others: Any) -> object:
+        tracker = opened(*arguments, **others)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return tracker
+
+    def press(*arguments: Any) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return train(*arguments)
+
+    def press_again(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        close(*arguments)
+
+    if moment == "opening":
+        monkeypatch.setattr(studies.trial, "open_run", press_twice)
+    else:
+        monkeypatch.setattr(studies.trial, "train", press)
+        monkeypatch.setattr(MlflowTracker, "close", press_again)
+    with gentle_interruption(stop, "Ending."), suppress(KeyboardInterrupt):
+        carry_out(Search(mine), stop, lambda: None, None)
+    [run] = recorded_runs(mine.config.tracking, {"study": "s"})
+    assert run.status == "KILLED"
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
 
 
 def test_the_run_of_a_worker_that_died_before_it_wrote_it_down_is_closed(tmp_path: Path) -> None:

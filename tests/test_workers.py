@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from vlatent.workers import Stop
+
 TESTS = Path(__file__).parent
 
 
@@ -104,3 +106,16 @@ def test_what_is_wrong_with_all_workers_is_said_once(
     assert process.returncode != 0
     assert warned.count(message) == 1
     assert not any(map(alive, began(tmp_path)))
+
+
+def test_who_must_not_be_disturbed_heeds_afterwards_and_a_third_time_at_once() -> None:
+    stop = Stop()
+    with pytest.raises(KeyboardInterrupt):
+        stop.insist()
+    with stop.undisturbed():
+        stop.heed()  # nobody has insisted yet
+        stop.insist()
+        with pytest.raises(KeyboardInterrupt):
+            stop.insist()
+    with pytest.raises(KeyboardInterrupt):
+        stop.heed()

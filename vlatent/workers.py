@@ -32,7 +32,7 @@ class Stop:
     """A wish to stop, which work heeds when it can do so without losing anything."""
 
     def __init__(self) -> None:
-        self._wished = False
+        self._wished = self._undisturbed = self._insisted = False
         self._parent = os.getppid()
 
     @property
@@ -43,6 +43,26 @@ class Stop:
     def wish(self) -> None:
         self._wished = True
 
+    def insist(self) -> None:
+        """Stop at once; the first time that work must not be disturbed, as soon as it heeds."""
+        if not self._undisturbed or self._insisted:
+            raise KeyboardInterrupt
+        self._insisted = True
+
+    @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """While books are opened or closed that would else stay open for ever."""
+        self._undisturbed = True
+        try:
+            yield
+        finally:
+            self._undisturbed = False
+
+    def heed(self) -> None:
+        """Stop now if that was insisted on meanwhile."""
+        if self._insisted:
+            raise KeyboardInterrupt
+
 
 # What every worker does: it returns when nothing is left to do, or soon after a stop is wished.
 Work = Callable[[Any, Stop], None]
@@ -50,11 +70,12 @@ Work = Callable[[Any, Stop], None]
 
 @contextlib.contextmanager
 def gentle_interruption(stop: Stop, first: str) -> Iterator[None]:
-    """The first Ctrl-C wishes for a stop and says so, the second interrupts."""
+    """The first Ctrl-C wishes for a stop and says so, the second insists on it."""
 
     def ask(_: int, __: FrameType | None) -> None:
         if stop.wished:
-            raise KeyboardInterrupt
+            stop.insist()
+            return
         stop.wish()
         print(f"\n{first} Ctrl-C again stops at once.", file=sys.stderr, flush=True)
 
