@@ -127,7 +127,8 @@ def train_cell(
         if not isinstance(error, Interrupted):
             raise
     except Exception as error:
-        _fail(job, cells, claim, tracker, error)
+        with stop.undisturbed():
+            _fail(job, cells, claim, tracker, error)
 
 
 def cell_tags(ablation: str, cell: Cell) -> dict[str, object]:

@@ -68,7 +68,7 @@ def a_step(size: str, steps: int) -> list[Row]:
     """Milliseconds, fraction of the peak and memory of every variant, on the same batches."""
     rows: list[Row] = []
     for name, kind, compiled in VARIANTS:
-        config = config_of(size, **{"training.compile": compiled})
+        config = config_of(size, **{"training.precision": "bf16", "training.compile": compiled})
         corpus = load(config.data)
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()

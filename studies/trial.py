@@ -141,9 +141,10 @@ def run_trial(
         raise
     except Exception as error:
         reason = str(error) if isinstance(error, Diverged) else repr(error)
-        trial.set_user_attr("reason", reason)
-        _remember(trial, job, config, last, None, began)
-        tracker.close("FAILED", traceback.format_exc())
+        with stop.undisturbed():
+            trial.set_user_attr("reason", reason)
+            _remember(trial, job, config, last, None, began)
+            tracker.close("FAILED", traceback.format_exc())
         raise TrialFailed(reason) from error
     finally:
         if "returned" not in trial.user_attrs:

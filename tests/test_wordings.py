@@ -176,11 +176,20 @@ def test_kinds_of_a_file_are_those_that_are_known(tmp_path: Path) -> None:
     other = {"original": "One.", "counterfactuals": ["Two.", "Three."]}
     rows = [
         other | {"counterfactual_kinds": kinds}
-        for kinds in (["color", "swap"], ["color"], ["color", "mood"], [], None, "color")
+        for kinds in (
+            ["color", "swap"],
+            ["color"],
+            ["color", "mood"],
+            [],
+            None,
+            "color",
+            5,
+            [["color"], 1],
+        )
     ]
     path = tmp_path / "train.jsonl"
     path.write_text("\n".join(map(json.dumps, [*rows, other])), encoding="utf-8")
-    assert [line.kinds for line in read(path)] == [("color", "swap"), *[()] * 6]
+    assert [line.kinds for line in read(path)] == [("color", "swap"), *[()] * 8]
 
 
 def test_unseen_combinations_are_of_generated_sentences(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -36,6 +37,7 @@ class Taken(NamedTuple):
     norm: Tensor
 
 
+@dataclass(eq=False)
 class Step:
     """Takes the steps of a run, one a call.
 
@@ -43,24 +45,21 @@ class Step:
     first step on that is not, AdamW leaves them alone. `check` reads the note.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        corpus: Corpus,
-        model: Encoder,
-        average: MovingAverage,
-        optimizer: torch.optim.Optimizer,
-        autocast: Autocast,
-    ) -> None:
-        self.config, self.corpus, self.model, self.average = config, corpus, model, average
-        self.optimizer, self.autocast = optimizer, autocast
-        self.encoder = compiled(model) if config.training.compile else model
-        self.device = next(model.parameters()).device
-        self.names = [name for name, _ in (*config.priors, *config.terms)]
+    config: Config
+    corpus: Corpus
+    model: Encoder
+    average: MovingAverage
+    optimizer: torch.optim.Optimizer
+    autocast: Autocast
+
+    def __post_init__(self) -> None:
+        self.encoder = compiled(self.model) if self.config.training.compile else self.model
+        self.device = next(self.model.parameters()).device
+        self.names = [name for name, _ in (*self.config.priors, *self.config.terms)]
         self.number = torch.zeros((), device=self.device)  # of the step
         self.halted = torch.zeros((), device=self.device)  # 1 from the step on that was not finite
         self.at_halt = torch.zeros(1 + len(self.names), device=self.device)  # number, penalties
-        optimizer.found_inf = self.halted  # type: ignore[attr-defined]
+        self.optimizer.found_inf = self.halted  # type: ignore[attr-defined]
 
     def __call__(self, index: Index, step: int) -> Taken:
         """Take step number `step` on these sentences.
@@ -129,17 +128,9 @@ class RecordedStep(Step):
     are not recorded, since the host draws and pads their variants.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        corpus: Corpus,
-        model: Encoder,
-        average: MovingAverage,
-        optimizer: torch.optim.Optimizer,
-        autocast: Autocast,
-    ) -> None:
-        super().__init__(config, corpus, model, average, optimizer, autocast)
-        self.table = TokenTable.of(corpus.train, self.device)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.table = TokenTable.of(self.corpus.train, self.device)
         self.index = torch.empty(0, dtype=torch.int64, device=self.device)
         self.stream = torch.cuda.Stream()  # where a graph is recorded, its first step was taken
         self.pool = torch.cuda.graph_pool_handle()
@@ -163,15 +154,18 @@ class RecordedStep(Step):
         self.index.copy_(index.pin_memory(), non_blocking=True)
         length = self.table.length(index)
         shape = (length, step < self.config.training.blur_steps)
+
+        def take() -> Taken:
+            return self._take(self._paint(self.table.batch(self.index, length)), None, step)
+
         if shape not in self.graphs:
             self.graphs[shape] = None
-            return self._take(self._paint(self.table.batch(self.index, length)), None, step)
+            return take()
         recorded = self.graphs[shape]
         if recorded is None:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                latent = self._paint(self.table.batch(self.index, length))
-                taken = self._take(latent, None, step)
+                taken = take()
             recorded = self.graphs[shape] = (graph, taken)
         recorded[0].replay()
         return recorded[1]

@@ -90,10 +90,11 @@ def _parse(line: str, place: str) -> Line:
     paraphrases, counterfactuals = (
         tuple(text.strip() for text in given if text.strip()) for given in variants.values()
     )
-    kinds = tuple(map(str, record.get("counterfactual_kinds") or ()))
-    if len(kinds) != len(counterfactuals) or not COUNTERFACTUALS.keys() >= set(kinds):
+    given = record.get("counterfactual_kinds")
+    kinds = tuple(given) if isinstance(given, list) else ()
+    if len(kinds) != len(counterfactuals) or any(k not in list(COUNTERFACTUALS) for k in kinds):
         kinds = ()
-    return Line(original.strip(), paraphrases, counterfactuals, kinds)
+    return Line(original.strip(), paraphrases, counterfactuals, tuple(kinds))
 
 
 def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:
