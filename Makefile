@@ -8,7 +8,7 @@ CONFIG ?= configs/quick.yaml
 WORKERS ?= 2
 TRIALS ?= 60
 
-.PHONY: study test test-ui bench soak check lint types layers format lock help
+.PHONY: study test test-ui bench gpu soak check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,10 @@ test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromiu
 
 bench: $(INSTALLED) ## Measure what a training step costs, part by part (about 5 minutes)
 	$(BIN)/python -m benchmarks.step --json build/bench.json
+
+gpu: $(INSTALLED) ## Run a GPU's tests, then the documented run shortened to 8 minutes 
+	$(BIN)/python -m benchmarks.full --config configs/full.yaml --training.compile false \
+	  --json build/gpu.json $(FLAGS)
 
 soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
 	$(BIN)/python tests/soak.py

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from inside import inside
 
-from benchmarks import gpu, measures, step
+from benchmarks import full, gpu, measures, step
 from benchmarks.stacked import Stack
 from vlatent.corpus import TokenBatch, load, stream
 from vlatent.encoder import Encoder
@@ -105,7 +108,41 @@ def test_stacked_runs_are_the_runs_one_by_one() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_gpu_is_asked_for(tmp_path: Path) -> None:
-    done = inside(tmp_path, gpu.main)
+@pytest.mark.parametrize("benchmark", [gpu, full])
+def test_a_gpu_is_asked_for(tmp_path: Path, benchmark: ModuleType) -> None:
+    done = inside(tmp_path, benchmark.main)
     assert done.returncode == 2
-    assert done.stderr == "error: python -m benchmarks.gpu needs a GPU, but torch sees none here.\n"
+    needs = f"error: python -m {benchmark.__name__} needs a GPU, but torch sees none here"
+    assert done.stderr.startswith(needs)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_documented_run_is_shortened_to_what_fits(tmp_path: Path) -> None:
+    """`make gpu` to its end, with the smoke config in the place of the documented one."""
+    flags = f"--config configs/smoke.yaml --training.device cpu --json {tmp_path}/it"
+    command = ["make", "-o", ".venv/.installed", "gpu", f"FLAGS={flags}"]
+    command.append(f"BIN={Path(sys.executable).parent}")
+    done = subprocess.run(command, cwd=measures.CONFIGS.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads((tmp_path / "it").read_text())
+    assert found["tests"]["passed"]
+    assert [run["name"] for run in found["runs"]] == ["the config", "winner.yaml"]
+    for run in found["runs"]:
+        assert run["steps"] == 30  # all of them fit
+        assert run["verdict"] == "FAIL"  # so few steps reach nothing
+        assert run["steps/s"] > 0
+        assert run["GB at most"] > 0.1
+        assert any(criterion["margin"] > 0 for criterion in run["criteria"])
+        assert run["verdict"] in done.stdout
+
+
+def test_a_shortened_run_keeps_its_shape(tmp_path: Path) -> None:
+    """Warm-up and blur stay what they are where they fit, else a tenth."""
+    config = measures.config_of("full")
+    short = full.shortened(config, 3000, 20, tmp_path)
+    assert (short.training.steps, short.evaluation.count) == (3000, 20)
+    assert (short.optimizer.warmup_steps, short.training.blur_steps) == (300, 300)
+    assert short.priors == config.priors
+    long = full.shortened(config, 60_000, 200, tmp_path)
+    assert (long.training.steps, long.evaluation.count) == (50_000, 100)
+    assert (long.optimizer.warmup_steps, long.training.blur_steps) == (1000, 1000)
