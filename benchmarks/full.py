@@ -39,9 +39,9 @@ from vlatent.tracking import MemoryTracker
 from vlatent.training import Result, corpus_for, placement, train
 
 ROOT = Path(__file__).parents[1]
-PROBE = 120  # steps; the last third is timed, as all shapes of batches are known by then
+PROBE = 120  # steps; the last quarter is timed, as all shapes of batches are known by then
 FEWEST = 10  # steps that are trained however little time is left
-PROBED, EVALUATIONS = 3, 20  # of the probe, of a run
+PROBED, EVALUATIONS = 4, 20  # of the probe, of a run
 RESERVE = 20.0  # seconds at the end for the last pictures and for ending
 
 
@@ -68,14 +68,14 @@ class Timed:
     Attributes:
         result: Of the run.
         rate: Steps a second before the last evaluation.
-        evaluation: Seconds of the last evaluation and its checkpoint.
-        start: Seconds of everything but steps and evaluations.
+        evaluation: Seconds of an evaluation before the last, with its checkpoint.
+        beside: Seconds of everything else: the start, and what the last evaluation has more.
     """
 
     result: Result
     rate: float
     evaluation: float
-    start: float
+    beside: float
 
 
 def timed(config: Config) -> Timed:
@@ -92,8 +92,8 @@ def timed(config: Config) -> Timed:
     rate = (
         tracker.history["sentences_per_second"][config.training.steps] / config.training.batch_size
     )
-    (before, began), (last, ended) = list(clock.items())[-2:]
-    evaluation = max(ended - began - (last - before) / rate, 0.0)
+    (before, began), (after, ended) = list(clock.items())[-3:-1]
+    evaluation = max(ended - began - (after - before) / rate, 0.0)
     others = config.training.steps / rate + evaluation * len(result.history)
     return Timed(result, rate, evaluation, max(result.seconds - others, 0.0))
 
@@ -130,10 +130,10 @@ def runs(
     """
     with tempfile.TemporaryDirectory() as folder:
         probe = timed(shortened(config, PROBE, PROBED, Path(folder, "probe")))
-        beside = probe.start + EVALUATIONS * probe.evaluation
+        beside = probe.beside + EVALUATIONS * probe.evaluation
         console.print(
-            f"A step takes {1e3 / probe.rate:.1f} ms, an evaluation {probe.evaluation:.2f} s, a "
-            f"start {probe.start:.1f} s."
+            f"A step takes {1e3 / probe.rate:.1f} ms, an evaluation {probe.evaluation:.2f} s, "
+            f"start and end {probe.beside:.1f} s."
         )
         for index, (name, priors) in enumerate(weights.items()):
             share = (end - time.perf_counter()) / (len(weights) - index)
