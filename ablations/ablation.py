@@ -10,6 +10,8 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+from rich.text import Text
+
 from ablations import closing, report
 from ablations.arms import Arm, families, weight, weight_of
 from ablations.cells import Cell, Cells, planned
@@ -163,7 +165,7 @@ def _print_plan(
     keys = {cell.key for cell in plan}
     known = cells.read(keys)
     left = sum(not entry.over(settings.retries) for entry in known.values())
-    console.print(f"[bold]{ablation.question}[/bold]")
+    console.print(ablation.question, style="bold")
     console.print(
         f"Ablation {name}: {len(arms)} arms x {settings.seeds} seeds = {len(keys)} cells of "
         f"{config.training.steps} steps, {len(keys) - left} of them known, {left} to train; "
@@ -223,7 +225,7 @@ def _carry_out(job: Job, cells: Cells, stop: Stop) -> None:
                     line = _cell_line(of_key[key], known[key].result, known[key].reason)
                     count = f"{len(told)}/{len(keys)}"
                     passed = _duration(time.monotonic() - began)
-                    progress.console.print(f"{count:>9}  {passed:>8}  {line}", soft_wrap=True)
+                    progress.console.print(f"{count:>9}  {passed:>8} ", line, soft_wrap=True)
             progress.update(bar, completed=len(told))
 
         if settings.launcher == "ray":
@@ -235,14 +237,14 @@ def _carry_out(job: Job, cells: Cells, stop: Stop) -> None:
         look()
 
 
-def _cell_line(cell: Cell, result: str | None, reason: str | None) -> str:
-    head = f"{cell.arm.name}, seed {cell.seed}"
+def _cell_line(cell: Cell, result: str | None, reason: str | None) -> Text:
+    head = f"{f'{cell.arm.name}, seed {cell.seed}':<42} "
     if result is None:
-        return f"{head:<42} [red]failed[/red]  {reason or 'its worker died'}"
+        return Text.assemble(head, ("failed", "red"), f"  {reason or 'its worker died'}")
     found = from_json(result)
     broken = [criterion.name for criterion in found.criteria if not criterion.holds]
     said = f"violates {', '.join(broken)}" if broken else "passes every criterion"
-    return f"{head:<42} {said}  {found.seconds:.0f} s"
+    return Text(f"{head}{said}  {found.seconds:.0f} s")
 
 
 def _table(job: Job, cells: Cells) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.table import Table as Screen
+from rich.text import Text
 
 from ablations import report
 from ablations.arms import BASE
@@ -141,7 +142,7 @@ def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
 
 
 def _show(ablation: Ablation, config: Config, table: Table, seconds: float) -> None:
-    console.rule(f"[bold]{ablation.question}")
+    console.rule(Text(ablation.question, "bold"))
     console.print(report.means_screen(table))
     predicted = report.predictions_rows(ablation, table)
     if predicted:
@@ -150,7 +151,7 @@ def _show(ablation: Ablation, config: Config, table: Table, seconds: float) -> N
             made.add_column(heading)
         colors = {"held": "green", "refuted": "red", "open": "yellow"}
         for prediction, found, outcome in predicted:
-            made.add_row(prediction, found, f"[{colors[outcome]}]{outcome}[/{colors[outcome]}]")
+            made.add_row(prediction, found, Text(outcome, colors[outcome]))
         console.print(made)
     designed = report.design_comparisons(table)
     if designed:
@@ -166,7 +167,7 @@ def _show(ablation: Ablation, config: Config, table: Table, seconds: float) -> N
     for line in report.needed_for(table):
         console.print(f"- {line}")
     for line in _holes(table):
-        console.print(f"[red]hole[/red] {line}")
+        console.print(Text.assemble(("hole", "red"), f" {line}"))
     console.print(f"{len(table.cells)} cells measured, {len(table.holes)} holes; {seconds:.0f} s.")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from rich.table import Table as Screen
+from rich.text import Text
 
 from ablations.arms import BASE, PRIORS, Arm, families
 from ablations.comparison import Table, answer, effects
@@ -163,10 +164,12 @@ def means_screen(table: Table) -> Screen:
             mean = _short(interval(table.of(arm.name, statistic))[0])
             effect = found[statistic].get(arm.name)
             cells.append(mean + ("*" if effect and effect.established else " "))
-        lost = len(table.seeds) - n
+        count = Text(f"{passed} of {n}")
+        if lost := len(table.seeds) - n:
+            count.append(" (").append(f"{lost} lost", "red").append(")")
         made.add_row(
             arm.name,
-            f"{passed} of {n}" + (f" ([red]{lost} lost[/red])" if lost else ""),
+            count,
             *cells,
         )
     return made

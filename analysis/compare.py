@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse.typing import PositiveInt
+from rich.text import Text
 
 from analysis import compare_text
 from analysis.compare_figure import figures
@@ -80,9 +81,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def show(comparison: Comparison, lacking: Sequence[str]) -> None:
     """The comparison in the terminal."""
-    console.rule("[bold]Side by side")
+    console.rule(Text("Side by side", "bold"))
     for subject in comparison.subjects:
-        console.print(f"[bold]{subject.label}[/bold]: {subject.what}")
+        console.print(Text.assemble((subject.label, "bold"), f": {subject.what}"))
     if not comparison.config:
         console.print("No key of their configs differs that can change what is computed.")
     for table in compare_text.screens(comparison):
@@ -91,13 +92,13 @@ def show(comparison: Comparison, lacking: Sequence[str]) -> None:
         console.print(line)
     for over in (comparison.seeds, comparison.sentences):
         if over.effects:
-            console.print(f"[bold]Over {over.what}[/bold]")
+            console.print(f"Over {over.what}", style="bold")
             for line in compare_text.brief(comparison, over):
-                console.print(f"- {line}", markup=False)
-    console.print("[bold]What the numbers do not say[/bold]")
+                console.print(f"- {line}")
+    console.print("What the numbers do not say", style="bold")
     said = [*compare_text.cautions(comparison), *compare_text.not_painted(comparison), *lacking]
     for line in said:
-        console.print(f"- {line}", markup=False)
+        console.print(f"- {line}")
 
 
 def recorded_montages(

@@ -7,7 +7,6 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from analysis.compare_numbers import STATISTICS, Comparison, Estimate, Over
@@ -201,11 +200,11 @@ def screens(comparison: Comparison) -> Iterator[Table]:
     )
     for title, columns, rows in parts:
         if rows:
-            table = Table(title=escape(title), title_justify="left", title_style="bold")
+            table = Table(title=title, title_justify="left", title_style="bold")
             for column in columns:
                 table.add_column(column, overflow="fold")
             for row in rows:
-                table.add_row(*(escape(cell) for cell in row))
+                table.add_row(*row)
             yield table
 
 

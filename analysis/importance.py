@@ -24,6 +24,7 @@ from optuna.importance import (
 )
 from optuna.trial import create_trial
 from rich.progress import Progress
+from rich.text import Text
 
 from analysis import importance_figure, importance_text
 from analysis.importance_targets import Target, targets
@@ -271,7 +272,7 @@ def main(arguments: Sequence[str]) -> int:
     drawn = pictures(result)
     for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
-    console.rule(f"[bold]{study.name}")
+    console.rule(Text(study.name, "bold"))
     console.print(importance_text.groups(result))
     console.print(importance_text.table(result))
     for paragraph in importance_text.words(result):

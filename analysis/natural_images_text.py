@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from analysis import natural_images_priors, natural_images_slopes
 from analysis.natural_images_evidence import (
@@ -98,7 +99,7 @@ def on_screen(sheet: Sheet) -> Table:
         table.add_column(heading)
     for row in sheet.rows:
         verdict = next((name for name in COLORS if name == row[-1]), None)
-        last = f"[{COLORS[verdict]}]{row[-1]}[/]" if verdict else row[-1]
+        last = Text(row[-1], COLORS[verdict] if verdict else "")
         table.add_row(*row[:-1], last)
     return table
 
@@ -110,9 +111,9 @@ def targets_on_screen(found: Sequence[Target]) -> Table:
         table.add_column(heading)
     for target in found:
         table.add_row(
-            f"[bold]{target.name}[/]\n{target.says}",
+            Text.assemble((target.name, "bold"), f"\n{target.says}"),
             target.found,
-            f"[{COLORS[target.verdict]}]{target.verdict}[/]",
+            Text(target.verdict, COLORS[target.verdict]),
         )
         table.add_section()
     return table

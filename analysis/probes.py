@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from jsonargparse.typing import PositiveInt
 from rich.progress import Progress
+from rich.text import Text
 from scipy import stats
 from sklearn.feature_extraction.text import CountVectorizer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -213,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
             found = open_checkpoint(place, given["sentences"], given["count"], progress)
             result = probe(name, *found, given["tsne"], given["seed"], progress)
         write(result, folder)
-        console.rule(f"[bold]{name}")
+        console.rule(Text(name, "bold"))
         for shown in probes_text.tables(result):
             console.print(shown)
         for paragraph in probes_text.words(result):

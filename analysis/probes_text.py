@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from analysis.linear_probe import Reading, Span, Verdict
 from analysis.retrieval import MEDIAN_RANK
@@ -60,7 +61,7 @@ def tables(result: Probes) -> list[Table]:
             made.add_section()
         *cells, verdict = row(target, representation, reading)
         cells[0] = target if target != last else ""
-        made.add_row(*cells, f"[{STYLES[reading.verdict]}]{verdict}[/]")
+        made.add_row(*cells, Text(verdict, STYLES[reading.verdict]))
         last = target
     differ = Table(title="How much the pictures differ", title_justify="left", title_style="bold")
     for heading in ("measure", "found [95 %]", "all the same", "white noise"):

@@ -68,7 +68,7 @@ def show(rows: list[Row], old: dict[tuple[object, object], Row]) -> None:
     for title, group in groupby(rows, key=lambda row: str(row["table"])):
         lines = list(group)
         columns = list(dict.fromkeys(key for line in lines for key in line if key != "table"))
-        console.print(f"\n[bold]{title}[/bold]")
+        console.print(f"\n{title}", style="bold")
         table = Table()
         for column in columns + ["times as fast as before"] * bool(old):
             table.add_column(

@@ -11,11 +11,12 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
+from rich.text import Text
 
 from studies.closing import trial_line
 from studies.doctor import DEFAULT_SILENCE, examine
 from studies.job import load_study
-from studies.ledger import best, counted, feasible, front, why_failed
+from studies.ledger import best, counted, feasible, front
 from studies.replay import replay
 from studies.settings import StudyConfig
 from studies.storage import open_storage
@@ -108,7 +109,7 @@ def status_command(arguments: Sequence[str]) -> int:
     live = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     budget = study.user_attrs.get("budget")
-    console.rule(f"[bold]{study.study_name}")
+    console.rule(Text(study.study_name, "bold"))
     of = f" of {budget}" if budget else ""
     console.print(f"{len(trials)}{of} trials done, {len(live)} running, {len(waiting)} waiting.")
     pace = _seconds_a_trial(trials)
@@ -123,12 +124,12 @@ def status_command(arguments: Sequence[str]) -> int:
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
     found = best(study) if len(study.directions) == 1 else None
     if found is not None:
-        console.print(f"Best so far: {trial_line(found)}")
+        console.print("Best so far:", trial_line(found))
     elif len(study.directions) > 1:
         console.print(f"The front has {len(front(study))} trials.")
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
-        console.print(f"trial {trial.number:3d}  [red]failed[/red]    {why_failed(trial)}")
+        console.print(trial_line(trial))
     if len(failed) > 5:
         console.print(f"and {len(failed) - 5} failures before these.")
     handed_on = sum("continues" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
@@ -176,7 +177,8 @@ def doctor_command(arguments: Sequence[str]) -> int:
         if given["fix"]:
             finding.cure()
     if not found:
-        console.print("[green]Nothing to do[/green]: Optuna, MLflow and this disk agree.")
+        nothing = ("Nothing to do", "green")
+        console.print(Text.assemble(nothing, ": Optuna, MLflow and this disk agree."))
     elif given["fix"]:
         console.print(f"{found} put right. Queued trials wait for a worker: run the study again.")
     else:

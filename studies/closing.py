@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
+from rich.text import Text
 
 from studies import front
 from studies.confirmation import Confirmed, confirmed, finalists
@@ -34,24 +35,28 @@ STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 }
 
 
-def trial_line(trial: FrozenTrial) -> str:
+def trial_line(trial: FrozenTrial) -> Text:
     """One line that says how a trial ended."""
     head = f"trial {trial.number:3d}  "
     if "returned" in trial.user_attrs:
-        return f"{head}returned  {trial.user_attrs['returned']}; it keeps its place in the queue"
+        why = trial.user_attrs["returned"]
+        return Text(f"{head}returned  {why}; it keeps its place in the queue")
     if trial.state == TrialState.FAIL:
-        return f"{head}[red]failed[/red]    {why_failed(trial)}"
+        return Text.assemble(head, ("failed", "red"), f"    {why_failed(trial)}")
     in_band = trial.user_attrs["evaluation"]["metrics"]["channels_in_band"]
     broken = [line["name"] for line in trial.user_attrs["criteria"] if line["margin"] > 0]
     state = "pruned  " if trial.state == TrialState.PRUNED else "complete"
-    verdict = f"violates {', '.join(broken)}" if broken else "[green]passes every criterion[/green]"
+    passes = Text("passes every criterion", "green")
+    verdict = f"violates {', '.join(broken)}" if broken else passes
     values = trial.values or [trial.intermediate_values[max(trial.intermediate_values)]]
     shown = " ".join(f"{value:.3g}" if len(values) > 1 else f"{value:.3f}" for value in values)
     before = trial.user_attrs.get("continues")
     again = "" if before is None else f"  continues trial {before}"
-    return (
-        f"{head}{state}  {in_band:.0f} in band  score {shown}  "
-        f"{trial.user_attrs['seconds']:4.1f} s  {verdict}{again}"
+    return Text.assemble(
+        f"{head}{state}  {in_band:.0f} in band  score {shown}  ",
+        f"{trial.user_attrs['seconds']:4.1f} s  ",
+        verdict,
+        again,
     )
 
 
@@ -97,8 +102,8 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     headline = _headline(job, found, results)
     place = _write_best(job, found, folder)
 
-    console.rule(f"[bold]{job.name}")
-    console.print(f"[bold]{headline}[/bold] {summary} {seconds:.0f} s.")
+    console.rule(Text(job.name, "bold"))
+    console.print(Text.assemble((headline, "bold"), f" {summary} {seconds:.0f} s."))
     title = f"Trial {found.number}, held-out sentences"
     criteria = tuple(Criterion(**line) for line in found.user_attrs["criteria"])
     console.print(verdict_table(Verdict(criteria), title))
@@ -225,10 +230,11 @@ def _changes(baseline: FrozenTrial, found: FrozenTrial) -> Table:
     return table
 
 
-def _marked(line: dict[str, object] | None) -> str:
+def _marked(line: dict[str, Any] | None) -> Text:
     if line is None:
-        return "not reached"
-    return f"{line['found']} {'pass' if Criterion(**line).holds else '[red]FAIL[/red]'}"  # type: ignore[arg-type]
+        return Text("not reached")
+    holds = Criterion(**line).holds
+    return Text.assemble(f"{line['found']} ", "pass" if holds else ("FAIL", "red"))
 
 
 def figures(study: optuna.Study, job: Job, results: Sequence[Confirmed]) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.table import Table
+from rich.text import Text
 
 from studies.free_latents import Rehearsed, screen
 from studies.loss_weights import QUESTION
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         space = QUESTION.space(config)
         found = screen(config, space, given["candidates"], given["seed"], progress)
     seconds = time.perf_counter() - began
-    console.rule("[bold]Which loss weights are worth training?")
+    console.rule(Text("Which loss weights are worth training?", "bold"))
     console.print(_table(found))
     passed = sum(each.verdict.passed for each in found)
     console.print(

@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 import torch
 from rich.table import Table
+from rich.text import Text
 
 from vlatent.config import from_yaml, override
 from vlatent.evaluation import Evaluation, Verdict, score
@@ -60,7 +61,9 @@ def replay(study: optuna.Study, number: int) -> int:
         was[f"score at step {real}"], now[f"score at step {real}"] = value, scores[real]
     differing = {name: (was[name], now.get(name)) for name in was if was[name] != now.get(name)}
     if not differing:
-        console.print(f"[green]The same[/green]: all {len(was)} numbers agree to the last bit.")
+        console.print(
+            Text.assemble(("The same", "green"), f": all {len(was)} numbers agree to the last bit.")
+        )
         return 0
     table = Table(title=f"{len(differing)} of {len(was)} numbers differ", title_justify="left")
     for heading in ("", "then", "now"):

@@ -75,7 +75,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         )
     study.set_user_attr("budget", Search(job).budget)
     job = replace(job, parent=_parent(job, question))
-    console.print(f"[bold]{question.text}[/bold]")
+    console.print(question.text, style="bold")
     console.print(_plan(job, len(corpus.train)))
     began = time.perf_counter()
     stop = Stop()

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from operator import itemgetter
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from vlatent.dependence import TARGETS, in_words
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.scenes import COUNTERFACTUALS
 
-console = Console(highlight=False)
+# What a terminal would obey instead of showing it.
+CONTROLS = {n: f"\\x{n:02x}" for n in [*range(32), *range(127, 160)] if chr(n) not in "\n\t"}
+
+
+class PlainConsole(Console):
+    """A console to which every string is plain text; our own styles are `Text`s.
+
+    Names, paths and reasons are other people's: rich would take what they have in brackets or
+    between colons for styles and emoji, and a terminal obeys their control characters.
+    """
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        return super().render_str(text.translate(CONTROLS), **settings)
+
+
+console = PlainConsole(highlight=False, markup=False, emoji=False)
 if not console.is_terminal:
     console.width = 110  # a log file has no width of its own
 
@@ -20,7 +37,7 @@ if not console.is_terminal:
 def progress_display() -> Progress:
     """A progress display that shows nothing where there is no terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -52,7 +69,7 @@ def verdict_table(verdict: Verdict, title: str) -> Table:
             criterion.wanted,
             criterion.found,
             f"{criterion.margin:+.2f}",
-            "[green]pass[/green]" if criterion.holds else "[bold red]FAIL[/bold red]",
+            Text("pass", "green") if criterion.holds else Text("FAIL", "bold red"),
         )
     return table
 

@@ -1,0 +1,50 @@
+"""What a terminal is shown: words of others as they are, styles of ours alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+from rich.table import Table
+
+from vlatent import screen
+
+ROOT = Path(__file__).parent.parent
+STYLE = re.compile(r"\[/?(bold|dim|italic|red|green|yellow|blue|magenta|cyan)\b|\[/\]")
+
+
+@pytest.mark.parametrize("name", ["[/b]", "[bold]x[/bold]", "a:smile:b", "[link=x]y", "x\\[red]"])
+def test_words_of_others_are_plain_text(name: str) -> None:
+    table = Table(title=f"1 {name}")
+    table.add_column(f"2 {name}")
+    table.add_row(f"3 {name}")
+    progress = Progress(*screen.progress_display().columns, console=screen.console)
+    progress.add_task(f"6 {name}")
+    with screen.console.capture() as shown:
+        screen.console.print(table)
+        screen.console.print(f"4 {name}", style="bold")
+        screen.console.rule(f"5 {name}")
+        screen.console.print(progress.get_renderable())
+    for number in range(1, 7):
+        assert f"{number} {name}" in shown.get()
+
+
+def test_no_terminal_obeys_a_name() -> None:
+    with screen.console.capture() as shown:
+        screen.console.print("\x1b[2Jgone\rover\x9b31m")
+    assert shown.get() == "\\x1b[2Jgone\\x0dover\\x9b31m\n"
+
+
+def test_no_style_is_written_as_markup() -> None:
+    """It would be shown as it stands."""
+    rooms = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
+    found = [
+        f"{file.name}: {line.strip()}"
+        for room in rooms
+        for file in (ROOT / room).rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if STYLE.search(line)
+    ]
+    assert not found
