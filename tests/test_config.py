@@ -125,3 +125,139 @@ def test_every_setting_is_explained_in_help(capsys: pytest.CaptureFixture[str]) 
             )
             assert documented, f"{group.name}.{setting.name} has no line in its docstring"
             assert f"--{group.name}.{setting.name}" in text
+
+
+FORMS: dict[str, tuple[str | bytes, str]] = {
+    "null for a group": (
+        "encoder: null\n",
+        r"encoder is a group .* got null; .*encoder: \{hidden: 384\}.*line 1",
+    ),
+    "a list for a group": ("encoder: [1]\n", r"encoder is a group .* but got \[1\]"),
+    "a number for a prior": (
+        "priors:\n  decorrelation: 3\n",
+        r"priors\.decorrelation is a group .* got 3; .*\{decorrelation: \{weight: 3\}\} .*line 2",
+    ),
+    "a number for a group": (
+        "training: 3\n",
+        r"training is a group .* for instance training: \{steps: 500\}",
+    ),
+    "nothing for a value": (
+        "training:\n  steps:\n",
+        r"training\.steps must not be null: .* 500 .*line 2",
+    ),
+    "an endless alias": (
+        "training: &x [*x]\n",
+        r"line 1: \*x stands for a group or a list; write it out",
+    ),
+    "an explosion": (
+        "a: &a [1, 1]\nb: &b [*a, *a]\nc: &c [*b, *b]\n",
+        r"line 2: \*a stands for a group or a list",
+    ),
+    "deep": ("training: " + "[" * 1500 + "]" * 1500, r"line 1: nested more than 16 levels deep"),
+    "a group twice": (
+        "training: {steps: 5}\ntraining: {seed: 3}\n",
+        r"line 2: the key training .* first in line 1",
+    ),
+    "a key twice": (
+        "training:\n  steps: 5\n  steps: 6\n",
+        r"line 3: the key steps stands there twice",
+    ),
+    "a time": (
+        "training:\n  steps: 1:30\n",
+        r"training\.steps must be a whole number, but got '1:30'.*line 2",
+    ),
+    "100,000 digits": ("training: {steps: " + "9" * 100_000 + "}", r"line 1: '9{39} is no number"),
+    "a tab": ("training:\n\tsteps: 3\n", r"line 2: .*indent with blanks"),
+    "nothing": ("", r"mine\.yaml is empty, but must hold groups"),
+    "a list": ("- a\n- b\n", r"mine\.yaml is a list, but must hold groups"),
+    "a number as a key": ("training:\n  3: 4\n", r"there is no key training\.3.*line 2"),
+    "a list as a key": ("? [1, 2]\n: 3\n", r"line 1: a key must be a word"),
+    "two documents": ("training: {steps: 3}\n---\ntraining: {}\n", r"line 2: .*single document"),
+    "a tag": (
+        "training: !!python/object/apply:os.system [ls]\n",
+        r"line 1: the tag .* is not understood",
+    ),
+    "NUL in a text": ('tracking:\n  experiment: "a\\0b"\n', r"line 2: a NUL character is no text"),
+    "itself": ("config: mine.yaml\n", r"config is no key of a file: give --config twice"),
+    "another class": ("encoder: {class_path: os.system}\n", r"there is no key encoder\.class_path"),
+    "Latin-1": (
+        "tracking: {experiment: é}\n".encode("latin-1"),
+        r"not UTF-8: byte 0xe9 .*line 1.*iconv -f LATIN1",
+    ),
+    "UTF-16": (
+        "training: {}\n".encode("utf-16"),
+        r"not UTF-8 but UTF-16; .*iconv -f UTF-16 -t UTF-8",
+    ),
+    "UTF-16 without a mark": (
+        "training: {}\n".encode("utf-16-le"),
+        r"NUL .*iconv -f UTF-16LE -t UTF-8",
+    ),
+    "too much": ("# " + "x" * 300_000, r"has 300,002 bytes, but at most 262,144 are read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORMS)
+def test_a_file_of_a_wrong_form_is_one_line(case: str, tmp_path: Path) -> None:
+    content, message = FORMS[case]
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(UserError, match=message) as error:
+        parsed("--config", str(path))
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
+    if isinstance(content, str) and content and case != "too much":
+        with pytest.raises(UserError) as error:
+            from_yaml(content)  # of a checkpoint or a database that was edited
+        assert "\n" not in str(error.value)
+
+
+def test_what_a_file_may_look_like(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = "terms: {on: latent}\ntraining: {steps: 1_000, seed: 010}\n"
+    text += "optimizer: {learning_rate: 1e-3}\n"
+    for start in (b"", b"\xef\xbb\xbf"):
+        path.write_bytes(
+            start + text.replace("\n", "\r\n").encode() + b"encoder: {smoothing: yes}\n"
+        )
+        config = parsed("--config", str(path))
+        assert (config.terms.on, config.training.steps, config.training.seed) == (
+            "latent",
+            1000,
+            10,
+        )
+        assert (config.optimizer.learning_rate, config.encoder.smoothing) == (1e-3, True)
+    path.write_text("training: {steps: &n 7, seed: *n}\ntracking: {experiment: 2026-01-01}\n")
+    config = parsed("--config", str(path))
+    assert (config.training.seed, config.tracking.experiment) == (7, "2026-01-01")
+
+
+GROUPS = ["data", "encoder", "priors", "priors.spectrum"]
+
+
+@pytest.mark.parametrize("value", ["null", "0.5", "[1]", "{wrong: 1}", "{"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_is_no_value(group: str, value: str, tmp_path: Path) -> None:
+    """Neither as a flag nor in a file; the way out that is named works."""
+    file = tmp_path / "mine.yaml"
+    *outer, last = group.split(".")
+    text = f"{{{last}: {value}}}"
+    for name in reversed(outer):
+        text = f"{{{name}: {text}}}"
+    for arguments in ([f"--{group}", value], [f"--{group}={value}"], ["--config", str(file)]):
+        file.write_text(text)
+        with pytest.raises(UserError) as error:
+            parsed(*arguments)
+        said = str(error.value)
+        assert "\n" not in said
+        assert group in said or arguments[0] == "--config"  # which may not be YAML at all
+        if "for instance" not in said:
+            continue
+        advised = said.partition("for instance ")[2].partition(" (")[0]
+        file.write_text(advised)
+        parsed(*(advised.split() if arguments[0] != "--config" else ["--config", str(file)]))
+
+
+def test_a_group_may_come_as_yaml_or_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "encoder.yaml").write_text("hidden: 32\nheads: 2\n")
+    for value in ("{hidden: 32, heads: 2}", str(tmp_path / "encoder.yaml")):
+        assert parsed("--encoder", value).encoder.hidden == 32

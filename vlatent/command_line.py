@@ -2,45 +2,133 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import sys
 import warnings
 from argparse import ArgumentError
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+import yaml
+from jsonargparse import ArgumentParser, Namespace, set_loader
 
 from vlatent.shapes import UserError
+from vlatent.yaml_reader import load_flag, read_settings_file
+
+set_loader("settings", load_flag, exceptions=(yaml.YAMLError,))
+# What jsonargparse says of a value of the wrong kind, and the kind in words.
+KINDS = (
+    (r"Not of type \w+Int: .*digits", "a whole number of fewer digits"),
+    (r"Not of type \w+Int: .*?(?P<value>\S+) not an? \w+$", "a whole number"),
+    (r"Not of type \w+Int: .*: (?P<value>'.*')", "a whole number"),
+    (r"Not of type \w+Int: .*, not (?P<value>'\w+')", "a whole number"),
+    (r"Not of type \w+: (?P<value>\S+) not a number", "a number"),
+    (r"Not of type \w+: .*: (?P<value>'.*')", "a number"),
+    (r"Not of type \w+: .*, not (?P<value>'\w+')", "a number"),
+    (r"Expected a <class 'bool'>. Got value: (?P<value>.*)", "true or false"),
+    (r"Expected a <class 'str'>. Got value: (?P<value>.*)", "a text (in quotes, if need be)"),
+    (r"Expected a <class 'int'>. Got value: (?P<value>.*)", "a whole number"),
+    (r"Expected a <class 'dict'>. Got value: (?P<value>.*)", "a group such as {name: value}"),
+    (r"Expected a <class 'list'>. Got value: (?P<value>.*)", "a list such as [1, 2]"),
+)
 
 
 class Parser(ArgumentParser):
     """jsonargparse's parser whose errors are one line with the key, the value and the way out."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"exit_on_error": False} | settings)
+        ours: dict[str, Any] = {"exit_on_error": False, "parser_mode": "settings"}
+        super().__init__(**ours | settings)
+        self.places: dict[str, str] = {}  # file and line of every key that a file gave
+
+    def parse_path(self, path: Any, *arguments: Any, **settings: Any) -> Namespace:
+        """Read a config file; UserError names the line of what has a wrong form."""
+        values, lines = read_settings_file(Path(str(path)))
+        self.places |= {key: f"{path}, line {line}" for key, line in lines.items()}
+        self._require_form(values)
+        return self.parse_string(yaml.safe_dump(values), f"{path}", *arguments, **settings)
 
     def checked(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Parse and build the dataclasses; UserError names the nearest valid key."""
-        try:
-            return _built(self.instantiate(self.parse_args(list(arguments))))
-        except ArgumentError as error:
-            files = [value for flag, value in pairwise(arguments) if flag == "--config"]
-            files += [a.removeprefix("--config=") for a in arguments if a.startswith("--config=")]
-            raise UserError(self._explained(str(error), arguments, files)) from None
+        given = list(_given(arguments))
+        self.places = {}
+        for name, value in given:
+            self._require_form_of_flag(name, value)
+        files = [value for name, value in given if name == "config"]
+        return self._made(lambda: self.parse_args(list(arguments)), dict(given), files)
 
     def checked_object(self, values: Mapping[str, object]) -> dict[str, Any]:
         """The same for nested dictionaries."""
-        try:
-            return _built(self.instantiate(self.parse_object(dict(values))))
-        except ArgumentError as error:
-            raise UserError(self._explained(str(error), [], [])) from None
+        self._require_form(values)
+        return self._made(lambda: self.parse_object(dict(values)), {}, [])
 
-    def _explained(self, message: str, arguments: Sequence[str], files: Sequence[str]) -> str:
-        text = " ".join(message.split())
+    def _made(
+        self, parse: Callable[[], Namespace], flags: Mapping[str, str], files: Sequence[str]
+    ) -> dict[str, Any]:
+        try:
+            return _built(self.instantiate(parse()))
+        except (ArgumentError, OverflowError) as error:
+            raise UserError(self._explained(str(error), flags, files)) from None
+        except UserError as error:  # of a dataclass, which does not know where its values stand
+            text = str(error)
+            key = text.partition(" ")[0]
+            raise UserError(text + ("" if key in flags else self._place(key))) from None
+
+    def _require_form(
+        self,
+        values: Mapping[str, object],
+        group: str = "",
+        leaves: Mapping[str, object] | None = None,
+    ) -> None:
+        """Groups hold known keys, and nothing is null that has another default."""
+        leaves = leaves or self._leaves()
+        for name, value in values.items():
+            key = f"{group}.{name}" if group else f"{name}"
+            if key in (self.groups or {}):
+                if not isinstance(value, Mapping):
+                    raise UserError(_no_group(key, value, leaves, "") + self._place(key))
+                self._require_form(value, key, leaves)
+            elif key == "config":
+                raise UserError(
+                    f"config is no key of a file: give --config twice{self._place(key)}"
+                )
+            elif key not in leaves:
+                raise UserError(f"there is no key {key}{self._nearest(key)}{self._place(key)}")
+            elif value is None and leaves[key] is not None:
+                raise UserError(
+                    f"{key} must not be null: leave it out, which takes {leaves[key]!r}"
+                    f"{self._place(key)}"
+                )
+
+    def _require_form_of_flag(self, name: str, value: str) -> None:
+        """A group given as a whole, as a text of YAML or a file of it; --config as a text."""
+        is_group = name in (self.groups or {})
+        found: object = value
+        with contextlib.suppress(yaml.YAMLError, OSError):
+            if not Path(value).is_file():
+                found = load_flag(value)
+            elif is_group:
+                found = read_settings_file(Path(value))[0]
+        if isinstance(found, Mapping) and (is_group or name == "config"):
+            self._require_form(found, name if is_group else "")
+        elif is_group:
+            raise UserError(_no_group(name, found, self._leaves(), "--"))
+
+    def _leaves(self) -> dict[str, object]:
+        """Every key that takes a value, and its default."""
+        return vars(self.get_defaults().as_flat())
+
+    def _place(self, key: str) -> str:
+        """Where a file has a key."""
+        return f" ({self.places[key]})" if key in self.places else ""
+
+    def _explained(self, message: str, flags: Mapping[str, str], files: Sequence[str]) -> str:
+        text = re.sub(r"\S{200,}", lambda long: f"{long[0][:60]}...", " ".join(message.split()))
         patterns = (
             r"unrecognized arguments: --(?P<key>[^\s=]+)",
             r"Group '(?P<group>[^']+)' does not accept option '(?P<key>[^']+)'",
@@ -56,14 +144,15 @@ class Parser(ArgumentParser):
         else:
             *outer, what = re.split(r'Parser key "[^"]+": ', text)
             key = ".".join(re.findall(r'Parser key "([^"]+)": ', text))
-            if not outer:
-                return text + _place("", arguments, files)
-            text = f"{key} {_plainly(what)}"
-        return text + _place(key, arguments, files)
+            if outer:
+                text = f"{key} {_plainly(what)}"
+        if key in flags:
+            return text
+        return text + (self._place(key) or (f" (in {' or '.join(files)})" if files else ""))
 
     def _nearest(self, key: str) -> str:
         """The valid key that was probably meant."""
-        valid = list(vars(self.get_defaults().as_flat()))
+        valid = list(self._leaves())
         leaf = key.rpartition(".")[2]
         near = difflib.get_close_matches(key, valid, n=1, cutoff=0.6) or [
             name
@@ -93,20 +182,43 @@ def _plainly(what: str) -> str:
     if found:
         allowed = found[2].replace("v>=", "at least ").replace("v<=", "at most ")
         return f"must be {allowed.replace('v>', 'above ')}, but got {found[1]}."
-    found = re.search(r"Not of type (\w+): .*: '(.*)'", what)
-    if found:
-        kind = "a whole number" if found[1].endswith("Int") else "a number"
-        return f"must be {kind}, but got {found[2]!r}."
     found = re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", what)
     if found:
         return f"must be one of {found[1]}, but got {found[2]!r}."
+    for pattern, kind in KINDS:
+        found = re.search(pattern, what)
+        if found:
+            value = found.groupdict().get("value", "").replace("'NoneType'", "null")
+            return f"must be {kind}" + (f", but got {value}." if value else ".")
     return f"is wrong: {what}"
 
 
-def _place(key: str, arguments: Sequence[str], files: Sequence[str]) -> str:
-    """Which file a wrong key stands in, when it was not given as a flag."""
-    given = any(argument.partition("=")[0] == f"--{key}" for argument in arguments)
-    return "" if given or not files else f" (in {' or '.join(files)})"
+def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and values of the flags, as `--name value` and `--name=value`."""
+    for flag, value in pairwise([*arguments, ""]):
+        name, equals, behind = flag.partition("=")
+        if name.startswith("--"):
+            yield name.removeprefix("--"), behind if equals else value
+
+
+def _no_group(key: str, value: object, leaves: Mapping[str, object], dashes: str) -> str:
+    """What to say of a value in the place of a group, with a way out that works."""
+    inside = next(
+        leaf for leaf, known in leaves.items() if leaf.startswith(f"{key}.") and known is not None
+    )
+    numeric = isinstance(value, int | float) and isinstance(leaves[inside], float)
+    wanted = value if numeric else leaves[inside]
+    example = f"--{inside} {wanted}"
+    if not dashes:
+        *parents, leaf = inside.split(".")
+        example = f"{leaf}: {wanted}"
+        for parent in reversed(parents):
+            example = f"{parent}: {{{example}}}"
+    shown = "null" if value is None else f"{value!r:.60}"
+    return (
+        f"{dashes}{key} is a group of settings, not a value, but got {shown}; set what is in it, "
+        f"for instance {example}"
+    )
 
 
 def run(command: Callable[[Sequence[str]], int | None]) -> None:

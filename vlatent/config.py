@@ -20,6 +20,7 @@ from vlatent.optimization import OptimizerConfig
 from vlatent.priors import Priors
 from vlatent.terms import Terms
 from vlatent.tracking import TrackingConfig
+from vlatent.yaml_reader import read_settings
 
 # Where a run happens and what watches it: these keys cannot change what is computed.
 WITHOUT_EFFECT = ("tracking.", "training.folder", "training.resume", "data.cache")
@@ -87,7 +88,9 @@ def from_yaml(text: str) -> Config:
     """The config that `to_yaml` wrote, checked as on the command line."""
     parser = Parser()
     parser.add_class_arguments(Config, nested_key=None)
-    return build(parser.checked_object(yaml.safe_load(text)))
+    values, lines = read_settings(text, "the stored config")
+    parser.places = {key: f"the stored config, line {line}" for key, line in lines.items()}
+    return build(parser.checked_object(values))
 
 
 def build(values: Mapping[str, object]) -> Config:
