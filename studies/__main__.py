@@ -122,14 +122,15 @@ def status_command(arguments: Sequence[str]) -> int:
         since = timedelta(seconds=round((datetime.now() - began).total_seconds()))
         worker = trial.user_attrs.get("worker", "an unknown worker")
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
+    objectives = [each["name"] for each in study.user_attrs.get("objectives", ())] or ["value"]
     found = best(study) if len(study.directions) == 1 else None
     if found is not None:
-        console.print("Best so far:", trial_line(found))
+        console.print("Best so far:", trial_line(found, objectives))
     elif len(study.directions) > 1:
         console.print(f"The front has {len(front(study))} trials.")
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
-        console.print(trial_line(trial))
+        console.print(trial_line(trial, objectives))
     if len(failed) > 5:
         console.print(f"and {len(failed) - 5} failures before these.")
     handed_on = sum("continues" in trial.user_attrs for trial in study.get_trials(deepcopy=False))

@@ -35,8 +35,8 @@ STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
 }
 
 
-def trial_line(trial: FrozenTrial) -> Text:
-    """One line that says how a trial ended."""
+def trial_line(trial: FrozenTrial, objectives: Sequence[str]) -> Text:
+    """One line that says how a trial ended, with its value of every objective by name."""
     head = f"trial {trial.number:3d}  "
     if "returned" in trial.user_attrs:
         why = trial.user_attrs["returned"]
@@ -48,12 +48,15 @@ def trial_line(trial: FrozenTrial) -> Text:
     state = "pruned  " if trial.state == TrialState.PRUNED else "complete"
     passes = Text("passes every criterion", "green")
     verdict = f"violates {', '.join(broken)}" if broken else passes
-    values = trial.values or [trial.intermediate_values[max(trial.intermediate_values)]]
-    shown = " ".join(f"{value:.3g}" if len(values) > 1 else f"{value:.3f}" for value in values)
+    values = dict(zip(objectives, trial.values or (), strict=False))
+    if not values:  # it was pruned: by the score, whatever the objective
+        values = {"score": trial.intermediate_values[max(trial.intermediate_values)]}
+    digits = ".3g" if len(values) > 1 else ".3f"
+    shown = "  ".join(f"{name} {value:{digits}}" for name, value in values.items())
     before = trial.user_attrs.get("continues")
     again = "" if before is None else f"  continues trial {before}"
     return Text.assemble(
-        f"{head}{state}  {in_band:.0f} in band  score {shown}  ",
+        f"{head}{state}  {in_band:.0f} in band  {shown}  ",
         f"{trial.user_attrs['seconds']:4.1f} s  ",
         verdict,
         again,

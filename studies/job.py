@@ -114,6 +114,7 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
             study.set_user_attr("question", job.question.text)
             named = [{"name": each.name, "label": each.label} for each in job.question.objectives]
             study.set_user_attr("objectives", named)
+            study.set_metric_names([each.label for each in job.question.objectives])
             study.set_user_attr("identity", identity)
             start = job.question.start(job.config, job.space)
             _enqueue(study, start, "config")

@@ -127,6 +127,7 @@ def _carry_out(job: Job, study: optuna.Study, stop: Stop) -> None:
     settings = job.settings
     told = {trial.number for trial in study.get_trials(deepcopy=False) if counts(trial)}
     budget = Search(job).budget
+    objectives = [objective.name for objective in job.question.objectives]
     with (
         progress_display() as progress,
         gentle_interruption(stop, "Trials end at their next evaluation and keep their place."),
@@ -139,7 +140,7 @@ def _carry_out(job: Job, study: optuna.Study, stop: Stop) -> None:
             for trial in trials:
                 if trial.number not in told and (counts(trial) or "returned" in trial.user_attrs):
                     told.add(trial.number)
-                    progress.console.print(closing.trial_line(trial), soft_wrap=True)
+                    progress.console.print(closing.trial_line(trial, objectives), soft_wrap=True)
             progress.update(bar, completed=len(counted(study)))
 
         if settings.launcher == "ray":

@@ -23,7 +23,7 @@ from vlatent.config import Config, override, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import amend_run, open_run
+from vlatent.tracking import MlflowTracker, Status, amend_run, open_run
 from vlatent.training import Result, train
 from vlatent.workers import Stop
 
@@ -77,7 +77,7 @@ def run_trial(
             folder=folder,
             patient=True,
         )
-        trial.set_user_attr("run_id", tracker.run_id)
+        _name_run(trial, tracker)
         if attributes.get("continues_run") and tracker.run_id:
             with suppress(UserError):  # the link back is enough when the tracker is away
                 amend_run(
@@ -95,9 +95,14 @@ def run_trial(
     result: Result | None = None
     began = time.perf_counter()
 
+    def close(status: Status, error: str | None = None) -> None:
+        tracker.close(status, error)
+        _name_run(trial, tracker)
+
     def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
         nonlocal last
         last = step, evaluation, verdict
+        _name_run(trial, tracker)
         share = round(step * whole / steps)  # trials of another batch size have other steps
         if len(objectives) == 1:
             trial.report(score(evaluation, verdict), share)
@@ -118,20 +123,22 @@ def run_trial(
             {f"objective/{o.name}": v for o, v in zip(objectives, values, strict=True)}, steps
         )
         _remember(trial, job, config, last, result, began)
-        tracker.close("FINISHED")
+        close("FINISHED")
         return values if len(values) > 1 else values[0]
     except optuna.TrialPruned as error:
         with stop.undisturbed():
             _remember(trial, job, config, last, None, began)
             tracker.tags({"pruned": str(error)})
-            tracker.close("KILLED")
+            close("KILLED")
         raise
     except (Returned, KeyboardInterrupt, UserError) as error:  # says nothing about the trial
         with stop.undisturbed():
-            trial.set_user_attr("returned", str(error) or "interrupted")
-            requeue(trial.study, _frozen(trial), attributes.get("attempt", 0))
-            tracker.tags({"returned": str(error) or "interrupted"})
-            tracker.close("KILLED")
+            try:
+                trial.set_user_attr("returned", str(error) or "interrupted")
+                requeue(trial.study, _frozen(trial), attributes.get("attempt", 0))
+            finally:  # also when it is Optuna's database that failed
+                tracker.tags({"returned": str(error) or "interrupted"})
+                close("KILLED")
         raise
     except UpdateFinishedTrialError:
         tracker.close("KILLED")
@@ -142,9 +149,11 @@ def run_trial(
     except Exception as error:
         reason = str(error) if isinstance(error, Diverged) else repr(error)
         with stop.undisturbed():
-            trial.set_user_attr("reason", reason)
-            _remember(trial, job, config, last, None, began)
-            tracker.close("FAILED", traceback.format_exc())
+            try:
+                trial.set_user_attr("reason", reason)
+                _remember(trial, job, config, last, None, began)
+            finally:
+                close("FAILED", traceback.format_exc())
         raise TrialFailed(reason) from error
     finally:
         if "returned" not in trial.user_attrs:
@@ -214,6 +223,12 @@ def _remember(
     if job.question.constrained:
         for criterion in verdict.criteria:
             trial.set_constraint(criterion.name, min(criterion.margin, VIOLATED))
+
+
+def _name_run(trial: Trial, tracker: MlflowTracker) -> None:
+    """Write down which run is the trial's, as soon as there is one: the tracker may be away."""
+    if trial.user_attrs.get("run_id") != tracker.run_id:
+        trial.set_user_attr("run_id", tracker.run_id)
 
 
 def _frozen(trial: Trial) -> FrozenTrial:

@@ -61,6 +61,7 @@ class MlflowTracker:
         self._rows: list[tuple[str, float, int, int]] = []  # name, value, time, step
         self._params: dict[str, str] = {}
         self._recorded: set[tuple[str, int]] = set()  # name and step of rows of an earlier process
+        self._latest: dict[str, int] = {}  # step of the last row of every name
         self._next_attempt = 0.0
         self._warned: set[str] = set()
 
@@ -84,7 +85,8 @@ class MlflowTracker:
         now = milliseconds()
         for key, value in values.items():
             name = valid_name(key)
-            if (name, step) not in self._recorded:
+            if (name, step) not in self._recorded and self._latest.get(name) != step:
+                self._latest[name] = step
                 self._rows.append((name, float(value), now, step))
 
     def tags(self, values: Mapping[str, object]) -> None:

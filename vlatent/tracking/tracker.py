@@ -49,7 +49,7 @@ class Tracker(Protocol):
         """Keep settings, which hold for the whole run."""
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Keep measurements of one step; `flush` makes them visible."""
+        """Keep measurements of one step, of which the first of a name counts; `flush` shows them."""
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Keep labels, of which the last value counts."""
@@ -94,7 +94,7 @@ class MemoryTracker:
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
-            self.history.setdefault(name, {})[step] = float(value)
+            self.history.setdefault(name, {}).setdefault(step, float(value))
 
     def tags(self, values: Mapping[str, object]) -> None:
         self.labels.update(values)
