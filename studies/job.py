@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -114,7 +115,8 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
             study.set_user_attr("question", job.question.text)
             named = [{"name": each.name, "label": each.label} for each in job.question.objectives]
             study.set_user_attr("objectives", named)
-            study.set_metric_names([each.label for each in job.question.objectives])
+            with warnings.catch_warnings(action="ignore"):  # it is experimental
+                study.set_metric_names([each.label for each in job.question.objectives])
             study.set_user_attr("identity", identity)
             start = job.question.start(job.config, job.space)
             _enqueue(study, start, "config")

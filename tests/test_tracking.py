@@ -166,6 +166,19 @@ def test_a_reopened_run_goes_on(store: TrackingConfig, home: Path, tmp_path: Pat
     assert run.data.tags["changed.study.trials"] == "80"
 
 
+def test_a_metric_has_one_row_a_step(store: TrackingConfig, home: Path) -> None:
+    tracker, memory = open_run(store, "twice"), MemoryTracker()
+    for each in (tracker, memory):
+        each.metrics({"score": 1.0}, 5)
+        each.flush()
+        each.metrics({"score": 1.0, "alpha": 2.0}, 5)  # a summary repeats what was measured
+        each.metrics({"score": 3.0}, 6)
+        each.close("FINISHED")
+    expected = [("alpha", 2.0, 5), ("score", 1.0, 5), ("score", 3.0, 6)]
+    assert rows(home / "mlflow.db", tracker.run_id) == expected
+    assert memory.history == {"score": {5: 1.0, 6: 3.0}, "alpha": {5: 2.0}}
+
+
 def test_find_run_takes_the_newest_with_all_tags(store: TrackingConfig) -> None:
     runs = [open_run(store, name, tags={"kind": "x", "n": i}) for i, name in enumerate("abc")]
     for run in runs:
