@@ -1,4 +1,4 @@
-"""One trial, in its study: what Optuna and the tracker are told of it, whichever of them is away."""
+"""One trial, in its study: what Optuna and the tracker are told of it, whoever is away."""
 
 from __future__ import annotations
 

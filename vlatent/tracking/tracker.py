@@ -49,7 +49,7 @@ class Tracker(Protocol):
         """Keep settings, which hold for the whole run."""
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Keep measurements of one step, of which the first of a name counts; `flush` shows them."""
+        """Keep measurements of one step, the first of every name; `flush` makes them visible."""
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Keep labels, of which the last value counts."""
