@@ -130,8 +130,8 @@ def write_configs(comparison: Comparison, folder: Path) -> list[str]:
     if not again:
         return []
     return [
-        "Studies and ablations remove the checkpoint of a run at its end. To paint what has none, "
-        f"train it again and compare its folder: {'; '.join(again)}"
+        "A study keeps the checkpoints of its best trials, an ablation none. To paint others, "
+        f"train them again and compare their folders: {'; '.join(again)}"
     ]
 
 

@@ -13,8 +13,8 @@ from analysis.compare_numbers import SLOPE, Comparison, Painted
 from analysis.compare_subject import Subject
 from vlatent.evaluation import BAND
 from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
+from vlatent.figures.mean_spectrum import mean_spectrum
 from vlatent.figures.numbers import Curve as Row
-from vlatent.figures.numbers import spectra
 from vlatent.figures.page import INK, NORMAL, SMALL, Page, Scale, fitted
 from vlatent.spectra import Frequencies, frequencies
 
@@ -59,7 +59,7 @@ class Overlay:
 
     Attributes:
         frequency: Cycles per longer side of the picture, [bin].
-        power: Mean over channels of the log ring means, as power; None without a checkpoint.
+        power: Mean over channels of the log ring means, as power; None where none was recorded.
         line: The power law of the mean slope.
         words: What is said of it.
     """
@@ -71,24 +71,24 @@ class Overlay:
 
 
 def overlay(subject: Subject, painted: Painted | None, recorded: float) -> Overlay | None:
-    """The spectrum of what a subject paints, or else the slope that was recorded; None without."""
+    """A subject's spectrum, painted or recorded, or else its recorded slope; None without."""
     height, width = subject.config.encoder.height, subject.config.encoder.width
     grid = frequencies(height, width, torch.float64, torch.device("cpu"))
     frequency = grid.log_radius.exp().numpy() * max(height, width)
-    found = None if painted is None else spectra(painted.held_out)
-    if painted is None or found is None or all(found.flaws):
+    found = subject.spectrum if painted is None else mean_spectrum(painted.held_out)
+    if found is None or not found.known:
         if not math.isfinite(recorded):
             return None
-        said = (f"slope α {recorded:.2f}, as recorded (dashed)", "no checkpoint: no spectrum")
+        said = (f"slope α {recorded:.2f}, as recorded (dashed)", "no spectrum was recorded")
         return Overlay(frequency, None, power_law(recorded, grid), said)
-    known = [channel for channel, flaw in enumerate(found.flaws) if not flaw]
+    known = found.known
     alpha, left = np.array(found.alpha)[known], np.array(found.residual)[known]
-    log_power = np.log(found.power[known]).mean(0)
+    log_power = np.log(np.array(found.power)[known]).mean(0)
     level = float((grid.weight.numpy() * log_power).sum())
     words = (
         f"slope α {alpha.mean():.2f} (channels {alpha.min():.2f} to {alpha.max():.2f})",
         f"residual {left.mean():.2f} (up to {left.max():.2f})",
-        f"{len(painted.texts)} sentences",
+        f"{found.sentences} sentences{', as recorded' if painted is None else ''}",
     )
     return Overlay(
         frequency, np.exp(log_power - level), power_law(float(alpha.mean()), grid), words
@@ -103,7 +103,7 @@ def power_law(alpha: float, grid: Frequencies) -> Row:
 
 
 def spectra_page(comparison: Comparison) -> Page:
-    """Mean spectra with their fits; of a run without weights the fit alone."""
+    """Mean spectra with their fits; of a run without a spectrum the fit alone."""
     lines = styled(comparison.subjects)
     drawn = {
         s.label: overlay(s, comparison.painted.get(s.label), comparison.found[s.label][SLOPE])

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
-from analysis.runs import children, config_of, evaluations_of, find_run
+from analysis.runs import artifact, children, config_of, evaluations_of, find_run
 from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, from_yaml
 from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, score
+from vlatent.figures.mean_spectrum import NAME as SPECTRUM_FILE
+from vlatent.figures.mean_spectrum import MeanSpectrum, from_text
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig, metric_history, recorded_runs
 
@@ -39,6 +41,7 @@ class Subject:
         seeds: Statistics of the same config on other seeds, by seed and the tracker's names.
         checkpoint: Where its weights are; None if they are gone.
         run: Its record; None of a checkpoint.
+        spectrum: The mean spectrum that its run recorded.
         notes: What a reader has to know about it.
     """
 
@@ -52,6 +55,7 @@ class Subject:
     checkpoint: Path | None = None
     run: RecordedRun | None = None
     notes: tuple[str, ...] = ()
+    spectrum: MeanSpectrum | None = None
 
     @property
     def score(self) -> float:
@@ -124,7 +128,8 @@ def confirmed(run: RecordedRun, tracking: TrackingConfig) -> dict[int, Mapping[s
     """Statistics of a trial on the new seeds of its study's confirmation, by seed."""
     study, number = run.tags["study"], run.tags["trial"]
     again = recorded_runs(tracking, {"kind": "confirmation", "study": study})
-    called = re.compile(rf"{re.escape(study)} {number} on seed (\d+)")
+    # Also as earlier versions called it.
+    called = re.compile(rf"(?:trial {number},|{re.escape(study)} {number} on) seed (\d+)")
     named = ((called.fullmatch(each.tags.get("label", "")), each) for each in again)
     return {
         int(match[1]): each.metrics
@@ -163,7 +168,18 @@ def _single(run: RecordedRun, tracking: TrackingConfig) -> Subject:
     kind, name = run.tags.get("kind", "run"), run.tags.get("ablation") or run.tags.get("study")
     what = f"{kind}{f' of {name}' if name else ''}, seed {config.training.seed}"
     place = _weights(config)
-    return Subject(run.name, what, config, last, verdict, curves, {}, place, run, tuple(notes))
+    return Subject(
+        *(run.name, what, config, last, verdict, curves, {}, place, run, tuple(notes)),
+        spectrum=_spectrum(run, tracking),
+    )
+
+
+def _spectrum(run: RecordedRun, tracking: TrackingConfig) -> MeanSpectrum | None:
+    """The mean spectrum that a run has kept; earlier versions kept none."""
+    try:
+        return from_text(artifact(tracking, run.run_id, SPECTRUM_FILE).decode())
+    except UserError:
+        return None
 
 
 def _winner(parent: RecordedRun, tracking: TrackingConfig) -> Subject:

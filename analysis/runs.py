@@ -46,6 +46,8 @@ __all__ = [
 
 Kind = Literal["study", "ablation"]
 PARENT = "mlflow.parentRunId"
+# A statistic of one channel, as it is called and as earlier versions called it.
+CHANNEL = re.compile(r"statistic_by_channel/(\w+)_(\d+)|(\w+)/channel_(\d+)")
 SHORTEST = 4  # digits of an id that may stand for it
 OFFERED = 5  # runs that an error names
 OFFERS = ("study", "ablation", "arm", "train")
@@ -164,16 +166,16 @@ def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> list[Evaluatio
             f"run {run.name} ({run.run_id[:8]}) has no evaluation to look at: {why} before its "
             "first"
         )
-    channels: dict[str, dict[int, float]] = {}
-    for name, value in run.metrics.items():
-        label, separator, channel = name.rpartition("/channel_")
-        if separator:
+    channels: dict[str, dict[int, str]] = {}
+    for name in run.metrics:
+        found = CHANNEL.fullmatch(name)
+        if found:
+            label, channel = (group for group in found.groups() if group is not None)
             known = "spectrum" if label == "alpha" else label
-            channels.setdefault(known, {})[int(channel)] = value
-    ordered = {name: [each[i] for i in sorted(each)] for name, each in channels.items()}
+            channels.setdefault(known, {})[int(channel)] = name
+    ordered = {known: [each[i] for i in sorted(each)] for known, each in channels.items()}
     variation = [
-        dict(metric_history(tracking, run.run_id, f"total_variation/channel_{index}"))
-        for index in range(len(ordered["total_variation"]))
+        dict(metric_history(tracking, run.run_id, name)) for name in ordered["total_variation"]
     ]
     history = [
         Evaluation(
@@ -183,7 +185,8 @@ def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> list[Evaluatio
         )
         for step, count in counts.items()
     ]
-    return [*history[:-1], Evaluation(history[-1].step, dict(run.metrics), ordered)]
+    values = {known: [run.metrics[name] for name in names] for known, names in ordered.items()}
+    return [*history[:-1], Evaluation(history[-1].step, dict(run.metrics), values)]
 
 
 def _row(run: RecordedRun) -> dict[str, object]:

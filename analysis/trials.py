@@ -48,7 +48,7 @@ class Trial:
 
     Attributes:
         number: Its number in the study; trial 0 has the starting values.
-        label: What the tracker's lists call it.
+        label: Study and number.
         origin: Where its values come from, if not from the sampler: `config`, or another study's
             name and trial.
         state: How it ended.

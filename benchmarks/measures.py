@@ -179,7 +179,7 @@ def beside_the_steps(size: str, repeats: int) -> list[Row]:
 
         def drawn() -> None:
             arguments = (config, step.model, corpus, [judged], [{"step": 0, "loss": 1.0}])
-            recording.pictures(MemoryTracker(), folder, *arguments)
+            recording.conclude(MemoryTracker(), folder, *arguments)
 
         work: dict[str, Callable[[], object]] = {
             "the corpus: made and tokenized": lambda: load(config.data),

@@ -91,7 +91,7 @@ def measure(count: int, folder: Path) -> list[dict[str, float]]:
     timed(checkpoints, "save", "checkpoints")
     timed(training, "evaluate", "evaluation")
     timed(training, "judge", "evaluation")
-    timed(recording, "pictures", "figures")
+    timed(recording, "conclude", "figures")
     rows: list[dict[str, float]] = []
     began = time.perf_counter()
 

@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 from rich.text import Text
 
-from studies.closing import trial_line
 from studies.doctor import DEFAULT_SILENCE, examine
 from studies.job import load_study
 from studies.ledger import best, counted, feasible, front
+from studies.progress import trial_line
 from studies.replay import replay
 from studies.settings import StudyConfig
 from studies.storage import open_storage

@@ -17,7 +17,7 @@ from studies import front
 from studies.confirmation import Confirmed, confirmed, finalists
 from studies.confirmation import table as confirmation_table
 from studies.job import Job, load_study
-from studies.ledger import best, cost, counted, feasible, why_failed
+from studies.ledger import best, cost, counted, feasible
 from studies.question import Range, Space
 from studies.settings import StudyConfig
 from vlatent.config import to_yaml
@@ -33,34 +33,6 @@ STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-
-
-def trial_line(trial: FrozenTrial, objectives: Sequence[str]) -> Text:
-    """One line that says how a trial ended, with its value of every objective by name."""
-    head = f"trial {trial.number:3d}  "
-    if "returned" in trial.user_attrs:
-        why = trial.user_attrs["returned"]
-        return Text(f"{head}returned  {why}; it keeps its place in the queue")
-    if trial.state == TrialState.FAIL:
-        return Text.assemble(head, ("failed", "red"), f"    {why_failed(trial)}")
-    in_band = trial.user_attrs["evaluation"]["metrics"]["channels_in_band"]
-    broken = [line["name"] for line in trial.user_attrs["criteria"] if line["margin"] > 0]
-    state = "pruned  " if trial.state == TrialState.PRUNED else "complete"
-    passes = Text("passes every criterion", "green")
-    verdict = f"violates {', '.join(broken)}" if broken else passes
-    values = dict(zip(objectives, trial.values or (), strict=False))
-    if not values:  # it was pruned: by the score, whatever the objective
-        values = {"score": trial.intermediate_values[max(trial.intermediate_values)]}
-    digits = ".3g" if len(values) > 1 else ".3f"
-    shown = "  ".join(f"{name} {value:{digits}}" for name, value in values.items())
-    before = trial.user_attrs.get("continues")
-    again = "" if before is None else f"  continues trial {before}"
-    return Text.assemble(
-        f"{head}{state}  {in_band:.0f} in band  {shown}  ",
-        f"{trial.user_attrs['seconds']:4.1f} s  ",
-        verdict,
-        again,
-    )
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class Job:
             ranked[0],
             (*ranked, "channels_in_band", "passed", "margin/worst", "steps_to_pass"),
             tuple(name for name in self.space if name in flatten(self.config)),
+            ("score", "margin/worst"),
         )
 
     def identity(self) -> dict[str, object]:

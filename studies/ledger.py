@@ -49,17 +49,17 @@ def worst_margin(trial: FrozenTrial) -> float:
     return max((line["margin"] for line in trial.user_attrs["criteria"]), default=0.0)
 
 
+def rank(trial: FrozenTrial) -> tuple[int, float, int]:
+    """Sorts complete trials, the best first: feasible ones by score, the others by worst margin."""
+    if feasible(trial):
+        return 0, -trial.values[0], trial.number
+    return 1, worst_margin(trial), trial.number
+
+
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
-    """Complete trials, the best first: feasible ones by score, then the others by worst margin."""
+    """Complete trials, the best first."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(
-        trials,
-        key=lambda trial: (
-            (0, -trial.values[0], trial.number)
-            if feasible(trial)
-            else (1, worst_margin(trial), trial.number)
-        ),
-    )
+    return sorted(trials, key=rank)
 
 
 def best(study: optuna.Study) -> FrozenTrial | None:

@@ -13,7 +13,8 @@ from studies import closing
 from studies.closing import Findings
 from studies.free_latents import rehearsable, screen
 from studies.job import Job, create_study, load_study, question_of
-from studies.ledger import all_failed, counted, counts, stagnated, why_failed
+from studies.ledger import all_failed, counted, stagnated, why_failed
+from studies.progress import Reporter
 from studies.question import Question
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
@@ -124,24 +125,26 @@ def _rehearsed(job: Job) -> list[dict[str, float]]:
 
 def _carry_out(job: Job, study: optuna.Study, stop: Stop) -> None:
     """Let workers train until the budget is met, and show what they do."""
-    settings = job.settings
-    told = {trial.number for trial in study.get_trials(deepcopy=False) if counts(trial)}
-    budget = Search(job).budget
+    settings, budget = job.settings, Search(job).budget
     objectives = [objective.name for objective in job.question.objectives]
+    search, again = Reporter(study, objectives), None
+    if settings.confirm:
+        confirmation = load_study(Confirmation(job).study_name, settings.storage)
+        again = Reporter(confirmation, objectives, confirms=True)
     with (
         progress_display() as progress,
         gentle_interruption(stop, "Trials end at their next evaluation and keep their place."),
     ):
-        bar = progress.add_task("trials", total=budget, completed=len(told))
+        bar = progress.add_task("trials", total=budget, completed=search.done)
 
         def look() -> None:
             """Print the trials that ended since the last look, whoever trained them."""
-            trials = study.get_trials(deepcopy=False)
-            for trial in trials:
-                if trial.number not in told and (counts(trial) or "returned" in trial.user_attrs):
-                    told.add(trial.number)
-                    progress.console.print(closing.trial_line(trial, objectives), soft_wrap=True)
-            progress.update(bar, completed=len(counted(study)))
+            lines = search.lines(lambda: budget)
+            progress.update(bar, completed=search.done)
+            if again is not None:
+                lines += again.lines(lambda: len(Confirmation(job).cells()))
+            for line in lines:
+                progress.console.print(line, soft_wrap=True)
 
         if settings.launcher == "ray":
             run_ray(work, job, settings.workers, stop, look, settings.cpus, settings.gpus)

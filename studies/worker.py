@@ -97,7 +97,7 @@ class Search(Task):
         return self.job.question.apply(self.job.config, values)
 
     def label(self, trial: FrozenTrial | Trial) -> str:
-        return f"{self.job.name} {trial.number}"
+        return f"trial {trial.number}"
 
 
 class Confirmation(Task):
@@ -141,7 +141,7 @@ class Confirmation(Task):
         return override(config, {"training.seed": seed})
 
     def label(self, trial: FrozenTrial | Trial) -> str:
-        return f"{self.job.name} {trial.params['trial']} on seed {trial.params['seed']}"
+        return f"trial {trial.params['trial']}, seed {trial.params['seed']}"
 
 
 def work(

@@ -113,7 +113,8 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     verdict = judge(history, config.training.steps, config.priors)
     place: Path = given["checkpoint"]
     out = given["out"] or (place if place.is_dir() else place.parent)
-    recording.pictures(
+    config = override(config, {"tracking.figures": True})
+    recording.conclude(
         MemoryTracker(), out, config, averaged, corpus, history, json.loads(state["log"])
     )
     _close(verdict, evaluation)

@@ -15,13 +15,14 @@ from vlatent.corpus import Corpus, Triples
 from vlatent.dependence import in_words, paint
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, judge, score
-from vlatent.figures import Known, meaning_figures, run_figures
+from vlatent.figures import Known, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
 from vlatent.meaning import DIRECTIONS, compared, paint_triples
 from vlatent.objective import Loss
 from vlatent.tracking import Tracker
 
+BY_CHANNEL = "statistic_by_channel"  # MLflow charts what has a prefix in common in one place
 PACKAGES = ("vlatent", "torch", "numpy", "tokenizers", "transformers", "optuna", "mlflow")
 
 
@@ -59,20 +60,27 @@ def training_metrics(terms: Loss, norm: Tensor, rate: float) -> dict[str, float]
 
 
 def evaluation_metrics(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
-    """One evaluation's statistics, per prior and per channel, its margins and its score."""
-    metrics = dict(evaluation.metrics)
+    """One evaluation's score and margins, its statistics per prior and per channel.
+
+    What matters most comes first: MLflow's pages list metrics in the order in which a run first
+    wrote them, and compare runs by the first.
+    """
+    metrics = {
+        "score": score(evaluation, verdict),
+        "passed": float(verdict.passed),
+        "margin/worst": verdict.worst,
+    }
+    metrics |= {f"margin/{criterion.name}": criterion.margin for criterion in verdict.criteria}
+    metrics |= evaluation.metrics
+    for name, values in evaluation.channels.items():
+        metrics[f"statistic/{name}"] = sum(values) / len(values)
     for name, values in evaluation.channels.items():
         label = "alpha" if name == "spectrum" else name
-        metrics |= {f"{label}/channel_{index}": value for index, value in enumerate(values)}
-        metrics[f"statistic/{name}"] = sum(values) / len(values)
-    metrics |= {f"margin/{criterion.name}": criterion.margin for criterion in verdict.criteria}
-    metrics["margin/worst"] = verdict.worst
-    metrics["passed"] = float(verdict.passed)
-    metrics["score"] = score(evaluation, verdict)
+        metrics |= {f"{BY_CHANNEL}/{label}_{index}": value for index, value in enumerate(values)}
     return metrics
 
 
-def pictures(
+def conclude(
     tracker: Tracker,
     folder: Path,
     config: Config,
@@ -81,24 +89,34 @@ def pictures(
     history: Sequence[Evaluation],
     log: Sequence[Mapping[str, float]],
 ) -> None:
-    """Draw the run's figures and write the verdict, to the folder and to the tracker."""
+    """Keep a run's verdict and mean spectrum, in the folder and in the tracker; draw its figures.
+
+    Figures are left out where the config wants none.
+    """
     verdict = judge(history, config.training.steps, config.priors)
     size, count = config.evaluation.batch_size, config.evaluation.sentences
     fixed = paint(model, corpus.fixed, size)
     latent = torch.cat([paint(model, corpus.validation, size, count), fixed])
+    words = summary(history[-1], verdict)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (
+        ("verdict.md", words),
+        (mean_spectrum.NAME, mean_spectrum.mean_spectrum(latent).to_text()),
+    ):
+        (folder / name).write_text(content, encoding="utf-8")
+        tracker.text(name, content)
+    tracker.note(words)
+    if not config.tracking.figures:
+        return
     drawn = run_figures(folder.name, latent, fixed, corpus.fixed.texts, history, log, verdict)
     if config.evaluation.retrieved:
         known = {
             split: _known(model, config, held_out) for split, held_out in corpus.splits.items()
         }
         drawn |= meaning_figures(folder.name, history, known)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
         tracker.figure(name, png)
-    words = summary(history[-1], verdict)
-    (folder / "verdict.md").write_text(words, encoding="utf-8")
-    tracker.text("verdict.md", words)
 
 
 def _known(model: Encoder, config: Config, held_out: Triples) -> Known:

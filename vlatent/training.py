@@ -167,8 +167,8 @@ def train(
     finally:
         if progress and bar is not None:
             progress.remove_task(bar)
-        if history and config.tracking.figures:  # also of a run that was stopped
-            recording.pictures(tracker, folder, config, averaged, corpus, history, log)
+        if history:  # also of a run that was stopped
+            recording.conclude(tracker, folder, config, averaged, corpus, history, log)
 
     passed_at = steps_to_pass(history, steps, priors)
     tracker.metrics({"steps_to_pass": -1 if passed_at is None else passed_at}, steps)

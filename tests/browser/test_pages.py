@@ -95,7 +95,7 @@ def test_the_page_that_a_study_names_shows_its_trials(
     page.goto(recorded.link(recorded.study))
     expect(page.get_by_text(f"{TRIALS} matching runs")).to_be_visible()
     for number in range(TRIALS):
-        expect(page.get_by_role("link", name=f"loss_weights {number}", exact=True)).to_be_visible()
+        expect(page.get_by_role("link", name=f"trial {number}", exact=True)).to_be_visible()
     headings = page.get_by_role("columnheader")
     for name in ("channels_in_band", "margin/worst", "priors.wavelet.weight"):
         expect(headings.get_by_text(name)).to_be_visible()
@@ -110,7 +110,7 @@ def test_trials_are_compared_by_their_weights(
     recorded: Recorded, page: Page, screenshots: Path
 ) -> None:
     page.goto(recorded.link(recorded.study))
-    page.get_by_role("link", name="loss_weights 0", exact=True).wait_for()
+    page.get_by_role("link", name="trial 0", exact=True).wait_for()
     page.get_by_label("Select all runs").click()
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", name=f"Comparing {TRIALS} Runs")).to_be_visible()
@@ -126,7 +126,7 @@ def test_a_study_leads_to_its_trials(recorded: Recorded, page: Page, screenshots
     expect(page.get_by_role("heading", name="loss_weights").first).to_be_visible()
     expect(page.get_by_text("Which loss weights make the latent image-like?").first).to_be_visible()
     page.screenshot(path=screenshots / "mlflow-study.png")
-    page.get_by_role("link", name="loss_weights 1", exact=True).click()
+    page.get_by_role("link", name="trial 1", exact=True).click()
     expect(page.get_by_role("link", name="loss_weights", exact=True)).to_be_visible()  # its parent
 
 

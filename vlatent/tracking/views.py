@@ -25,7 +25,13 @@ from vlatent.tracking.store import (
 )
 from vlatent.tracking.tracker import TrackingConfig
 
+MOST = 100  # runs in a chart
 TAG = "mlflow.sharedViewState."
+# Where MLflow puts the charts of whatever it finds in the runs: hundreds, so closed at first.
+FOLDED = (
+    *("Model metrics", "objective", "margin", "statistic", "dependence"),
+    *("penalty", "weighted", "statistic_by_channel"),
+)
 LOCAL = "http://127.0.0.1:5000"  # where a bare `mlflow ui` listens
 
 
@@ -38,7 +44,8 @@ class View:
         tags: The runs that have all these tags.
         order_by: Metric by which they are sorted, the largest first.
         metrics: Columns of the table.
-        params: More columns of the table.
+        params: More columns of the table; charts show what `order_by` comes to under each.
+        lines: Metrics that are charted over the steps.
     """
 
     name: str
@@ -46,6 +53,7 @@ class View:
     order_by: str
     metrics: Sequence[str]
     params: Sequence[str] = ()
+    lines: Sequence[str] = ()
 
     @property
     def key(self) -> str:
@@ -71,7 +79,42 @@ class View:
             "hideEmptyCharts": True,
             "groupBy": None,
             "groupsExpanded": {},
+            "compareRunSections": [
+                {"uuid": name, "name": name, "display": name not in FOLDED, "isReordered": True}
+                for name in (self.name, *FOLDED)
+            ],
+            "compareRunCharts": self._charts(),
+            "isAccordionReordered": True,  # else they are sorted by name
         }
+
+    def _charts(self) -> list[dict[str, object]]:
+        """All parameters at once, each of them by itself, and the lines."""
+        reached = valid_name(self.order_by)
+        params = [valid_name(name) for name in self.params]
+        charts: list[dict[str, object]] = []
+        if params:
+            found = {"selectedParams": params, "selectedMetrics": [reached], "showAllRuns": True}
+            charts.append({"type": "PARALLEL", "runsCountToCompare": MOST} | found)
+        for name in map(valid_name, self.lines):
+            charts.append(
+                {"type": "LINE", "runsCountToCompare": MOST}
+                | {"metricKey": name, "selectedMetricKeys": [name], "displayName": name}
+                | {"lineSmoothness": 0, "scaleType": "linear", "xAxisScaleType": "linear"}
+                | {"xAxisKey": "step", "yAxisKey": "metric", "yAxisExpressions": []}
+                | {"range": {}, "useGlobalXaxisKey": True, "useGlobalLineSmoothing": True}
+            )
+        for name in params:
+            axes = {
+                "xaxis": {"key": name, "type": "PARAM"},
+                "yaxis": {"key": reached, "type": "METRIC"},
+            }
+            charts.append({"type": "SCATTER", "runsCountToCompare": MOST} | axes)
+        return [
+            {"uuid": f"{self.key}-{place}", "metricSectionId": self.name}
+            | {"deleted": False, "isGenerated": False}
+            | chart
+            for place, chart in enumerate(charts)
+        ]
 
 
 def keep_view(tracking: TrackingConfig, view: View) -> None:
