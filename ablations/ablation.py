@@ -90,8 +90,12 @@ def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablatio
         description=f"{ablation.question} Arms are trained on the same seeds, from the same "
         "initial weights and on the same batches as the base, and compared seed by seed. What was "
         "trained once, by whichever ablation, is not trained again; running the same command "
-        f"again goes on where it stopped. Example: {script} --config configs/quick.yaml "
-        "--ablation.seeds 8 --ablation.workers 2",
+        "again goes on where it stopped.",
+        own="ablation",
+        examples=(
+            f"{script} --config configs/quick.yaml --ablation.plan true",
+            f"{script} --config configs/quick.yaml --ablation.seeds 8 --ablation.workers 2",
+        ),
     )
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)

@@ -45,8 +45,12 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         prog=f"python -m studies.{asks}",
         description=f"{question.text} Running the same command again continues the study up to "
         "its budget; with --study.workers 4 four processes share it, and with a database server "
-        "as --study.storage other machines join it by the same command. Example: "
-        f"python -m studies.{asks} --config configs/quick.yaml --study.trials 40",
+        "as --study.storage other machines join it by the same command.",
+        own="study",
+        examples=(
+            f"python -m studies.{asks} --config configs/quick.yaml --study.trials 40",
+            f"python -m studies.{asks} --config configs/quick.yaml --study.workers 2",
+        ),
     )
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)

@@ -42,8 +42,12 @@ def train_command(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="vlatent train",
         description="Train one encoder on the image priors, judge it on held-out sentences and "
-        "record everything in MLflow. Example: vlatent train --config configs/quick.yaml "
-        "--optimizer.learning_rate 1e-3 --training.steps 500",
+        "record everything in MLflow.",
+        own="training",
+        examples=(
+            "vlatent train --config configs/quick.yaml --training.steps 500",
+            "vlatent train --config configs/quick.yaml --training.resume runs/FOLDER",
+        ),
     )
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)

@@ -7,7 +7,7 @@ import difflib
 import re
 import sys
 import warnings
-from argparse import ArgumentError
+from argparse import ArgumentError, HelpFormatter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_loader
 
+from vlatent.help_page import HelpAll, page
 from vlatent.shapes import UserError
 from vlatent.yaml_reader import load_flag, read_settings_file
 
@@ -41,9 +42,20 @@ KINDS = (
 class Parser(ArgumentParser):
     """jsonargparse's parser whose errors are one line with the key, the value and the way out."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, own: str = "", examples: Sequence[str] = (), **settings: Any) -> None:
+        """Make a parser.
+
+        Args:
+            own: The group of keys that matter most, which the short help explains; none for a
+                command with few keys.
+            examples: Whole commands, for the short help.
+            settings: jsonargparse's own.
+        """
         ours: dict[str, Any] = {"exit_on_error": False, "parser_mode": "settings"}
         super().__init__(**ours | settings)
+        self.own, self.examples = own, examples
+        if own:
+            self.add_argument("--help-all", action=HelpAll)
         self.places: dict[str, str] = {}  # file and line of every key that a file gave
 
     def parse_path(self, path: Any, *arguments: Any, **settings: Any) -> Namespace:
@@ -52,6 +64,15 @@ class Parser(ArgumentParser):
         self.places |= {key: f"{path}, line {line}" for key, line in lines.items()}
         self._require_form(values)
         return self.parse_string(yaml.safe_dump(values), f"{path}", *arguments, **settings)
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        if not self.own:
+            return super().format_help(formatter)
+        return page(self, self.own, self.examples, self._leaves())
+
+    def format_everything(self) -> str:
+        """jsonargparse's help: every key of every group."""
+        return super().format_help()
 
     def checked(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Parse and build the dataclasses; UserError names the nearest valid key."""
@@ -159,7 +180,11 @@ class Parser(ArgumentParser):
             for name in valid
             if difflib.SequenceMatcher(None, name.rpartition(".")[2], leaf).ratio() > 0.75
         ]
-        return f"; did you mean {near[0]}?" if near else "; --help lists all keys."
+        return (
+            f"; did you mean {near[0]}?"
+            if near
+            else f"; --help{'-all' if self.own else ''} lists all keys."
+        )
 
 
 def _built(namespace: Namespace) -> dict[str, Any]:
@@ -219,6 +244,34 @@ def _no_group(key: str, value: object, leaves: Mapping[str, object], dashes: str
         f"{dashes}{key} is a group of settings, not a value, but got {shown}; set what is in it, "
         f"for instance {example}"
     )
+
+
+def listed(
+    package: str, kind: str, commands: Mapping[str, str], arguments: Sequence[str]
+) -> str | None:
+    """The command that is named; None after a list of all, where none or --help is.
+
+    Args:
+        package: Whose commands they are.
+        kind: What one of them is called.
+        commands: What each asks or shows, by its name.
+        arguments: Of the command line.
+
+    Raises:
+        UserError: There is no such command.
+    """
+    wanted = arguments[0] if arguments else "--help"
+    if wanted in commands:
+        return wanted
+    if wanted not in ("-h", "--help"):
+        near = difflib.get_close_matches(wanted, commands, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UserError(f"there is no {kind} {wanted}; {meant}python -m {package} lists them.")
+    print(f"usage: python -m {package}.NAME [--help]\n")
+    wide = max(map(len, commands))
+    for name, text in commands.items():
+        print(f"  {name:<{wide}}  {text}")
+    return None
 
 
 def run(command: Callable[[Sequence[str]], int | None]) -> None:
