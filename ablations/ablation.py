@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from rich.text import Text
@@ -44,10 +44,14 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     name = settings.name or ablation.name
     ablation = _only(ablation, settings.arms, config)
     arms = ablation.all_arms(config)
-    cells = Cells(settings.storage, settings.folder)
-    if settings.retune and not settings.plan:
-        arms += [_retuned(config, settings, name, prior) for prior in ablation.retuned]
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
+    cells = Cells(settings.storage, settings.folder)
+    again = [] if settings.plan or not settings.retune else ablation.retuned
+    expected = [*arms, *(_retuned(prior, {}) for prior in again)]
+    plan = planned(config, expected, seeds, corpus.fingerprint)
+    if not (settings.plan or settings.report) and (settings.again or _left(plan, cells, settings)):
+        closing.check(ablation, config, plan)
+    arms += [_searched(config, settings, name, prior) for prior in again]
     plan = planned(config, arms, seeds, corpus.fingerprint)
     if settings.again:
         cells.forget_failures(plan)
@@ -117,9 +121,7 @@ def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablatio
 
 
 def _only(ablation: Ablation, names: Sequence[str], config: Config) -> Ablation:
-    """The ablation with these of its arms, and the predictions about them."""
-    if not names:
-        return ablation
+    """The ablation with these of its arms, or all, and the predictions about them."""
     known = {arm.name: arm for arm in ablation.arms(config)}
     for name in names:
         if name not in known:
@@ -127,12 +129,14 @@ def _only(ablation: Ablation, names: Sequence[str], config: Config) -> Ablation:
                 f"ablation.arms has {name!r}, which is no arm of {ablation.name}; there are "
                 f"{', '.join(known)}."
             )
-    chosen = [known[name] for name in known if name in names]
-    told = [prediction for prediction in ablation.predictions if prediction.arm in names]
-    return replace(ablation, arms=lambda base: chosen, predictions=told, retuned=())
+    chosen = {name: arm for name, arm in known.items() if name in names or not names}
+    told = [prediction for prediction in ablation.predictions if prediction.arm in chosen]
+    retuned = () if names else ablation.retuned
+    arms = list(chosen.values())
+    return replace(ablation, arms=lambda base: arms, predictions=told, retuned=retuned)
 
 
-def _retuned(config: Config, settings: AblationConfig, name: str, prior: str) -> Arm:
+def _searched(config: Config, settings: AblationConfig, name: str, prior: str) -> Arm:
     """The base without a prior, the other weights searched again: by the command for studies."""
     study = f"{name}-without-{prior}"
     place = settings.folder / "ablations" / name / f"without_{prior}.yaml"
@@ -154,6 +158,10 @@ def _retuned(config: Config, settings: AblationConfig, name: str, prior: str) ->
         raise UserError(f"study {study} did not come to its end; ablation.retune 0 leaves it away.")
     best = from_yaml(known[0].read_text(encoding="utf-8"))
     changes = {weight(each): weight_of(best, each) for each, _ in best.priors}
+    return _retuned(prior, changes)
+
+
+def _retuned(prior: str, changes: Mapping[str, object]) -> Arm:
     return Arm(f"without {prior}, retuned", "retuned", changes, (prior,))
 
 
@@ -167,8 +175,7 @@ def _print_plan(
     cells: Cells,
 ) -> None:
     keys = {cell.key for cell in plan}
-    known = cells.read(keys)
-    left = sum(not entry.over(settings.retries) for entry in known.values())
+    left = _left(plan, cells, settings)
     console.print(ablation.question, style="bold")
     console.print(
         f"Ablation {name}: {len(arms)} arms x {settings.seeds} seeds = {len(keys)} cells of "
@@ -202,6 +209,11 @@ def _print_plan(
             f"Before that, {len(ablation.retuned)} studies of {settings.retune} trials search the "
             "other weights again."
         )
+
+
+def _left(plan: Sequence[Cell], cells: Cells, settings: AblationConfig) -> int:
+    known = cells.read({cell.key for cell in plan})
+    return sum(not entry.over(settings.retries) for entry in known.values())
 
 
 def _carry_out(job: Job, cells: Cells, stop: Stop) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
 from rich.table import Table as Screen
 from rich.text import Text
 
 from ablations import report
-from ablations.arms import BASE
-from ablations.cells import Cells
-from ablations.comparison import Table, comparisons, doses
+from ablations.arms import BASE, Arm
+from ablations.cells import Cell, Cells
+from ablations.comparison import Table, comparisons, doses, table_of
 from ablations.cost import Cost, cost
-from ablations.measurement import SENTENCES, painting
+from ablations.measurement import SENTENCES, made_up, painting
 from ablations.question import Ablation
 from ablations.worker import Job
 from vlatent.config import Config, fingerprint, override, to_yaml
+from vlatent.dependence import Pictures
 from vlatent.effects import interval
+from vlatent.encoder import EncoderConfig
 from vlatent.figures.ablation import Comparison, Painting, ablation_figures
 from vlatent.scenes import FIXED_SENTENCES
 from vlatent.screen import console
@@ -35,10 +41,14 @@ def close(
     seconds: float,
 ) -> None:
     """Say what was found, write it down, and attach it to the ablation's run."""
+    paintings = {
+        cell.arm.name: painting(kept)
+        for cell in job.cells
+        if cell.seed == table.seeds[0] and _painted(cell.arm)
+        if (kept := cells.painting(cell)) is not None
+    }
+    files = made(ablation, config, table, paintings)
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = figures(ablation, job, table, cells)
-    files = {name: text.encode() for name, text in texts(ablation, job, config, table).items()}
-    files |= {f"{name}.png": png for name, png in drawn.items()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
     _show(ablation, config, table, seconds)
@@ -50,6 +60,37 @@ def close(
     _record(ablation, job, config, table, files)
 
 
+def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
+    """Close on made-up results of this plan, with and without holes, and keep nothing of it.
+
+    What raises here would have raised after hours of training.
+    """
+    draw = np.random.default_rng(0)
+    found = {cell.key: made_up(cell.config, draw) for cell in plan}
+    lost = {c.key: "made up" for c in plan if c.arm == plan[-1].arm or c == plan[0]}
+    holes = {key: each for key, each in found.items() if key not in lost}
+    for each in list(holes.values())[:1]:
+        each.statistics["alpha"] = math.nan
+    for table in (table_of(plan, found, {}), table_of(plan, holes, lost)):
+        paintings = {
+            cell.arm.name: _made_up_pictures(cell.config.encoder, draw)
+            for cell in plan
+            if cell.seed == plan[0].seed and cell.key not in lost and _painted(cell.arm)
+        }
+        made(ablation, config, table, paintings)
+        with console.capture():
+            _show(ablation, config, table, 0.0)
+
+
+def made(
+    ablation: Ablation, config: Config, table: Table, paintings: Mapping[str, Pictures]
+) -> dict[str, bytes]:
+    """Every file of the ablation by its name."""
+    files = {name: text.encode() for name, text in texts(ablation, config, table).items()}
+    drawn = figures(ablation, table, paintings)
+    return files | {f"{name}.png": png for name, png in drawn.items()}
+
+
 def view(name: str, config: Config) -> View:
     """The ablation's arms in the tracker, with the means over their seeds."""
     tags = {"ablation": name, "base": fingerprint(config), "kind": "arm"}
@@ -57,35 +98,36 @@ def view(name: str, config: Config) -> View:
     return View(f"Ablation {name}", tags, "criteria held", columns)
 
 
-def figures(ablation: Ablation, job: Job, table: Table, cells: Cells) -> dict[str, bytes]:
-    """Forest plot, dose curves, and the same sentences under every arm, as PNG by name."""
+def figures(
+    ablation: Ablation, table: Table, paintings: Mapping[str, Pictures]
+) -> dict[str, bytes]:
+    """Forest plot, dose curves, and the same sentences under every arm, as PNG by name.
+
+    Args:
+        ablation: What was asked.
+        table: What was measured.
+        paintings: What arms paint for the same sentences, by the arm's name.
+    """
     designed = report.design_comparisons(table)
     shown = [
         Comparison(
             each.statistic,
             each.base,
-            {arm: e for arm, e in each.effects.items() if arm not in _dosed(table)},
+            {arm.name: each.effects[arm.name] for arm in table.arms[1:] if _painted(arm)},
         )
         for each in comparisons(table)
     ]
-    first = table.seeds[0]
-    paintings = []
-    for cell in job.cells:
-        if cell.seed != first or cell.arm.group in ("dose", "present"):
-            continue
-        kept = cells.painting(cell) if (cell.arm.name, first) in table.cells else None
-        paintings.append(Painting(cell.arm.name, None if kept is None else painting(kept)))
     return ablation_figures(
         ablation.question,
         len(table.seeds),
         designed or [each for each in shown if each.effects],
         doses(table, DOSED),
-        paintings,
+        [Painting(arm.name, paintings.get(arm.name)) for arm in table.arms if _painted(arm)],
         FIXED_SENTENCES[:SENTENCES],
     )
 
 
-def texts(ablation: Ablation, job: Job, config: Config, table: Table) -> dict[str, str]:
+def texts(ablation: Ablation, config: Config, table: Table) -> dict[str, str]:
     """Every file of the ablation but its pictures."""
     columns, rows = report.written(table, table.statistics)
     strings = [[str(value) for value in row] for row in rows]
@@ -95,7 +137,7 @@ def texts(ablation: Ablation, job: Job, config: Config, table: Table) -> dict[st
         "effects.csv": report.as_csv(report.COLUMNS, report.effect_rows(table)),
         "effects.md": report.as_markdown(columns, strings) + "\n",
         "effects.tex": report.as_latex(columns, strings),
-        "report.md": markdown(ablation, job, config, table),
+        "report.md": markdown(ablation, config, table),
     }
     design = report.design_rows(table)
     if design:
@@ -103,7 +145,7 @@ def texts(ablation: Ablation, job: Job, config: Config, table: Table) -> dict[st
     return files
 
 
-def markdown(ablation: Ablation, job: Job, config: Config, table: Table) -> str:
+def markdown(ablation: Ablation, config: Config, table: Table) -> str:
     """The report."""
     predicted = report.predictions_rows(ablation, table)
     columns, rows = report.written(table, report.on_screen(table))
@@ -194,6 +236,11 @@ def _design_screen(table: Table, designed: list[Comparison]) -> Screen:
     return made
 
 
+def _made_up_pictures(like: EncoderConfig, draw: np.random.Generator) -> Pictures:
+    shape = SENTENCES, like.height, like.width, like.channels
+    return torch.from_numpy(draw.normal(size=shape)).float()
+
+
 def _costs(config: Config, table: Table) -> dict[str, Cost]:
     """Where parts beside the priors were changed, what that costs."""
     if not any(arm.group == "setting" for arm in table.arms):
@@ -213,8 +260,9 @@ def _holes(table: Table) -> list[str]:
     ]
 
 
-def _dosed(table: Table) -> set[str]:
-    return {arm.name for arm in table.arms if arm.group in ("dose", "present")}
+def _painted(arm: Arm) -> bool:
+    """Whether it has a place in forest and pictures; doses and designs are too many for that."""
+    return arm.group not in ("dose", "present")
 
 
 def _record(

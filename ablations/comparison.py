@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ablations.arms import BASE, FACTORS, Arm, families
@@ -18,7 +19,7 @@ Answer = Literal["held", "refuted", "open"]
 Interval = tuple[float, float, float]  # mean, low, high
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by itself, so that what follows from it can be kept
 class Table:
     """All that was measured, arm by arm and seed by seed.
 
@@ -37,29 +38,18 @@ class Table:
     @property
     def criteria(self) -> list[str]:
         """The names of the criteria."""
-        some = next(iter(self.cells.values()), None)
-        return [] if some is None else [criterion.name for criterion in some.criteria]
+        every = (line.name for cell in self.cells.values() for line in cell.criteria)
+        return list(dict.fromkeys(every))
 
     @property
     def statistics(self) -> list[str]:
-        """The names of what was measured of every cell."""
-        some = next(iter(self.cells.values()), None)
-        return list(STATISTICS if some is None else some.statistics)
+        """The names of what was measured of some cell."""
+        every = (name for cell in self.cells.values() for name in cell.statistics)
+        return list(dict.fromkeys(every)) or list(STATISTICS)
 
     def values(self, statistic: str) -> dict[tuple[str, int], float]:
         """One statistic, or `holds: NAME` of a criterion, of every cell that has it."""
-        found = {}
-        for place, cell in self.cells.items():
-            if statistic.startswith("holds: "):
-                name = statistic.removeprefix("holds: ")
-                value = float(next(c.holds for c in cell.criteria if c.name == name))
-            elif statistic == "sentences per second":
-                value = cell.sentences_per_second
-            else:
-                value = cell.statistics[statistic]
-            if math.isfinite(value):
-                found[place] = value
-        return found
+        return _values(self, statistic)
 
     def of(self, arm: str, statistic: str) -> list[float]:
         """One statistic on every seed of an arm that has it."""
@@ -88,6 +78,22 @@ def table_of(cells: Sequence[Cell], found: Mapping[str, Measured], why: Mapping[
     )
 
 
+@lru_cache(maxsize=256)
+def _values(table: Table, statistic: str) -> dict[tuple[str, int], float]:
+    found = {}
+    for place, cell in table.cells.items():
+        if statistic.startswith("holds: "):
+            name = statistic.removeprefix("holds: ")
+            value = next((float(c.holds) for c in cell.criteria if c.name == name), math.nan)
+        elif statistic == "sentences per second":
+            value = cell.sentences_per_second
+        else:
+            value = cell.statistics.get(statistic, math.nan)
+        if math.isfinite(value):
+            found[place] = value
+    return found
+
+
 def differences(table: Table, arm: str, statistic: str) -> list[float]:
     """Arm minus base on every seed on which both were measured."""
     values = table.values(statistic)
@@ -98,6 +104,7 @@ def differences(table: Table, arm: str, statistic: str) -> list[float]:
     ]
 
 
+@lru_cache(maxsize=256)  # tables, sentences and pictures ask for the same
 def effects(table: Table, statistic: str) -> dict[str, Effect]:
     """Every arm against the base, p corrected within each family of arms."""
     found: dict[str, Effect] = {}
@@ -116,23 +123,23 @@ def comparisons(table: Table) -> list[Comparison]:
 
 
 def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
-    """Every statistic against the factor of each prior's weight that was varied."""
+    """Every statistic that was measured against those factors of a prior's weight that were."""
     curves: dict[str, list[Dose]] = {}
     for prior in dict.fromkeys(arm.priors[0] for arm in table.arms if arm.group == "dose"):
-        at = {1.0: BASE.name, 0.0: f"without {prior}"} | {
+        named = {1.0: BASE.name, 0.0: f"without {prior}"} | {
             arm.factor: arm.name
             for arm in table.arms
             if arm.group == "dose" and arm.priors == (prior,)
         }
-        curves[prior] = [
-            Dose(
-                statistic,
-                {factor: table.of(at[factor], statistic) for factor in FACTORS},
-                WANTED.get(statistic),
-            )
-            for statistic in statistics
-            if table.of(BASE.name, statistic)
-        ]
+        planned = {arm.name for arm in table.arms}
+        at = {f: named[f] for f in FACTORS if named.get(f) in planned}
+        drawn = []
+        for statistic in statistics:
+            values = {factor: table.of(arm, statistic) for factor, arm in at.items()}
+            if any(values.values()):
+                drawn.append(Dose(statistic, values, WANTED.get(statistic)))
+        if drawn:
+            curves[prior] = drawn
     return curves
 
 

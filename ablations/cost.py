@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ class Cost:
     kept: int
 
 
+@lru_cache(maxsize=64)  # of an arm it is asked before and after training
 def cost(config: Config) -> Cost:
     """Count on one batch, in fp32 on the CPU; what is counted is the same on every machine."""
     corpus = corpus_of(config.data)

@@ -11,6 +11,7 @@ from statistics import fmean
 import numpy as np
 import torch
 
+from vlatent.config import Config
 from vlatent.dependence import Pictures
 from vlatent.evaluation import Criterion
 from vlatent.training import Result
@@ -90,6 +91,18 @@ def measured(result: Result, sentences: int) -> Measured:
         result.steps_to_pass,
         sentences / result.seconds,
         result.seconds,
+    )
+
+
+def made_up(config: Config, draw: np.random.Generator) -> Measured:
+    """A cell as it might come out, to try before any is trained what is done with them all."""
+    names = (*STATISTICS, *(OF_MEANING if config.evaluation.retrieved else ()))
+    return Measured(
+        dict(zip(names, draw.uniform(size=len(names)).tolist(), strict=True)),
+        tuple(Criterion(name, "", "", draw.normal()) for name in names[:2]),
+        steps_to_pass=None,
+        sentences_per_second=1.0,
+        seconds=1.0,
     )
 
 

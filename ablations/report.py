@@ -76,7 +76,7 @@ def cell_rows(table: Table) -> list[Row]:
     return [
         (
             *(arm.name, seed, float(cell.passed)),
-            *(cell.statistics[name] for name in table.statistics),
+            *(cell.statistics.get(name, math.nan) for name in table.statistics),
             -1 if cell.steps_to_pass is None else cell.steps_to_pass,
             cell.seconds,
         )

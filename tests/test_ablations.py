@@ -20,17 +20,19 @@ import torch
 from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
-from ablations import ablation, worker
+from ablations import ablation, architecture, closing, worker
 from ablations.ablation import main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
 from ablations.comparison import differences, table_of
+from ablations.cost import Cost
 from ablations.measurement import STATISTICS, Measured, from_json, painting_bytes, to_json
 from ablations.settings import AblationConfig
 from ablations.worker import Job, train_cell, work
 from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
+from vlatent.figures.page import Page
 from vlatent.objective import loss
 from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
@@ -162,6 +164,63 @@ def test_some_arms_alone_can_be_asked_for(ablated: tuple[Path, str]) -> None:
     code, _, err = again(folder, "kurtosis", *flags, "[without kurtosi]")
     assert (code, err.count("\n")) == (2, 1)
     assert "'without kurtosi', which is no arm of kurtosis; there are without kurtosis, " in err
+
+
+def test_a_single_dose_is_trained_and_drawn(tmp_path: Path) -> None:
+    flags = ("--ablation.seeds", "1", "--ablation.arms", "[kurtosis x 2]")
+    code, out, err = again(tmp_path, "kurtosis", *flags)
+    assert code == 0, err
+    assert "2 cells measured, 0 holes" in out
+    assert (tmp_path / "runs" / "ablations" / "kurtosis" / "dose_kurtosis.png").is_file()
+
+
+SCRIPTS = sorted(
+    file.stem for file in (ROOT / "ablations").glob("*.py") if "ABLATION = " in file.read_text()
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_whatever_is_asked_for_closes_on_made_up_results(
+    tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Page, "png", lambda page: b"drawn")  # its file would take half of the time
+    monkeypatch.setattr(closing, "cost", lambda config: Cost(1, 1))
+    told = importlib.import_module(f"ablations.{script}")
+    config = smoke(tmp_path)
+    if hasattr(told, "contrasted"):
+        asked = {"terms.contrast.weight": 1.0, "evaluation.retrieved": 8}
+        config = override(config, asked | {"terms.invariance.weight": 1.0})
+    names = [arm.name for arm in told.ABLATION.arms(config)]
+    draw = random.Random(script)
+    for seeds, count in ((1, 1), (2, 2)):
+        some = ablation._only(told.ABLATION, draw.sample(names, count), config)
+        cells = planned(config, some.all_arms(config), range(seeds), "corpus")
+        closing.check(some, config, cells)
+
+
+def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("no such table")
+
+    monkeypatch.setattr(closing.report, "as_latex", broken)
+    with pytest.raises(RuntimeError, match="no such table"):
+        again(tmp_path, "kurtosis", "--ablation.seeds", "1")
+    assert not list(tmp_path.glob("mlflow.db"))
+    assert not (tmp_path / "runs" / "ablations").exists()
+
+
+def test_predictions_are_of_the_arms_that_this_base_has(tmp_path: Path) -> None:
+    """A base with a smoothing head has an arm without; what was said of the other is not asked."""
+    flags = ("--encoder.smoothing", "true", "--ablation.plan", "true", "--ablation.seeds", "1")
+    code, out, err = again(tmp_path, "architecture", *flags)
+    assert code == 0, err
+    assert "smoothing head on" not in out
+    asked = ablation._only(architecture.ABLATION, [], smoke(tmp_path, encoder__smoothing=True))
+    arms = {arm.name for arm in asked.arms(smoke(tmp_path, encoder__smoothing=True))}
+    assert "smoothing head off" in arms
+    assert {each.arm for each in asked.predictions} <= arms
 
 
 def test_a_report_trains_nothing_and_shows_what_is_missing(ablated: tuple[Path, str]) -> None:

@@ -152,6 +152,29 @@ def test_doses_are_the_weights_times_their_factors_and_meet_base_and_absence() -
     assert families(arms).keys() == {"left out", "dose of kurtosis"}
 
 
+@pytest.mark.parametrize("kept", [(2.0,), (0.25, 4.0)])
+def test_a_curve_has_the_doses_that_were_asked_for(kept: tuple[float, ...]) -> None:
+    some = [arm for arm in doses(Config(), "kurtosis") if arm.factor in kept]
+    [alpha] = curves(table([BASE, *some], lambda arm, at: cell()), ["alpha"])["kurtosis"]
+    assert list(alpha.values) == sorted([1.0, *kept])
+    lost = table([BASE, *some], lambda arm, at: None if arm == BASE else cell())
+    [alpha] = curves(lost, ["alpha"])["kurtosis"]
+    assert alpha.values[1.0] == []
+    assert curves(table([BASE, *some], lambda arm, at: None), ["alpha"]) == {}
+
+
+def test_what_only_some_cells_have_is_left_out_of_the_others() -> None:
+    arms = [BASE, without("kurtosis")]
+    other = Measured({"share drawn": 0.5}, (Criterion("gap", "", "", 1.0),), None, 1.0, 1.0)
+    made = table(arms, lambda arm, at: other if (arm, at) == (BASE, 3) else cell())
+    assert made.statistics == [*STATISTICS, "share drawn"]
+    assert made.criteria == ["kurtosis", "gap"]
+    assert effects(made, "alpha")["without kurtosis"].n == 7
+    assert effects(made, "share drawn")["without kurtosis"].n == 0
+    assert len(report.cell_rows(made)) == 16
+    assert report.effect_rows(made)
+
+
 def test_leaving_out_what_is_not_there_is_refused() -> None:
     from ablations.arms import of_prior
     from vlatent.config import override
