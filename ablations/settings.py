@@ -8,6 +8,8 @@ from typing import Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from vlatent.bounds import require_bounds
+
 
 @dataclass(frozen=True, kw_only=True)
 class AblationConfig:
@@ -51,3 +53,7 @@ class AblationConfig:
     gpus: NonNegativeFloat = 0.0
     retries: NonNegativeInt = 2
     folder: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        most = {"seeds": 10_000, "retune": 10**6, "workers": 1_000, "cpus": 10_000, "gpus": 10_000}
+        require_bounds("ablation", self, most=most | {"retries": 1_000})

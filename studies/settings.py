@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from vlatent.bounds import require_bounds
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
@@ -62,3 +64,9 @@ class StudyConfig:
     heartbeat: PositiveInt = 15
     retries: NonNegativeInt = 3
     folder: Path = Path("runs")
+
+    def __post_init__(self) -> None:
+        most = {"trials": 10**6, "workers": 1_000, "cpus": 10_000, "gpus": 10_000}
+        most |= {"rehearse": 256, "confirm": 1_000, "confirmation_seeds": 1_000, "retries": 1_000}
+        most["heartbeat"] = 86_400
+        require_bounds("study", self, most=most)

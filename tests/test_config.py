@@ -70,7 +70,7 @@ def test_later_wins_and_flags_win_over_files(tmp_path: Path) -> None:
         (["--training.steps", "0"], r"training\.steps must be above 0, but got 0"),
         (["--training.steps", "2.5"], r"training\.steps must be a whole number"),
         (["--priors.kurtosis.weight", "-1"], r"priors\.kurtosis\.weight must be at least 0"),
-        (["--priors.kurtosis.weight", "inf"], r"Kurtosis\.weight must be finite"),
+        (["--priors.kurtosis.weight", "inf"], r"priors\.kurtosis\.weight must be finite"),
         (["--priors.kurtosis.weight", "nan"], r"priors\.kurtosis\.weight must be at least 0"),
         (["--training.device", "gpu"], r"training\.device must be one of 'auto', 'cpu', 'cuda'"),
         (["--encoder.heads", "7"], r"encoder\.hidden must be a multiple of 2 \* encoder\.heads"),

@@ -222,9 +222,9 @@ def test_missing_file_and_folder(tmp_path: Path, book: Path) -> None:
         load(DataConfig(train=tmp_path / "folder.txt"))
 
 
-@pytest.mark.parametrize("name", ["max_length", "vocabulary"])
-def test_impossible_settings(name: str) -> None:
-    with pytest.raises(UserError, match=rf"data\.{name} must be at least 1, but got {name}=0"):
+@pytest.mark.parametrize(("name", "least"), [("max_length", 1), ("vocabulary", 258)])
+def test_impossible_settings(name: str, least: int) -> None:
+    with pytest.raises(UserError, match=rf"data\.{name} must be at least {least}, but got 0"):
         DataConfig(**{name: 0})  # type: ignore[arg-type]
 
 

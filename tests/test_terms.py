@@ -217,5 +217,5 @@ def test_invariance_counts_from_its_start_on() -> None:
 @pytest.mark.parametrize("weight", [-1.0, math.nan, math.inf])
 def test_weights_are_numbers(weight: float) -> None:
     for term in (Contrast, Invariance):
-        with pytest.raises(UserError, match=rf"{term.__name__}\.weight"):
+        with pytest.raises(UserError, match=rf"^terms\.{term.__name__.lower()}\.weight"):
             term(weight=weight)

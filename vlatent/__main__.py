@@ -52,6 +52,11 @@ def train_command(arguments: Sequence[str]) -> int:
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(Config, nested_key=None)
     config = build(parser.checked(arguments))
+    if not any(part.weight for _, part in (*config.priors, *config.terms)):
+        raise UserError(
+            "every weight of priors.* and terms.* is 0, so there is nothing to train: set one, "
+            "--priors.spectrum.weight 0.5 for instance."
+        )
     placement(config.training)  # bad input is found before anything is recorded
     corpus_for(config)
     if config.training.resume is not None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from vlatent.bounds import require_bounds
 from vlatent.command_line import Parser
 from vlatent.corpus import DataConfig
 from vlatent.encoder import EncoderConfig
@@ -56,6 +57,10 @@ class TrainingConfig:
     blur: NonNegativeFloat = 0.8
     folder: Path | None = None
     resume: Path | None = None
+
+    def __post_init__(self) -> None:
+        # A blur wider than the picture leaves its mean, and needs memory as its square.
+        require_bounds("training", self, most={"batch_size": 10**6, "blur": 32})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,6 +11,7 @@ from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlatent.bounds import require_bounds
 from vlatent.shapes import Latent, UserError
 
 Hidden = Float[Tensor, "batch position hidden"]
@@ -57,7 +59,25 @@ class EncoderConfig:
     smoothing: bool = False
     embedding: PositiveInt = 256
 
+    most: ClassVar = {
+        "hidden": 10**6,
+        "layers": 1_000,
+        "heads": 10_000,
+        "feed_forward": 10**6,
+        "vocabulary": 10**7,
+        "height": 10_000,
+        "width": 10_000,
+        "channels": 10_000,
+        "grid_hidden": 10_000,
+        "grid_layers": 100,
+        "grid_feed_forward": 10**6,
+        "embedding": 10**6,
+    }
+
     def __post_init__(self) -> None:
+        require_bounds("encoder", self, most=self.most)
+        if self.dropout == 1:
+            raise UserError("encoder.dropout must be below 1, which drops everything, but got 1.")
         if self.hidden % (2 * self.heads):
             raise UserError(
                 "encoder.hidden must be a multiple of 2 * encoder.heads (rotary positions turn "

@@ -14,6 +14,7 @@ import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch import Tensor
 
+from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus
 from vlatent.dependence import Pictures, dependence, paint, probe, retrieval
 from vlatent.encoder import Encoder
@@ -73,6 +74,7 @@ class EvaluationConfig:
     batch_size: PositiveInt = 32
 
     def __post_init__(self) -> None:
+        require_bounds("evaluation", self, most={"count": 100_000, "batch_size": 10**6})
         if self.count < CONSECUTIVE:
             raise UserError(
                 f"evaluation.count must be at least {CONSECUTIVE}, since the criteria look at "

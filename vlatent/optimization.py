@@ -11,6 +11,9 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativ
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from vlatent.bounds import require_bounds
+from vlatent.shapes import UserError
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
@@ -33,6 +36,12 @@ class OptimizerConfig:
     beta_2: ClosedUnitInterval = 0.95
     clip: PositiveFloat = 1.0
     average_decay: ClosedUnitInterval = 0.999
+
+    def __post_init__(self) -> None:
+        require_bounds("optimizer", self)
+        for name in ("beta_1", "beta_2"):
+            if getattr(self, name) == 1:
+                raise UserError(f"optimizer.{name} must be below 1, which forgets nothing.")
 
 
 def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:

@@ -27,6 +27,7 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
+from vlatent.memory import require_memory
 from vlatent.optimization import MovingAverage, adamw, learning_rate, settle
 from vlatent.shapes import UserError
 from vlatent.step import RecordedStep, Step
@@ -182,9 +183,11 @@ def corpus_for(config: Config) -> Corpus:
     """The sentences of a run, and the variants of them that its terms and criteria need.
 
     Raises:
-        UserError: Bad input, or sentences without variants.
+        UserError: Bad input, sentences without variants, or more than the memory holds.
     """
+    device, autocast = placement(config.training)
     corpus = corpus_of(config.data)
+    require_memory(config, corpus, device, half=autocast()._enabled)
     if config.terms.active:
         _ = corpus.variants
     if config.evaluation.retrieved:

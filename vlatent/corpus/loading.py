@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from vlatent.bounds import require_bounds
 from vlatent.corpus.batching import Sentences
 from vlatent.corpus.files import hold_out, read
 from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
@@ -55,10 +56,8 @@ class DataConfig:
                 f"data.unseen holds combinations of generated sentences out, but data.train is "
                 f"{self.train}: give what is held out in --data.validation."
             )
-        for name in ("vocabulary", "max_length"):
-            value = getattr(self, name)
-            if value < 1:
-                raise UserError(f"data.{name} must be at least 1, but got {name}={value}.")
+        least = {"vocabulary": 258, "max_length": 1}  # 256 bytes, padding and the end
+        require_bounds("data", self, least, most={"vocabulary": 10**6, "max_length": 10**6})
 
 
 @dataclass(frozen=True, eq=False)

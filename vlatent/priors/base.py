@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,8 @@ from jaxtyping import Float
 from jsonargparse.typing import NonNegativeFloat
 from torch import Tensor
 
-from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel, UserError
+from vlatent.bounds import require_bounds
+from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 
 # Standard deviations below this count as this: gradients of scale-free penalties grow like
 # 1 / sigma and must stay finite when a latent collapses.
@@ -29,12 +30,13 @@ class Prior(metaclass=ABCMeta):
     weight: NonNegativeFloat
 
     search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
+    least: ClassVar[dict[str, float]] = {}  # smallest and largest values that make sense
+    most: ClassVar[Mapping[str, float]] = {}
     criterion: ClassVar[str | None] = None  # what `margin` asks for, in words
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.weight) and self.weight >= 0):
-            name = type(self).__name__
-            raise UserError(f"{name}.weight must be finite and at least 0, but got {self.weight}.")
+        name = type(self).__module__.rpartition(".")[2]
+        require_bounds(f"priors.{name}", self, {"weight": 0} | self.least, self.most)
 
     @abstractmethod
     def statistic(self, latent: Latent) -> PerChannel:

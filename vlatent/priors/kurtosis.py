@@ -9,7 +9,16 @@ from typing import ClassVar
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat
 
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior, gradients, standardized
-from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel, PerPicture
+from vlatent.shapes import (
+    BATCH,
+    HEIGHT,
+    WIDTH,
+    Latent,
+    PerBatch,
+    PerChannel,
+    PerPicture,
+    UserError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +42,14 @@ class Kurtosis(Prior):
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
     criterion: ClassVar[str] = "every channel above 3"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target > self.ceiling:
+            raise UserError(
+                f"priors.kurtosis.target must be at most priors.kurtosis.ceiling, but got "
+                f"{self.target} and {self.ceiling}."
+            )
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Mean over sentences and the two directions of E[(d - E d)^4] / var(d)^2."""

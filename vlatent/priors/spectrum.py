@@ -35,6 +35,7 @@ class Spectrum(Prior):
     match: Literal["curve", "slope"] = "curve"
 
     search: ClassVar[tuple[float, float]] = (0.05, 5.0)
+    most: ClassVar = {"alpha": 100}
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Slope of record: Whittle's alpha of the batch's mean DCT-II spectrum, [..., channel]."""

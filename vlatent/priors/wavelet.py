@@ -36,6 +36,8 @@ class Wavelet(Prior):
     levels: PositiveInt = 3
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
+    least: ClassVar = {"shape": 0.05}
+    most: ClassVar = {"shape": 100, "levels": 16}
 
     def statistic(self, latent: Latent) -> PerChannel:
         """mean|c| / rms c, geometric mean over levels and orientations, [..., channel]."""

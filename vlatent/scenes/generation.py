@@ -48,6 +48,7 @@ FIXED_SENTENCES = (
 
 # Draws without a new sentence after which there is no hope of one.
 _PATIENCE = 20_000
+MOST = 10**6  # sentences in one file
 
 
 class Variant(NamedTuple):
@@ -164,6 +165,8 @@ def generate(
     """
     if count < 1:
         raise UserError(f"count must be at least 1, but got {count=}.")
+    if count > MOST:
+        raise UserError(f"count must be at most {MOST:,}, but got {count=}.")
     taboo = without | {parse(sentence) for sentence in FIXED_SENTENCES}
     examples: list[Example] = []
     seen: set[str] = set()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +12,8 @@ from jsonargparse.typing import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional
 
-from vlatent.shapes import Latent, PerBatch, UserError
+from vlatent.bounds import require_bounds
+from vlatent.shapes import Latent, PerBatch
 
 # What of a picture is compared with another: the pooled embedding, means over the cells of an
 # 8 x 8 grid, or every pixel.
@@ -60,11 +60,11 @@ class Term(metaclass=ABCMeta):
     weight: NonNegativeFloat
 
     search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
+    most: ClassVar[Mapping[str, float]] = {}  # largest values that make sense
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.weight) and self.weight >= 0):
-            name = type(self).__name__
-            raise UserError(f"{name}.weight must be finite and at least 0, but got {self.weight}.")
+        name = type(self).__module__.rpartition(".")[2]
+        require_bounds(f"terms.{name}", self, {"weight": 0}, self.most)
 
     @abstractmethod
     def penalty(self, views: Views) -> PerBatch:

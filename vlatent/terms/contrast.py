@@ -41,6 +41,7 @@ class Contrast(Term):
     spread: NonNegativeFloat = 0.0
 
     search: ClassVar[tuple[float, float]] = (1e-1, 1e1)
+    most: ClassVar = {"counterfactuals": 100}
 
     def penalty(self, views: Views) -> PerBatch:
         """Mean over both ways of -log softmax(cosine / temperature) at the right candidate."""

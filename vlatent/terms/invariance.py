@@ -35,6 +35,7 @@ class Invariance(Term):
     start: NonNegativeInt = 0
 
     search: ClassVar[tuple[float, float]] = (2e-2, 2.0)
+    most: ClassVar = {"shift": 1_000, "blur": 32}
 
     def penalty(self, views: Views) -> PerBatch:
         """Mean over the batch of |z(jittered sentence) - z(paraphrase)|^2."""

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from jsonargparse.typing import PositiveInt
 
+from vlatent.bounds import require_bounds
 from vlatent.shapes import UserError
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -34,6 +35,7 @@ class TrackingConfig:
     figures: bool = True
 
     def __post_init__(self) -> None:
+        require_bounds("tracking", self)
         if not self.experiment.strip():
             raise UserError("tracking.experiment is empty; give a name, 'vlatent' for instance")
 
