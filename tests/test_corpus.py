@@ -19,11 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from vlatent import text_files
 from vlatent.corpus import (
     FIXED_SENTENCES,
     Corpus,
     DataConfig,
     Sentences,
+    Tokenizer,
     batches,
     load,
     loading,
@@ -179,8 +181,25 @@ BAD_FILES: list[tuple[str, bytes | str, str]] = [
     ("a.jsonl", "\n\n", r"a\.jsonl has only blank lines"),
     ("a.txt", "only this\n\n", r"a\.txt has only one sentence"),
     ("a.txt", b"one\ntwo\nth\xffree", r"a\.txt is not UTF-8: byte 0xff at offset 10, line 3"),
-    ("a.txt", b"\xef\xbb\xbfone\n\xc3", r"a\.txt is not UTF-8: byte 0xc3 at offset 7, line 2"),
-    ("a.txt", "one\ntwo".encode("utf-16"), r"a\.txt is not UTF-8: byte 0xff at offset 0, line 1"),
+    ("a.txt", b"\xef\xbb\xbfone\n\xc3", r"a\.txt is not UTF-8: byte 0xc3 at offset 4, line 2"),
+    ("a.txt", "one\ntwo".encode("utf-16"), r"a\.txt is not UTF-8 but UTF-16; .*iconv -f UTF-16 "),
+    ("a.txt", "one\ntwo".encode("utf-32"), r"a\.txt is not UTF-8 but UTF-32; .*iconv -f UTF-32 "),
+    ("a.txt", "one\ntwo".encode("utf-16-le"), r"NUL character in line 1, .*iconv -f UTF-16LE"),
+    ("a.txt", "one\ntwo".encode("utf-16-be"), r"NUL character in line 1, .*iconv -f UTF-16BE"),
+    ("a.txt", "one\ntwo\0\n", r"NUL character in line 2"),
+    (
+        "a.txt",
+        "one\n" + "two " * 10**6,
+        r"a\.txt, line 2 has 3,999,999 characters, but at most 20,",
+    ),
+    ("a.txt", "one\n" + "x" * 3_000_000, r"a\.txt, line 2 has 3,000,000 .*: fold -s"),
+    ("a.jsonl", GOOD + '{"original": "' + "x" * 30_000 + '"}', r"line 2 has 30,000 characters"),
+    ("a.jsonl", GOOD + '{"original": "' + "x" * 2 * 10**6 + '"}', r"line 2 has 2,000,016 char"),
+    ("a.jsonl", GOOD + '{"original": ' + "9" * 100_000 + "}", r"line 2: not JSON that can be read"),
+    ("a.jsonl", GOOD + '{"original": "a", "original": "b"}', r"'original' stands there twice"),
+    ("a.jsonl", GOOD + '{"original": "a\\u0000b"}', r"line 2: a NUL character"),
+    ("a.jsonl", '[{"original": "a"}, {"original": "b"}]', r"is one JSON array.*jq -c '\.\[\]'"),
+    ("a.jsonl", '[\n{"original": "a"},\n{"original": "b"}\n]\n', r"is one JSON array"),
     ("a.csv", "one\ntwo\n", r"a\.csv must end in \.txt .* or \.jsonl"),
     ("a.jsonl", GOOD + '\n{"original": }', r"a\.jsonl, line 3: not JSON, .* at column 14"),
     ("a.jsonl", GOOD + "[" * 200_000, r"a\.jsonl, line 2: "),
@@ -244,6 +263,81 @@ def test_validation_file_and_what_it_shares(
     monkeypatch.setattr(loading, "parts_of", lambda unseen: draw_parts(unseen, 30, 10))
     corpus = load(DataConfig(validation=apart, cache=cache, max_length=999))
     assert (len(corpus.train), corpus.validation.texts) == (30, ["five", "six"])
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "zeros.txt").symlink_to("/dev/zero")
+    for name in ("pipe.txt", "zeros.txt"):
+        with pytest.raises(UserError, match=rf"{name} is a pipe or a device, not a regular file"):
+            load(DataConfig(train=tmp_path / name))
+
+
+def test_suffixes_in_capitals(tmp_path: Path) -> None:
+    assert len(read(write(tmp_path / "A.TXT", "one\ntwo\n"))) == 2
+    assert len(read(write(tmp_path / "A.JSONL", GOOD * 2))) == 2
+
+
+def test_a_file_that_changes_meanwhile(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.txt", "one\ntwo\nthree\n")
+    real, calls = os.fstat, itertools.count()
+
+    def later(descriptor: int) -> os.stat_result:
+        if next(calls) == 1:
+            write(path, "one\ntwo\nthree\nfour\n")
+        return real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(text_files.os, "fstat", later)
+        with pytest.raises(UserError, match=r"a\.txt changed while it was read"):
+            read(path)
+    line = '{"original": "%s", "paraphrases": ["p %s"], "counterfactuals": ["c %s"]}\n'
+    lines = [line % (name, name, name) for name in "abcdefghijklmnopqrstuvw"]
+    path = write(tmp_path / "a.jsonl", "".join(lines))
+    corpus = load(DataConfig(train=path, cache=cache, max_length=200))
+    write(path, "".join(lines[:-1]))
+    with pytest.raises(UserError, match=r"a\.jsonl changed since it was read first"):
+        _ = corpus.variants
+
+
+def test_few_sentences_are_encoded_at_once(blocks: Corpus) -> None:
+    """What the tokenizer knows of each token is a hundred times what is kept."""
+    asked: list[int] = []
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        asked.append(len(texts))
+        return blocks.tokenizer.encode(texts)
+
+    counting = Tokenizer(encode, blocks.tokenizer.decode, blocks.tokenizer.size)
+    again = loading._encode(blocks.train.texts, counting, 64)
+    assert max(asked) <= loading.TOGETHER < len(again)
+    assert torch.equal(again.tokens, blocks.train.tokens)
+    assert torch.equal(again.offsets, blocks.train.offsets)
+
+
+def test_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    path = write(tmp_path / "a.txt", "one\ntwo\nthree\n")
+    with pytest.raises(UserError, match=r"no home folder .* --data\.cache"):
+        load(DataConfig(train=path))
+    assert len(load(DataConfig(train=path, cache=tmp_path / "cache", max_length=200)).train) == 2
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"version": "1.0", "model": {"type": "BPE"}}'])
+def test_a_broken_tokenizer_folder(content: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.txt", "one\ntwo\nthree\n")
+    (tmp_path / "tokenizer").mkdir()
+    write(tmp_path / "tokenizer" / "tokenizer.json", content)
+    config = '{"tokenizer_class": "PreTrainedTokenizerFast"}'
+    write(tmp_path / "tokenizer" / "tokenizer_config.json", config)
+    with pytest.raises(UserError, match=r"the folder .*tokenizer' holds no tokenizer that can"):
+        load(DataConfig(train=path, tokenizer=str(tmp_path / "tokenizer")))
 
 
 # --- holding out ----------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def read_text(path: Path, largest: int, missing: str) -> str:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; {missing}") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; give a file.") from None
+        raise UserError(f"{path} cannot be read: {error.strerror}; give a file that can.") from None
     if len(content) > largest:
         raise UserError(
             f"{path} has {after.st_size:,} bytes, but at most {largest:,} are read; give a smaller "

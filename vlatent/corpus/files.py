@@ -2,57 +2,61 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 from vlatent.scenes import COUNTERFACTUALS, Line
 from vlatent.shapes import UserError
+from vlatent.text_files import read_text
 
 # Where no validation file is given: this share of the sentences, and no more than that many.
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 500
+
+
+# Beyond these a file is something else than sentences: no sentence could be used to its end, and a
+# word of a million letters would take the tokenizer hours.
+LARGEST = 100 * 1024**2  # bytes of a file
+LONGEST = 20_000  # characters of a sentence
+LONGEST_LINE = 1_000_000  # characters of a line of .jsonl, which holds a sentence's variants too
 
 
 def read(path: Path) -> list[Line]:
     """Read the sentences of a `.txt` or `.jsonl` file, without its blank lines.
 
     Raises:
-        UserError: If the file cannot be read, is not UTF-8, is broken or has fewer than two
-            sentences; names the file, and the byte or the line.
+        UserError: If the file cannot be read, is not UTF-8, is broken, has a line that is too long
+            or fewer than two sentences; names the file, and the byte or the line.
     """
-    if path.suffix not in (".txt", ".jsonl"):
+    suffix = path.suffix.lower()
+    if suffix not in (".txt", ".jsonl"):
         raise UserError(
             f"{path} must end in .txt (one sentence a line) or .jsonl (one object a line)."
         )
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist; python -m vlatent.scenes --out {path} makes a file of "
-            "sentences about colored blocks."
-        ) from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}; give a file.") from None
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path} is not UTF-8: byte {content[error.start]:#04x} at offset {error.start}, line "
-            f"{line}; convert it, for instance with iconv -t utf-8."
-        ) from None
-    text = text.removeprefix(codecs.BOM_UTF8.decode())
+    text = read_text(
+        path,
+        LARGEST,
+        f"python -m vlatent.scenes --out {path} makes a file of sentences about colored blocks.",
+    )
     # Not str.splitlines: it also splits at separators that may stand inside a sentence.
     numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
     stripped = [(number, line.strip()) for number, line in numbered if line.strip()]
-    if not content:
+    if not text:
         raise UserError(f"{path} is empty; it needs at least two sentences.")
     if not stripped:
         raise UserError(f"{path} has only blank lines; it needs at least two sentences.")
+    longest = LONGEST if suffix == ".txt" else LONGEST_LINE
+    for number, line in stripped:
+        _require_length(line, longest, f"{path}, line {number}")
+    if suffix == ".jsonl" and stripped[0][1].startswith("["):
+        raise UserError(
+            f"{path} is one JSON array, but each line must be one object; write it so, for "
+            f"instance: jq -c '.[]' {shlex.quote(str(path))} > new.jsonl"
+        )
     if len(stripped) == 1:
         raise UserError(f"{path} has only one sentence; it needs at least two.")
-    if path.suffix == ".txt":
+    if suffix == ".txt":
         return [Line(line) for _, line in stripped]
     return [_parse(line, f"{path}, line {number}") for number, line in stripped]
 
@@ -60,11 +64,13 @@ def read(path: Path) -> list[Line]:
 def _parse(line: str, place: str) -> Line:
     """One line of a `.jsonl` file."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_without_doubles)
     except json.JSONDecodeError as error:
         raise UserError(
             f"{place}: not JSON, {error.msg} at column {error.colno}; each line must be one object."
         ) from None
+    except ValueError as error:  # a number of 100,000 digits, a key that stands there twice
+        raise UserError(f"{place}: not JSON that can be read, {error}; correct it.") from None
     except RecursionError:
         raise UserError(f"{place}: nested too deeply; each line must be one object.") from None
     if not isinstance(record, dict):
@@ -81,8 +87,13 @@ def _parse(line: str, place: str) -> Line:
     for name, given in variants.items():
         if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
             raise UserError(f"{place}: '{name}' must be a list of sentences, but is {given!r:.60}.")
+    texts = (original, *variants["paraphrases"], *variants["counterfactuals"])
+    for text in texts:
+        _require_length(text, LONGEST, place)
+    if any("\0" in text for text in texts):
+        raise UserError(f"{place}: a NUL character (\\u0000) is no text; remove it.")
     try:
-        "".join((original, *variants["paraphrases"], *variants["counterfactuals"])).encode()
+        "".join(texts).encode()
     except UnicodeEncodeError:
         raise UserError(
             f"{place}: half a surrogate pair (\\ud8..) is no text; remove it."
@@ -95,6 +106,23 @@ def _parse(line: str, place: str) -> Line:
     if len(kinds) != len(counterfactuals) or any(k not in list(COUNTERFACTUALS) for k in kinds):
         kinds = ()
     return Line(original.strip(), paraphrases, counterfactuals, tuple(kinds))
+
+
+def _require_length(text: str, longest: int, place: str) -> None:
+    if len(text) > longest:
+        raise UserError(
+            f"{place} has {len(text):,} characters, but at most {longest:,} are a line: put one "
+            "sentence on each, for instance: fold -s -w 500 OLD > NEW.txt"
+        )
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r:.40} stands there twice")
+    return record
 
 
 def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:

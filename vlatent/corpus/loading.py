@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from vlatent.bounds import require_bounds
@@ -20,6 +22,8 @@ from vlatent.corpus.wordings import Triples, Variants, triples, variants
 from vlatent.scenes import FIXED_SENTENCES, Line
 from vlatent.scenes.splits import draw_parts, held_out_wordings, training_wordings
 from vlatent.shapes import UserError
+
+TOGETHER = 500  # sentences that are encoded at once
 
 parts_of = lru_cache(maxsize=2)(draw_parts)
 
@@ -96,6 +100,7 @@ class Corpus:
             lines = read(place)
             if self.config.validation is None:
                 lines = hold_out(lines, place)[0]
+            _require_same(lines, self.train, place)
         return variants(lines, self._encoded, f"{place}")
 
     @cached_property
@@ -114,9 +119,11 @@ class Corpus:
             }
         elif self.config.validation is None:
             lines = {"random": hold_out(read(place), place)[1]}
+            _require_same(lines["random"], self.validation, place)
         else:
             place = self.config.validation
             lines = {"random": read(place)}
+            _require_same(lines["random"], self.validation, place)
         return {split: triples(some, self._encoded, f"{place}") for split, some in lines.items()}
 
     def _encoded(self, texts: Sequence[str]) -> Sentences:
@@ -166,20 +173,30 @@ def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
     return [line.text for line in training], [line.text for line in validation]
 
 
+def _require_same(lines: list[Line], known: Sentences, place: Path) -> None:
+    if [line.text for line in lines] != known.texts:
+        raise UserError(f"{place} changed since it was read first; try again when it is complete.")
+
+
 def _encode(texts: list[str], tokenizer: Tokenizer, max_length: int) -> Sentences:
-    sequences = tokenizer.encode(texts)
-    for text, ids in zip(texts, sequences, strict=True):
-        if not ids:
-            raise UserError(
-                f"the tokenizer has no token for the sentence {text!r:.60}; remove it, or leave "
-                "data.tokenizer out."
-            )
-    kept = [ids[:max_length] for ids in sequences]
+    tokens, lengths, truncated = array("i"), [0], 0
+    # The tokenizer takes a hundred bytes a token: of a few sentences at once, not of all.
+    for start in range(0, len(texts), TOGETHER):
+        part = texts[start : start + TOGETHER]
+        for text, ids in zip(part, tokenizer.encode(part), strict=True):
+            if not ids:
+                raise UserError(
+                    f"the tokenizer has no token for the sentence {text!r:.60}; remove it, or "
+                    "leave data.tokenizer out."
+                )
+            tokens.extend(ids[:max_length])
+            lengths.append(min(len(ids), max_length))
+            truncated += len(ids) > max_length
     return Sentences(
         texts,
-        tokens=torch.tensor([token for ids in kept for token in ids], dtype=torch.int32),
-        offsets=torch.tensor([0, *map(len, kept)]).cumsum(0),
-        truncated=sum(len(ids) > max_length for ids in sequences),
+        tokens=torch.from_numpy(np.array(tokens, dtype=np.int32)),
+        offsets=torch.tensor(lengths).cumsum(0),
+        truncated=truncated,
     )
 
 

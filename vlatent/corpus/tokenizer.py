@@ -32,8 +32,18 @@ class Tokenizer:
 
 
 def default_cache() -> Path:
-    """`vlatent` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlatent"
+    """`vlatent` in the user's cache folder.
+
+    Raises:
+        UserError: The user has none.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vlatent"
+    except RuntimeError:
+        raise UserError(
+            "there is no home folder in which a tokenizer could be kept: name another with "
+            "--data.cache, or set HOME."
+        ) from None
 
 
 def trained(texts: list[str], vocabulary: int, cache: Path) -> Tokenizer:
@@ -104,18 +114,28 @@ def pretrained(name: str) -> Tokenizer:
     from huggingface_hub import constants, get_session
     from transformers import AutoTokenizer
 
+    is_folder = False
     try:
+        is_folder = Path(name).is_dir()
         try:
             tokenizer = AutoTokenizer.from_pretrained(
                 name, local_files_only=True, trust_remote_code=False
             )
         except Exception:
-            if Path(name).is_dir():
+            if is_folder:
                 raise
             # The library would knock for most of a minute; once is enough.
             get_session().head(constants.ENDPOINT, timeout=3)
             tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except Exception as error:  # missing, private, broken, no network: each raises its own
+        tokenizer(["a"], verbose=False)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # each failure has its own; a broken file's may be Rust's panic
+        if is_folder:
+            raise UserError(
+                f"the folder {name!r} holds no tokenizer that can be read "
+                f"({type(error).__name__}); save it there again, or leave data.tokenizer out, which trains one."
+            ) from None
         raise UserError(
             f"tokenizer {name!r} is neither a folder with a tokenizer nor reachable on the Hugging "
             f"Face hub ({type(error).__name__}); without data.tokenizer one is trained."

@@ -44,7 +44,7 @@ def write(
         UserError: If an argument is out of range, the suffix unknown or the folder unwritable.
     """
     beside = out.with_name(f"validation{out.suffix}")
-    if out.suffix not in (".txt", ".jsonl"):
+    if out.suffix.lower() not in (".txt", ".jsonl"):
         raise UserError(f"out must end in .txt or .jsonl, but got {str(out)!r}.")
     if validation < 0:
         raise UserError(f"validation must be at least 0, but got {validation=}.")
@@ -63,7 +63,7 @@ def write(
 
 
 def _write(path: Path, examples: list[Example]) -> None:
-    if path.suffix == ".jsonl":
+    if path.suffix.lower() == ".jsonl":
         lines = [json.dumps(example.record(), ensure_ascii=False) for example in examples]
     else:
         lines = [example.text for example in examples]
