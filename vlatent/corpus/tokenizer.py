@@ -134,7 +134,8 @@ def pretrained(name: str) -> Tokenizer:
         if is_folder:
             raise UserError(
                 f"the folder {name!r} holds no tokenizer that can be read "
-                f"({type(error).__name__}); save it there again, or leave data.tokenizer out, which trains one."
+                f"({type(error).__name__}); save it there again, or leave data.tokenizer out, "
+                "which trains one."
             ) from None
         raise UserError(
             f"tokenizer {name!r} is neither a folder with a tokenizer nor reachable on the Hugging "
