@@ -25,11 +25,12 @@ from vlatent.command_line import Parser
 from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
 from vlatent.databases import shown
 from vlatent.effects import smallest_p
+from vlatent.interruption import Stop, gentle_interruption, interruption
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, find_run, keep_view, open_run, recorded_runs, reopen_run
 from vlatent.training import corpus_for, placement
-from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
+from vlatent.workers import run_processes, run_ray
 
 logger = logging.getLogger(__name__)
 
@@ -58,33 +59,53 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     _print_plan(ablation, name, config, settings, arms, plan, cells)
     if settings.plan:
         return 0
-    job = Job(name, tuple(plan), settings, _runs(ablation, name, config, settings, arms, cells))
-    began = time.perf_counter()
     stop = Stop()
-    try:
-        if not settings.report:
-            _carry_out(job, cells, stop)
-        table = _table(job, cells)
-        if stop.wished:
-            raise KeyboardInterrupt
-        if not table.cells:
-            reasons = dict.fromkeys(table.holes.values())
-            raise UserError(f"every cell failed: {'; '.join(reasons)}")
-        _link(job, config, table)
-        folder = settings.folder / "ablations" / name
-        closing.close(ablation, job, config, table, cells, folder, time.perf_counter() - began)
-    except KeyboardInterrupt:
-        over = _over(job, cells)
-        console.print(
-            f"Stopped after {over} of {len({c.key for c in plan})} cells; the same command goes on "
-            "from there."
-        )
-        _end(job, config, "KILLED")
-        raise
-    except BaseException:
-        _end(job, config, "FAILED", traceback.format_exc())
-        raise
+    with interruption(stop):
+        with stop.undisturbed():  # runs that have begun must come to their end below
+            runs = _runs(ablation, name, config, settings, arms, cells)
+        job = Job(name, tuple(plan), settings, runs)
+        try:
+            stop.heed()
+            _find(ablation, job, config, cells, stop)
+        except KeyboardInterrupt:
+            console.print(
+                f"Stopped after {_over(job, cells)} of {len({c.key for c in plan})} cells; the "
+                "same command goes on from there."
+            )
+            with stop.undisturbed():
+                _end(job, config, "KILLED")
+            raise
+        except BaseException:
+            with stop.undisturbed():
+                _end(job, config, "FAILED", traceback.format_exc())
+            raise
     return 0
+
+
+def _find(ablation: Ablation, job: Job, config: Config, cells: Cells, stop: Stop) -> None:
+    """Train what is missing and say what was found, once nothing is left to be trained.
+
+    Raises:
+        UserError: Every cell failed, or nobody is left who trains those that are missing.
+        KeyboardInterrupt: A stop was wished.
+    """
+    began = time.perf_counter()
+    if not job.settings.report:
+        _carry_out(job, cells, stop)
+    table = _table(job, cells)
+    if stop.wished:
+        raise stop.interruption()
+    over, count = _over(job, cells), len({cell.key for cell in job.cells})
+    if over < count and not job.settings.report:  # however its workers have ended
+        raise UserError(
+            f"no worker is left after {over} of {count} cells; the same command goes on from there."
+        )
+    if not table.cells:
+        reasons = dict.fromkeys(table.holes.values())
+        raise UserError(f"every cell failed: {'; '.join(reasons)}")
+    _link(job, config, table)
+    folder = job.settings.folder / "ablations" / job.name
+    closing.close(ablation, job, config, table, cells, folder, time.perf_counter() - began)
 
 
 def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, AblationConfig]:

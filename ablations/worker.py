@@ -18,12 +18,12 @@ from vlatent import checkpoints
 from vlatent.config import Config, override
 from vlatent.dependence import Pictures, paint
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.interruption import Stop
 from vlatent.models import trained_model
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MlflowTracker, open_run
 from vlatent.training import corpus_of, train
-from vlatent.workers import Stop
 
 logger = logging.getLogger(__name__)
 

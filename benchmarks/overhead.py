@@ -32,8 +32,8 @@ from studies.worker import Search, carry_out
 from vlatent import checkpoints, recording, training
 from vlatent.config import from_yaml, override
 from vlatent.corpus import load
+from vlatent.interruption import Stop
 from vlatent.tracking import MlflowTracker
-from vlatent.workers import Stop
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("optuna", "tracking", "checkpoints", "evaluation", "figures")

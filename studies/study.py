@@ -19,10 +19,11 @@ from studies.question import Question
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from studies.worker import Confirmation, Search, work
+from studies.worker import Confirmation, Search, over, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, flatten
 from vlatent.databases import shown
+from vlatent.interruption import Stop, gentle_interruption, interruption
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
@@ -35,7 +36,7 @@ from vlatent.tracking import (
     reopen_run,
 )
 from vlatent.training import corpus_for, placement
-from vlatent.workers import Stop, gentle_interruption, run_processes, run_ray
+from vlatent.workers import run_processes, run_ray
 
 
 def main(asks: str, arguments: Sequence[str]) -> int:
@@ -79,34 +80,55 @@ def main(asks: str, arguments: Sequence[str]) -> int:
             load_if_exists=True,
         )
     study.set_user_attr("budget", Search(job).budget)
-    job = replace(job, parent=_parent(job, question))
-    console.print(question.text, style="bold")
-    console.print(_plan(job, len(corpus.train)))
-    began = time.perf_counter()
     stop = Stop()
-    try:
-        _carry_out(job, study, stop)
-        study = load_study(job.name, settings.storage)
-        if all_failed(study):
-            reasons = dict.fromkeys(map(why_failed, counted(study)))
-            raise UserError(
-                f"all {len(counted(study))} trials failed, so the study stops: {'; '.join(reasons)}"
+    with interruption(stop):
+        with stop.undisturbed():  # a run that has begun must come to its end below
+            job = replace(job, parent=_parent(job, question))
+        try:
+            stop.heed()
+            console.print(question.text, style="bold")
+            console.print(_plan(job, len(corpus.train)))
+            found = _found(job, study, stop)
+        except KeyboardInterrupt:
+            console.print(
+                f"Stopped after {len(counted(study))} of {Search(job).budget} trials; the same "
+                "command goes on from there."
             )
-        if stop.wished:
-            raise KeyboardInterrupt
-        found = closing.close(job, settings.folder / job.name, time.perf_counter() - began)
-    except KeyboardInterrupt:
-        console.print(
-            f"Stopped after {len(counted(study))} of {Search(job).budget} trials; the same command "
-            "goes on from there."
-        )
-        _record(job, "KILLED")
-        raise
-    except BaseException:
-        _record(job, "FAILED", traceback.format_exc())
-        raise
-    _record(job, "FINISHED", found=found)
+            with stop.undisturbed():
+                _record(job, "KILLED")
+            raise
+        except BaseException:
+            with stop.undisturbed():
+                _record(job, "FAILED", traceback.format_exc())
+            raise
+        with stop.undisturbed():
+            _record(job, "FINISHED", found=found)
     return 0
+
+
+def _found(job: Job, study: optuna.Study, stop: Stop) -> Findings | None:
+    """Carry the study out and say what it found, once nothing of it is left to do.
+
+    Raises:
+        UserError: All trials failed, or nobody is left who trains those that are missing.
+        KeyboardInterrupt: A stop was wished.
+    """
+    began = time.perf_counter()
+    _carry_out(job, study, stop)
+    study = load_study(job.name, job.settings.storage)
+    if all_failed(study):
+        reasons = dict.fromkeys(map(why_failed, counted(study)))
+        raise UserError(
+            f"all {len(counted(study))} trials failed, so the study stops: {'; '.join(reasons)}"
+        )
+    if stop.wished:
+        raise stop.interruption()
+    if not over(job):  # however its workers have ended
+        raise UserError(
+            f"no worker is left after {len(counted(study))} of {Search(job).budget} trials; the "
+            "same command goes on from there."
+        )
+    return closing.close(job, job.settings.folder / job.name, time.perf_counter() - began)
 
 
 def _rehearsed(job: Job) -> list[dict[str, float]]:

@@ -21,11 +21,11 @@ from studies.job import Job
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
+from vlatent.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MlflowTracker, Status, amend_run, open_run
 from vlatent.training import Result, train
-from vlatent.workers import Stop
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
 

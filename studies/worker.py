@@ -21,9 +21,9 @@ from studies.ledger import LIVE, all_failed, counts, stagnated
 from studies.search import grid_size, pruner, sampler
 from studies.trial import Returned, TrialFailed, requeue, run_trial, values_of, worker_name
 from vlatent.config import Config, override
+from vlatent.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, amend_run, find_run
-from vlatent.workers import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +151,22 @@ def work(
     progress: Progress | None = None,
 ) -> None:
     """Train trials of the study until its budget is met, then those that confirm its best."""
-    carry_out(Search(job), stop, look, progress)
-    if job.settings.confirm:
-        carry_out(Confirmation(job), stop, look, progress)
+    for task in tasks(job):
+        carry_out(task, stop, look, progress)
+
+
+def tasks(job: Job) -> list[Task]:
+    """What a study consists of, one after the other."""
+    return [Search(job), Confirmation(job)] if job.settings.confirm else [Search(job)]
+
+
+def over(job: Job) -> bool:
+    """Whether nothing of a study is left to do, nor being done."""
+    with job.lock:
+        return all(
+            task.next(load_study(task.study_name, job.settings.storage)) == "done"
+            for task in tasks(job)
+        )
 
 
 def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progress | None) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
+from vlatent.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
-from vlatent.workers import Stop, gentle_interruption, run_processes
+from vlatent.workers import run_processes
 
 
 def until_stopped(folder: Path, stop: Stop) -> None:

@@ -33,10 +33,10 @@ from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
 from vlatent.figures.page import Page
+from vlatent.interruption import Stop
 from vlatent.objective import loss
 from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
-from vlatent.workers import Stop
 
 ROOT = Path(__file__).parent.parent
 

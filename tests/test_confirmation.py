@@ -27,7 +27,7 @@ from studies.ledger import front
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
-from vlatent.workers import Stop
+from vlatent.interruption import Stop
 
 
 def add(study: optuna.Study, value: float, margin: float, params: dict[str, float]) -> None:

@@ -19,9 +19,9 @@ from studies.ledger import counted, why_failed
 from studies.settings import StudyConfig
 from studies.trial import requeue
 from studies.worker import Search, carry_out, hand_on, left_behind, next_ordinal
+from vlatent.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
-from vlatent.workers import Stop, gentle_interruption
 
 
 def job(tmp_path: Path, **settings: object) -> Job:

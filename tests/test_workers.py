@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from vlatent.workers import Stop
+from vlatent.interruption import Stop
 
 TESTS = Path(__file__).parent
 

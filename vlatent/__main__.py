@@ -13,6 +13,7 @@ from vlatent.command_line import Parser, run
 from vlatent.config import Config, build, from_yaml, override
 from vlatent.corpus import load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
+from vlatent.interruption import Stop, interruption
 from vlatent.models import trained_model
 from vlatent.screen import (
     console,
@@ -23,8 +24,8 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import MemoryTracker, open_run, view_command
-from vlatent.training import corpus_for, placement, run_folder, train
+from vlatent.tracking import MemoryTracker, Status, open_run, view_command
+from vlatent.training import Result, corpus_for, placement, run_folder, train
 
 HELP = """usage: vlatent COMMAND [--help]
 
@@ -63,29 +64,45 @@ def train_command(arguments: Sequence[str]) -> int:
         checkpoints.load(config.training.resume)
     folder = run_folder(config.training)
     config = override(config, {"training.folder": folder})
-    tracker = open_run(config.tracking, f"train {folder.name}", tags={"kind": "train"})
-    if config.training.compile:
-        console.print("The first step compiles the encoder, which takes a minute or two.")
-    try:
-        with progress_display() as progress:
-            result = train(
-                config, tracker, None if console.is_terminal else print_evaluation, progress
-            )
-    except Diverged as error:
-        tracker.close("FAILED", str(error))
-        raise UserError(str(error)) from None
-    except KeyboardInterrupt:
-        tracker.close("KILLED")
-        raise
-    except BaseException:
-        tracker.close("FAILED", traceback.format_exc())
-        raise
-    tracker.close("FINISHED")
+    result = _recorded(config)
     _close(result.verdict, result.history[-1])
     console.print(f"{result.seconds:.0f} s. Checkpoint, config and pictures: {result.folder}")
     console.print(f"Judge it again: vlatent evaluate --checkpoint {result.folder}")
     console.print(f"Compare runs: {view_command(config.tracking)}")
     return 0
+
+
+def _recorded(config: Config) -> Result:
+    """Train a run that is recorded, and whose record is closed however it ends."""
+    stop = Stop()
+    assert config.training.folder is not None
+    name = f"train {config.training.folder.name}"
+    with interruption(stop):
+        with stop.undisturbed():  # a run that has begun must come to its end below
+            tracker = open_run(config.tracking, name, tags={"kind": "train"})
+
+        def end(status: Status, error: str | None = None) -> None:
+            with stop.undisturbed():
+                tracker.close(status, error)
+
+        try:
+            stop.heed()
+            if config.training.compile:
+                console.print("The first step compiles the encoder, which takes a minute or two.")
+            with progress_display() as progress:
+                told = None if console.is_terminal else print_evaluation
+                result = train(config, tracker, told, progress)
+        except Diverged as error:
+            end("FAILED", str(error))
+            raise UserError(str(error)) from None
+        except KeyboardInterrupt:
+            end("KILLED")
+            raise
+        except BaseException:
+            end("FAILED", traceback.format_exc())
+            raise
+        end("FINISHED")
+    return result
 
 
 def evaluate_command(arguments: Sequence[str]) -> int:

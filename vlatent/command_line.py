@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
+import signal
 import sys
 import warnings
 from argparse import ArgumentError, HelpFormatter
@@ -18,7 +19,9 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace, set_loader
 
 from vlatent.help_page import HelpAll, page
+from vlatent.interruption import STATUS, Stop, interruption
 from vlatent.shapes import UserError
+from vlatent.streams import outlast_readers
 from vlatent.yaml_reader import load_flag, read_settings_file
 
 set_loader("settings", load_flag, exceptions=(yaml.YAMLError,))
@@ -276,12 +279,14 @@ def listed(
 
 def run(command: Callable[[Sequence[str]], int | None]) -> None:
     """Run a command with the program's arguments; bad input ends with one line and status 2."""
+    outlast_readers()
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
-        sys.exit(command(sys.argv[1:]))
+        with interruption(Stop()):
+            sys.exit(command(sys.argv[1:]))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(STATUS + getattr(error, "number", signal.SIGINT))

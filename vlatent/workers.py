@@ -14,78 +14,25 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from types import FrameType
+from types import ModuleType
 from typing import Any
 
 import torch
 
+from vlatent.interruption import STATUS, Interrupted, Stop
 from vlatent.shapes import UserError
+from vlatent.streams import outlast_readers
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at the workers
 STILLBORN = 3  # workers in a row that died at once: then something is wrong with all of them
 AT_ONCE = 20.0  # seconds
-
-
-class Stop:
-    """A wish to stop, which work heeds when it can do so without losing anything."""
-
-    def __init__(self) -> None:
-        self._wished = self._undisturbed = self._insisted = False
-        self._parent = os.getppid()
-
-    @property
-    def wished(self) -> bool:
-        """Whether to stop: asked for, or there is nobody left to work for."""
-        return self._wished or os.getppid() != self._parent
-
-    def wish(self) -> None:
-        self._wished = True
-
-    def insist(self) -> None:
-        """Stop at once; the first time that work must not be disturbed, as soon as it heeds."""
-        if not self._undisturbed or self._insisted:
-            raise KeyboardInterrupt
-        self._insisted = True
-
-    @contextlib.contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """While books are opened or closed that would else stay open for ever."""
-        self._undisturbed = True
-        try:
-            yield
-        finally:
-            self._undisturbed = False
-
-    def heed(self) -> None:
-        """Stop now if that was insisted on meanwhile."""
-        if self._insisted:
-            raise KeyboardInterrupt
+TOLD = signal.SIGUSR1  # how the parent tells a worker to stop: apart from what others may send
 
 
 # What every worker does: it returns when nothing is left to do, or soon after a stop is wished.
 Work = Callable[[Any, Stop], None]
-
-
-@contextlib.contextmanager
-def gentle_interruption(stop: Stop, first: str) -> Iterator[None]:
-    """The first Ctrl-C wishes for a stop and says so, the second insists on it."""
-
-    def ask(_: int, __: FrameType | None) -> None:
-        if stop.wished:
-            stop.insist()
-            return
-        stop.wish()
-        print(f"\n{first} Ctrl-C again stops at once.", file=sys.stderr, flush=True)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, ask) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 @dataclass
@@ -94,11 +41,15 @@ class _Worker:
     errors: Connection
     began: float = field(default_factory=time.monotonic)
 
+    def tell(self) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, TOLD)
+
 
 def run_processes(
     work: Work, job: object, count: int, stop: Stop, look: Callable[[], None]
 ) -> None:
-    """Let `count` processes work until all are done; one that is killed is replaced.
+    """Let `count` processes work until all are done; one that is ended otherwise is replaced.
 
     Args:
         work: A function of a module, called with `job` and the process's own wish to stop.
@@ -114,33 +65,39 @@ def run_processes(
     workers: dict[int, _Worker] = {}
     stillborn, told = 0, False
     problem: str | None = None
-    for place in range(count):
-        workers[place] = _begin(work, job, place, count)
+
+    def begin(place: int) -> None:
+        with stop.undisturbed():  # who is begun must be known, to be ended
+            workers[place] = _begin(work, job, place, count)
+        stop.heed()
+
     try:
+        for place in range(count):
+            if not stop.wished:
+                begin(place)
         while workers:
             time.sleep(PAUSE)
             look()
             if (stop.wished or problem) and not told:
                 told = True
                 for worker in workers.values():
-                    worker.process.terminate()
+                    worker.tell()
             for place, worker in list(workers.items()):
                 if worker.process.is_alive():
                     continue
                 del workers[place]
-                said = _said(worker.errors)
+                said, code = _said(worker.errors), worker.process.exitcode
+                worker.errors.close()
                 if said is not None:
                     problem = problem or said
-                elif worker.process.exitcode and not (told or stop.wished):
-                    code = worker.process.exitcode
-                    logger.warning("a worker ended with status %s; another takes its place", code)
+                elif code and not (told or stop.wished):
+                    logger.warning("a worker %s; another takes its place", _ended(code))
                     early = time.monotonic() - worker.began < AT_ONCE
-                    stillborn = stillborn + 1 if early and code > 0 else 0
+                    stillborn = stillborn + 1 if early and 0 < code < STATUS else 0
                     if stillborn == STILLBORN:
                         problem = f"{STILLBORN} workers in a row died at once, status {code}."
                     else:
-                        workers[place] = _begin(work, job, place, count)
-                worker.errors.close()
+                        begin(place)
     finally:
         for worker in workers.values():
             worker.process.kill()
@@ -150,32 +107,62 @@ def run_processes(
         raise UserError(problem)
 
 
+def _ended(code: int) -> str:
+    """How a worker ended, from its status."""
+    number = -code if code < 0 else code - STATUS
+    if number not in list(signal.Signals):
+        return f"ended with status {code}"
+    return f"was ended by {signal.Signals(number).name}"
+
+
 def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
     context = multiprocessing.get_context("spawn")  # database connections do not survive a fork
     ours, theirs = context.Pipe(duplex=False)
     threads = max(1, len(os.sched_getaffinity(0)) // count)
     process = context.Process(
-        target=_work, args=(work, job, theirs, threads), name=f"worker-{place}"
+        target=_work, args=(work, job, theirs, threads, os.getpid()), name=f"worker-{place}"
     )
     surroundings = {"OMP_NUM_THREADS": str(threads)}  # read when the libraries are loaded
     if torch.cuda.is_available():
         surroundings["CUDA_VISIBLE_DEVICES"] = _card(place)
-    with _environment(surroundings):
+    with _environment(surroundings), _unheard_by_children(signal.SIGINT):
         process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _work(work: Work, job: object, errors: Connection, threads: int) -> None:
-    stop = Stop()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent tells us
-    signal.signal(signal.SIGTERM, lambda *_: stop.wish())
+def _work(work: Work, job: object, errors: Connection, threads: int, parent: int) -> None:
+    stop = Stop(parent)
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent tells
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    signal.signal(TOLD, lambda *_: stop.wish())
+    signal.signal(signal.SIGTERM, lambda *_: stop.ask(signal.SIGTERM))
+    outlast_readers()
     torch.set_num_threads(threads)
     try:
-        work(job, stop)
+        if not stop.wished:  # the parent may be gone already
+            work(job, stop)
     except UserError as error:
         errors.send(str(error))
         sys.exit(2)
+    except Interrupted as error:
+        sys.exit(STATUS + error.number)
+    if stop.number is not None:
+        sys.exit(STATUS + stop.number)
+
+
+@contextlib.contextmanager
+def _unheard_by_children(number: signal.Signals) -> Iterator[None]:
+    """A child begun meanwhile does not hear the signal before it says how; here it only waits.
+
+    Else it would tell where in its imports a terminal's Ctrl-C has found it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _said(errors: Connection) -> str | None:
@@ -231,13 +218,7 @@ def run_ray(
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        ray.init("auto", **quiet)
-    except ConnectionError:
-        # A cluster of this machine alone must not listen to others, who could run code in it.
-        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
-        ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    _join_or_make_cluster(ray)
     room: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     if cpus > room.get("CPU", 0) or gpus > room.get("GPU", 0):
         raise UserError(
@@ -268,6 +249,22 @@ def run_ray(
             ray.cancel(each, force=True)
     if problem:
         raise UserError(problem)
+
+
+def _join_or_make_cluster(ray: ModuleType) -> None:
+    """Ray hears SIGTERM in its own way from then on; here it means what it meant before."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    heard = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init("auto", **quiet)
+    except ConnectionError:
+        # A cluster of this machine alone must not listen to others, who could run code in it.
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+        ray.init("local", include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+    except SystemExit:  # its answer to a SIGTERM
+        raise Interrupted(signal.SIGTERM) from None
+    finally:
+        signal.signal(signal.SIGTERM, heard)
 
 
 def _ray_work(work: Work, job: object, here: str, path: list[str], threads: int) -> str | None:
