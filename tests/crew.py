@@ -40,9 +40,14 @@ def never_ends(folder: Path, stop: Stop) -> None:
 
 def main() -> None:
     """What a command with two workers does: python crew.py WORK FOLDER."""
-    stop = Stop()
+    stop, folder = Stop(), Path(sys.argv[2])
+
+    def look() -> None:
+        with (folder / "looks").open("a") as looks:
+            looks.write(".")
+
     with gentle_interruption(stop, "Ending."):
-        run_processes(globals()[sys.argv[1]], Path(sys.argv[2]), 2, stop, lambda: None)
+        run_processes(globals()[sys.argv[1]], folder, 2, stop, look)
     print("all workers are done", flush=True)
 
 

@@ -67,13 +67,15 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def start(place: Place, trials: int, workers: int, *flags: str) -> subprocess.Popen[str]:
+def start(
+    place: Place, trials: int, workers: int, *flags: str, stderr: int = subprocess.STDOUT
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command(place, trials, workers, *flags),
         cwd=place.folder,
         env=environment(),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
     )
 

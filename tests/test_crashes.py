@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -12,12 +18,14 @@ import pytest
 from inside import inside
 from optuna.trial import TrialState
 from servers import MlflowServer, Postgres
-from soak import Place, audit, running, soak, start
+from smoke import sentences
+from soak import ROOT, Place, audit, environment, running, soak, start
 
 from analysis import compare, importance, report, runs
 from studies.storage import lock_of, open_storage
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+PATIENCE = 200.0  # seconds, on a machine that does much else
 FAST = ("--tracking.figures", "false")
 
 
@@ -35,17 +43,19 @@ def tracking(
         yield server
 
 
-def wait_for_trials(place: Place, seconds: float = 100) -> None:
-    """Until some worker trains a trial."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            if running(place):
-                return
-        except Exception:  # the study is not there yet
-            pass
-        time.sleep(0.2)
-    raise AssertionError("no trial was ever begun")
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.1)
+
+
+def busy(place: Place) -> int:
+    """How many trials are being trained."""
+    try:
+        return len(running(place))
+    except Exception:  # the study is not there yet
+        return 0
 
 
 @pytest.mark.timeout(600)
@@ -92,7 +102,7 @@ def test_servers_that_go_away_cost_nothing(
         place = Place(tmp_path, postgres.url("outage"), server.uri, database)
         process = start(place, 6, 2, *FAST)
         try:
-            wait_for_trials(place)
+            wait_until(lambda: busy(place) > 0)
             server.stop()
             time.sleep(4)
             postgres.stop()
@@ -117,6 +127,101 @@ def test_killed_ray_tasks_cost_nothing(tmp_path: Path) -> None:
     assert books["kills"] == 1
     assert books["counted"] == 4
     assert books["begun again"] >= 1
+
+
+def begun(folder: Path, module: str, *flags: str, steps: int = 3000) -> subprocess.Popen[str]:
+    """A command that trains far too long, by default, on one worker."""
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", module, *(("train",) if module == "vlatent" else ())),
+            *("--config", str(ROOT / "configs" / "smoke.yaml")),
+            *("--data.train", str(sentences(folder)), "--data.max_length", "200"),
+            *("--training.steps", str(steps), "--evaluation.count", "40", *FAST, *flags),
+        ],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    """How every run of an MLflow database stands, by the kind of its run."""
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        query = "SELECT value, status FROM runs JOIN tags USING (run_uuid) WHERE tags.key = 'kind'"
+        return dict(database.execute(query).fetchall())
+
+
+def training(folder: Path) -> bool:
+    """Whether some run has measured something."""
+    try:
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+            return database.execute("SELECT count(*) FROM metrics").fetchone()[0] > 0
+    except sqlite3.OperationalError:
+        return False
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("module", "flags", "kinds"),
+    [
+        ("vlatent", ("--training.folder", "run"), {"train"}),
+        ("studies.loss_weights", (), {"study", "trial"}),
+        ("ablations.spectrum", (), {"ablation", "cell"}),
+    ],
+)
+def test_a_command_that_is_told_to_end_closes_its_books(
+    tmp_path: Path, module: str, flags: tuple[str, ...], kinds: set[str]
+) -> None:
+    process = begun(tmp_path, module, *flags)
+    try:
+        wait_until(lambda: training(tmp_path) or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        said, warned = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 128 + signal.SIGTERM, said + warned
+    assert warned.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in warned
+    found = statuses(tmp_path)
+    assert {kind: found[kind] for kind in kinds} == dict.fromkeys(kinds, "KILLED")
+
+
+@pytest.mark.timeout(900)
+def test_who_has_read_enough_costs_no_run(tmp_path: Path) -> None:
+    process = begun(tmp_path, "vlatent", "--training.folder", "run", steps=30)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdout.close()  # as `head -1` does
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(PATIENCE) == 0
+    assert statuses(tmp_path) == {"train": "FINISHED"}
+
+
+@pytest.mark.timeout(900)
+def test_a_study_whose_workers_are_told_to_end_and_whose_output_is_closed_comes_to_its_end(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path)
+    process = start(place, 6, 2, *FAST, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline()
+        process.stdout.close()
+        wait_until(lambda: busy(place) == 2)
+        for worker in running(place):
+            os.kill(worker, signal.SIGTERM)
+        assert process.stderr is not None
+        warned = process.stderr.read()
+        assert process.wait(PATIENCE) == 0, warned
+    finally:
+        process.kill()
+    assert warned.count("was ended by SIGTERM; another takes its place") == 2
+    assert "Traceback" not in warned
+    books = audit(place, 6)
+    assert books["begun again"] == 2
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -1,0 +1,65 @@
+"""What signals mean: gently or at once, held back from books, ignored under nohup."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from vlatent.interruption import Interrupted, Stop, gentle_interruption, interruption
+
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def test_who_must_not_be_disturbed_heeds_afterwards_and_a_third_time_at_once() -> None:
+    stop = Stop()
+    with pytest.raises(KeyboardInterrupt):
+        stop.insist()
+    with stop.undisturbed():
+        stop.heed()  # nobody has insisted yet
+        stop.insist()
+        with pytest.raises(KeyboardInterrupt):
+            stop.insist()
+    with pytest.raises(KeyboardInterrupt):
+        stop.heed()
+
+
+@pytest.mark.parametrize("number", ALL)
+def test_every_signal_ends_a_command(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with interruption(Stop()), pytest.raises(Interrupted) as interrupted:
+        signal.raise_signal(number)
+    assert interrupted.value.number == number
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", ALL)
+def test_the_first_signal_is_said_and_the_second_insists(
+    number: signal.Signals, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stop = Stop()
+    with gentle_interruption(stop, "Ending."):
+        signal.raise_signal(number)
+        assert (stop.wished, stop.number) == (True, number)
+        said = "Ctrl-C" if number == signal.SIGINT else number.name
+        assert capfd.readouterr().err == f"\nEnding. {said} again stops at once.\n"
+        signal.raise_signal(signal.SIGHUP)  # terminals that close send it twice
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = Stop()
+    try:
+        with interruption(stop), gentle_interruption(stop, "Ending."):
+            signal.raise_signal(signal.SIGHUP)
+        assert not stop.wished
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_only_who_is_given_a_parent_watches_it() -> None:
+    assert not Stop().wished
+    assert Stop(parent=1 << 22).wished
