@@ -56,6 +56,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     plan = planned(config, arms, seeds, corpus.fingerprint)
     if settings.again:
         cells.forget_failures(plan)
+    console.print(f"{corpus}", markup=False)
     _print_plan(ablation, name, config, settings, arms, plan, cells)
     if settings.plan:
         return 0

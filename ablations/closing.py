@@ -24,9 +24,9 @@ from vlatent.dependence import Pictures
 from vlatent.effects import interval
 from vlatent.encoder import EncoderConfig
 from vlatent.figures.ablation import Comparison, Painting, ablation_figures
-from vlatent.scenes import FIXED_SENTENCES
 from vlatent.screen import console
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
+from vlatent.training import corpus_of
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
 
@@ -87,7 +87,7 @@ def made(
 ) -> dict[str, bytes]:
     """Every file of the ablation by its name."""
     files = {name: text.encode() for name, text in texts(ablation, config, table).items()}
-    drawn = figures(ablation, table, paintings)
+    drawn = figures(ablation, config, table, paintings)
     return files | {f"{name}.png": png for name, png in drawn.items()}
 
 
@@ -99,12 +99,13 @@ def view(name: str, config: Config) -> View:
 
 
 def figures(
-    ablation: Ablation, table: Table, paintings: Mapping[str, Pictures]
+    ablation: Ablation, config: Config, table: Table, paintings: Mapping[str, Pictures]
 ) -> dict[str, bytes]:
     """Forest plot, dose curves, and the same sentences under every arm, as PNG by name.
 
     Args:
         ablation: What was asked.
+        config: Of the base, whose sentences all arms have.
         table: What was measured.
         paintings: What arms paint for the same sentences, by the arm's name.
     """
@@ -123,7 +124,7 @@ def figures(
         designed or [each for each in shown if each.effects],
         doses(table, DOSED),
         [Painting(arm.name, paintings.get(arm.name)) for arm in table.arms if _painted(arm)],
-        FIXED_SENTENCES[:SENTENCES],
+        corpus_of(config.data).fixed.texts[:SENTENCES],
     )
 
 

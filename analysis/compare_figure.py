@@ -18,7 +18,6 @@ from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
 from vlatent.figures.montage import GAP, montage, paint
 from vlatent.figures.numbers import mosaic, spectra
 from vlatent.figures.page import GRAY, NORMAL, SMALL, Page, Pixels, Scale, fitted
-from vlatent.scenes import FIXED_SENTENCES
 
 COLUMNS = 3  # panels beside each other
 WORST_DRAWN = 3.0  # margins beyond are drawn here: a criterion that cannot be judged yet has 1000
@@ -32,7 +31,8 @@ def figures(comparison: Comparison, recorded: Mapping[str, bytes]) -> dict[str, 
         recorded: Montages that runs without a checkpoint have kept, by label.
     """
     pages = {"spectra": spectra_page(comparison), "curves": curves_page(comparison)}
-    if len(comparison.painted) == len(comparison.subjects):
+    sentences = {each.fixed_texts for each in comparison.painted.values()}
+    if len(comparison.painted) == len(comparison.subjects) and len(sentences) == 1:
         pages["pictures"] = pictures_page(comparison)
     elif recorded or comparison.painted:
         pages["montages"] = montages_page(comparison, recorded)
@@ -90,13 +90,13 @@ def pictures_page(comparison: Comparison) -> Page:
     """The fixed sentences, a row each; every subject's channels, each on a scale of its own."""
     side = 64 if len(comparison.subjects) < 3 else 48
     labels = [subject.label for subject in comparison.subjects]
+    texts = comparison.painted[labels[0]].fixed_texts
     mosaics = [mosaic(comparison.painted[label].fixed) for label in labels]
     rows = [
-        [paint(found, [sentence], side)[0] for found in mosaics]
-        for sentence in range(len(FIXED_SENTENCES))
+        [paint(found, [sentence], side)[0] for found in mosaics] for sentence in range(len(texts))
     ]
     left, top, room = 340, 118, 34
-    captions = [fitted(text, left - 30, 12, SMALL) for text in FIXED_SENTENCES]
+    captions = [fitted(text, left - 30, 12, SMALL) for text in texts]
     lines = max(caption.count("\n") + 1 for caption in captions)
     high = max([15 * lines, *(image.shape[0] for image in rows[0])])
     width = left + sum(image.shape[1] + room for image in rows[0])
@@ -156,7 +156,7 @@ def montages_page(comparison: Comparison, recorded: Mapping[str, bytes]) -> Page
 
 def _montage(label: str, painted: Painted) -> Page:
     found = spectra(painted.held_out)
-    return montage(label, mosaic(painted.fixed), FIXED_SENTENCES, found)
+    return montage(label, mosaic(painted.fixed), painted.fixed_texts, found)
 
 
 def _pixels(png: bytes) -> Pixels:

@@ -101,11 +101,13 @@ class Painted:
     Attributes:
         texts: Held-out sentences.
         held_out: Their pictures.
-        fixed: Pictures of the fixed sentences, which are the same for everybody.
+        fixed_texts: The fixed sentences.
+        fixed: Pictures of them.
     """
 
     texts: tuple[str, ...]
     held_out: Pictures
+    fixed_texts: tuple[str, ...]
     fixed: Pictures
 
     @property
@@ -248,7 +250,8 @@ def paint_sentences(subject: Subject, count: int) -> Painted:
     fixed = paint(model, corpus.fixed, CHUNK)
     if not (torch.isfinite(held_out).all() and torch.isfinite(fixed).all()):
         raise UserError("it paints values that are not finite")
-    return Painted(tuple(corpus.validation.texts[: len(held_out)]), held_out, fixed)
+    texts = tuple(corpus.validation.texts[: len(held_out)])
+    return Painted(texts, held_out, tuple(corpus.fixed.texts), fixed)
 
 
 @torch.no_grad()

@@ -285,12 +285,15 @@ def _of_checkpoint(reference: str, path: Path) -> Subject:
 
 
 def _weights(config: Config) -> Path | None:
-    """The checkpoint in the run's own folder, if it is of this very config."""
+    """The checkpoint in the run's own folder or, of a trial, beside it, if of this very config."""
     folder = config.training.folder
-    if folder is None or not (folder / checkpoints.NAME).is_file():
+    if folder is None:
         return None
-    kept = from_yaml(checkpoints.load(folder)["config"])
-    return folder if fingerprint(kept) == fingerprint(config) else None
+    for place in (folder / checkpoints.NAME, folder.with_name(f"{folder.name}.pt")):
+        if place.is_file():
+            kept = from_yaml(checkpoints.load(place)["config"])
+            return place if fingerprint(kept) == fingerprint(config) else None
+    return None
 
 
 def labelled(subjects: Sequence[Subject]) -> list[Subject]:

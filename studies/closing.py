@@ -20,6 +20,7 @@ from studies.job import Job, load_study
 from studies.ledger import best, cost, counted, feasible
 from studies.question import Range, Space
 from studies.settings import StudyConfig
+from studies.weights import keep_best, write_best
 from vlatent.config import to_yaml
 from vlatent.databases import shown
 from vlatent.effects import interval
@@ -97,6 +98,9 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     elif settings.confirm:
         console.print("Nothing was confirmed: no trial passes every criterion.")
     console.print(f"Best config: {place}")
+    keep_best(study, folder, settings.confirm)
+    config = job.question.apply(job.config, found.params)
+    console.print(write_best(found, config, folder, place), markup=False, soft_wrap=True)
     console.print(f"Train it on another seed: vlatent train --config {place} --training.seed 99")
     console.print(f"How the study stands: python -m studies status {job.name}{_where(settings)}")
     flags = _where(settings) + uri_flag(job.config.tracking)

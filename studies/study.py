@@ -87,6 +87,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         try:
             stop.heed()
             console.print(question.text, style="bold")
+            console.print(f"{corpus}", markup=False)
             console.print(_plan(job, len(corpus.train)))
             found = _found(job, study, stop)
         except KeyboardInterrupt:

@@ -93,7 +93,7 @@ def run_trial(
     reports = {"evaluation.probed": 0, "training.folder": place, "training.resume": resume}
     last: tuple[int, Evaluation, Verdict] | None = None
     result: Result | None = None
-    began = time.perf_counter()
+    began, complete = time.perf_counter(), False
 
     def close(status: Status, error: str | None = None) -> None:
         tracker.close(status, error)
@@ -124,6 +124,7 @@ def run_trial(
         )
         _remember(trial, job, config, last, result, began)
         close("FINISHED")
+        complete = job.kind == "trial"  # the best of the search keep their weights
         return values if len(values) > 1 else values[0]
     except optuna.TrialPruned as error:
         with stop.undisturbed():
@@ -156,7 +157,7 @@ def run_trial(
                 close("FAILED", traceback.format_exc())
         raise TrialFailed(reason) from error
     finally:
-        if "returned" not in trial.user_attrs:
+        if "returned" not in trial.user_attrs and not complete:
             (place / checkpoints.NAME).unlink(missing_ok=True)
 
 
@@ -193,7 +194,7 @@ def _checkpoint(folder: Path, before: int | None, name: str) -> Path | None:
         return None
     left = folder / f"trial-{before:04d}" / checkpoints.NAME
     try:
-        checkpoints.load(left)
+        checkpoints.load_to_resume(left)
     except UserError:  # on another machine, before the first evaluation, or damaged
         return None
     place.mkdir(parents=True)

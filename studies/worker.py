@@ -20,6 +20,7 @@ from studies.job import Job, load_study
 from studies.ledger import LIVE, all_failed, counts, stagnated
 from studies.search import grid_size, pruner, sampler
 from studies.trial import Returned, TrialFailed, requeue, run_trial, values_of, worker_name
+from studies.weights import keep_best
 from vlatent.config import Config, override
 from vlatent.interruption import Stop
 from vlatent.shapes import UserError
@@ -210,6 +211,8 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
             if now == "trial":
                 task.prepare(study)
                 study.optimize(objective, n_trials=1, catch=(TrialFailed, Returned))
+                if task.job.kind == "trial":
+                    keep_best(study, folder, job.settings.confirm)
         except ValueError as error:
             # What Optuna says to a worker that was silent for so long that its trial was given to
             # another: that one has all that was saved.

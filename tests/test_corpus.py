@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -388,6 +389,62 @@ def test_how_much_is_held_out(tmp_path: Path, cache: Path) -> None:
                                       if t in set(corpus.train.texts)]  # fmt: skip
 
 
+# --- the fixed sentences --------------------------------------------------------------------
+
+
+def test_figures_of_own_sentences_show_sixteen_held_out_ones(book: Path, cache: Path) -> None:
+    """Chosen by content, and judged once: neither block sentences nor any of them twice."""
+    corpus = load(DataConfig(train=book, cache=cache, max_length=1000))
+    by_hash = sorted(
+        set(corpus.validation.texts), key=lambda text: hashlib.sha256(text.encode()).digest()
+    )
+    assert corpus.fixed.texts == by_hash[:16]
+    judged = [] if corpus.judged is None else corpus.judged.texts
+    assert sorted({*judged, *corpus.fixed.texts}) == sorted(set(corpus.validation.texts))
+    assert set(judged).isdisjoint(corpus.fixed.texts)
+    shuffled = book.with_name("shuffled.txt")
+    lines = [*corpus.train.texts, *corpus.validation.texts]
+    shuffled.write_text("\n".join(reversed(lines)), encoding="utf-8", newline="\n")
+    other = load(DataConfig(train=shuffled, cache=cache, max_length=1000))
+    assert other.fixed.texts == corpus.fixed.texts
+
+
+def test_with_few_own_sentences_all_that_are_held_out_are_fixed(
+    tmp_path: Path, cache: Path
+) -> None:
+    place = tmp_path / "few.txt"
+    place.write_text("one fish\ntwo fish\n", encoding="utf-8")
+    corpus = load(DataConfig(train=place, cache=cache))
+    assert corpus.fixed.texts == corpus.validation.texts
+    assert corpus.judged is None
+
+
+def test_a_file_about_blocks_keeps_the_sentences_of_the_toolkit(
+    blocks: Corpus, tmp_path: Path, cache: Path
+) -> None:
+    assert blocks.judged is blocks.validation
+    place = tmp_path / "blocks.txt"
+    place.write_text("\n".join(blocks.train.texts[:40]), encoding="utf-8")
+    corpus = load(DataConfig(train=place, cache=cache))
+    assert corpus.fixed.texts == list(FIXED_SENTENCES)
+    assert corpus.judged is corpus.validation
+
+
+def test_a_corpus_is_one_line(blocks: Corpus, tmp_path: Path, cache: Path) -> None:
+    said = str(blocks)
+    assert said.startswith("Corpus of colored blocks: 5500 sentences (0 duplicates), 500 held out;")
+    assert said.endswith("none cut at 64.")
+    place = tmp_path / "own.txt"
+    place.write_text("one fish\ntwo fish\none fish\nred fish, blue fish\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match="cut"):
+        corpus = load(DataConfig(train=place, cache=cache, max_length=2))
+    lengths = torch.cat([corpus.train.lengths, corpus.validation.lengths]).tolist()
+    assert str(corpus) == (
+        f"Corpus {place}: 4 sentences (1 duplicates), {len(corpus.validation)} held out; "
+        f"{sum(lengths) / 4:.1f} tokens on average, {max(lengths)} at most, 4 cut at 2."
+    )
+
+
 # --- tokens ---------------------------------------------------------------------------------
 
 
@@ -402,12 +459,11 @@ def test_truncation_is_one_warning(book: Path, cache: Path) -> None:
     longer = sum(int((before.lengths > limit).sum()) for before, _ in own)
     message = str(caught[0].message)
     assert message.startswith(
-        f"{longer} of {len(BOOK_LINES)} sentences (and {cut.fixed.truncated} of the 16 fixed ones) "
-        f"are longer than {limit} tokens"
+        f"{longer} of {len(BOOK_LINES)} sentences are longer than {limit} tokens"
     )
     assert "--data.max_length" in message
     assert longer == sum(after.truncated for _, after in own) > 5
-    assert cut.fixed.truncated == int((whole.fixed.lengths > limit).sum()) > 5
+    assert cut.fixed.truncated == int((whole.fixed.lengths > limit).sum())
     for before, after in parts:
         for place in range(len(before)):
             assert ids_of(after, place) == ids_of(before, place)[:limit]

@@ -160,6 +160,12 @@ def test_the_last_screen_says_what_was_found_and_what_to_do_next(studied: tuple[
     assert "of its variance lies between sentences" in " ".join(printed.split())
     assert "vlatent train --config runs/loss_weights/" in printed
     assert "mlflow ui" in printed
+    assert "Corpus " in printed
+    kept = [each.name for each in (folder / "runs" / "loss_weights").glob("*.pt")]
+    [best_weights] = [name for name in kept if not name.startswith("trial-")]
+    assert len(kept) == 2  # and of its trial, as there is no confirmation
+    assert f"vlatent evaluate --checkpoint runs/loss_weights/{best_weights}" in printed
+    assert not list((folder / "runs").rglob("checkpoint.pt"))
     written = next((folder / "runs" / "loss_weights").glob("*.yaml"))
     config = yaml.safe_load(written.read_text())
     best = next(t for t in trials(folder) if f"against trial {t.number}" in printed)

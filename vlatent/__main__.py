@@ -59,9 +59,9 @@ def train_command(arguments: Sequence[str]) -> int:
             "--priors.spectrum.weight 0.5 for instance."
         )
     placement(config.training)  # bad input is found before anything is recorded
-    corpus_for(config)
+    console.print(f"{corpus_for(config)}", markup=False)
     if config.training.resume is not None:
-        checkpoints.load(config.training.resume)
+        checkpoints.load_to_resume(config.training.resume)
     folder = run_folder(config.training)
     config = override(config, {"training.folder": folder})
     result = _recorded(config)

@@ -80,6 +80,22 @@ def load(path: Path) -> dict[str, Any]:
     raise UserError(f"checkpoint {file} was not written by vlatent; {way_out}")
 
 
+def load_to_resume(path: Path) -> dict[str, Any]:
+    """Read a checkpoint from which a run can go on.
+
+    Raises:
+        UserError: As `load`, or it holds the weights of an ended run alone.
+    """
+    state = load(path)
+    if "optimizer" not in state:
+        raise UserError(
+            f"checkpoint {path} holds the weights of an ended run, which can be judged "
+            f"(vlatent evaluate --checkpoint {path}) but not continued; train its config from the "
+            "start instead"
+        )
+    return state
+
+
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Give a model its weights back.
 

@@ -130,6 +130,16 @@ class Verdict:
         return max(criterion.margin for criterion in self.criteria)
 
 
+def paint_judged(
+    model: Encoder, corpus: Corpus, size: int, count: int
+) -> tuple[Pictures, Pictures]:
+    """Latents of up to `count` held-out sentences and the fixed ones, and of those alone."""
+    fixed = paint(model, corpus.fixed, size)
+    if corpus.judged is None:
+        return fixed, fixed
+    return torch.cat([paint(model, corpus.judged, size, count), fixed]), fixed
+
+
 def evaluate(
     step: int,
     model: Encoder,
@@ -141,8 +151,7 @@ def evaluate(
 ) -> Evaluation:
     """Paint held-out and fixed sentences and measure them; the last time also what they know."""
     size = config.batch_size
-    held_out = paint(model, corpus.validation, size, config.sentences)
-    latent = torch.cat([held_out, paint(model, corpus.fixed, size)])
+    latent, _ = paint_judged(model, corpus, size, config.sentences)
     evaluation = measure(step, latent, priors)
     if config.retrieved:
         known = corpus.validation if last else None

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from vlatent.config import Config, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples
-from vlatent.dependence import in_words, paint
+from vlatent.dependence import in_words
 from vlatent.encoder import Encoder
-from vlatent.evaluation import Evaluation, Verdict, judge, score
+from vlatent.evaluation import Evaluation, Verdict, judge, paint_judged, score
 from vlatent.figures import Known, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
@@ -95,8 +95,7 @@ def conclude(
     """
     verdict = judge(history, config.training.steps, config.priors)
     size, count = config.evaluation.batch_size, config.evaluation.sentences
-    fixed = paint(model, corpus.fixed, size)
-    latent = torch.cat([paint(model, corpus.validation, size, count), fixed])
+    latent, fixed = paint_judged(model, corpus, size, count)
     words = summary(history[-1], verdict)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (

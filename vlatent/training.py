@@ -258,7 +258,7 @@ def _restore(
     path: Path, model: Encoder, average: MovingAverage, optimizer: torch.optim.Optimizer
 ) -> tuple[int, list[Evaluation], list[dict[str, float]]]:
     """Put everything back as it was after the checkpoint's evaluation."""
-    state = checkpoints.load(path)
+    state = checkpoints.load_to_resume(path)
     checkpoints.load_weights(model, state["model"])
     checkpoints.load_weights(average, state["average"])
     settle(optimizer, state["optimizer"])

@@ -19,7 +19,7 @@ from vlatent.corpus.batching import Sentences
 from vlatent.corpus.files import hold_out, read
 from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
 from vlatent.corpus.wordings import Triples, Variants, triples, variants
-from vlatent.scenes import FIXED_SENTENCES, Line
+from vlatent.scenes import FIXED_SENTENCES, Line, about_blocks
 from vlatent.scenes.splits import draw_parts, held_out_wordings, training_wordings
 from vlatent.shapes import UserError
 
@@ -71,7 +71,8 @@ class Corpus:
     Attributes:
         train: The sentences to learn from.
         validation: Held-out sentences.
-        fixed: The 16 sentences of `FIXED_SENTENCES`, the same in every run.
+        fixed: The 16 sentences of every figure, the same in every run: those of
+            `FIXED_SENTENCES` where held-out sentences are about blocks, else held-out ones.
         tokenizer: What made the tokens.
         vocabulary_size: Number of token ids.
         fingerprint: 16 hexadecimal digits that change with any sentence or token.
@@ -126,6 +127,28 @@ class Corpus:
             _require_same(lines["random"], self.validation, place)
         return {split: triples(some, self._encoded, f"{place}") for split, some in lines.items()}
 
+    @cached_property
+    def judged(self) -> Sentences | None:
+        """The held-out sentences that are judged beside the fixed ones; None when those are all."""
+        fixed = set(self.fixed.texts)
+        others = [text for text in self.validation.texts if text not in fixed]
+        if len(others) == len(self.validation):
+            return self.validation
+        return self._encoded(others) if others else None
+
+    def __str__(self) -> str:
+        """How many sentences and tokens there are, in one line."""
+        parts = (self.train, self.validation)
+        texts = [text for part in parts for text in part.texts]
+        lengths = torch.cat([part.lengths for part in parts])
+        limit, cut = self.config.max_length, sum(part.truncated for part in parts)
+        return (
+            f"Corpus {self.config.train or 'of colored blocks'}: {len(texts)} sentences "
+            f"({len(texts) - len(set(texts))} duplicates), {len(self.validation)} held out; "
+            f"{lengths.double().mean():.1f} tokens on average, {int(lengths.max())} at most, "
+            f"{cut or 'none'} cut at {limit}."
+        )
+
     def _encoded(self, texts: Sequence[str]) -> Sentences:
         return _encode(list(texts), self.tokenizer, self.config.max_length)
 
@@ -144,12 +167,20 @@ def load(config: DataConfig) -> Corpus:
     )
     train, held_out, fixed = parts = [
         _encode(texts, tokenizer, config.max_length)
-        for texts in (training, validation, list(FIXED_SENTENCES))
+        for texts in (training, validation, _fixed(validation))
     ]
     _warn_of_truncation(parts, config.max_length)
     # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
     return Corpus(train, held_out, fixed, tokenizer, size, _fingerprint(parts, size), config)
+
+
+def _fixed(held_out: Sequence[str]) -> list[str]:
+    """The sentences of every figure: chosen by content, not by place."""
+    if all(map(about_blocks, held_out)):
+        return list(FIXED_SENTENCES)
+    by_hash = sorted(set(held_out), key=lambda text: hashlib.sha256(text.encode()).digest())
+    return by_hash[: len(FIXED_SENTENCES)]
 
 
 def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
@@ -203,8 +234,9 @@ def _encode(texts: list[str], tokenizer: Tokenizer, max_length: int) -> Sentence
 def _warn_of_truncation(parts: list[Sentences], max_length: int) -> None:
     train, held_out, fixed = parts
     truncated, total = train.truncated + held_out.truncated, len(train) + len(held_out)
-    if truncated or fixed.truncated:
-        others = f" (and {fixed.truncated} of the 16 fixed ones)" if fixed.truncated else ""
+    beside = fixed.truncated if fixed.texts == list(FIXED_SENTENCES) else 0  # else held-out ones
+    if truncated or beside:
+        others = f" (and {beside} of the 16 fixed ones)" if beside else ""
         warnings.warn(
             f"{truncated} of {total} sentences{others} are longer than {max_length} tokens and "
             "were cut there; --data.max_length takes longer ones.",

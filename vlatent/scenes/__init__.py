@@ -18,7 +18,7 @@ from vlatent.scenes.generation import (
     generate,
 )
 from vlatent.scenes.scene import Block, Fact, Meaning, Scene
-from vlatent.scenes.sentence import Wording, parse
+from vlatent.scenes.sentence import Wording, about_blocks, parse
 from vlatent.scenes.variants import COUNTERFACTUALS
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Scene",
     "Variant",
     "Wording",
+    "about_blocks",
     "default_corpus",
     "generate",
     "parse",

@@ -131,6 +131,15 @@ _CLAUSE = re.compile(
 _JOINT = re.compile(r", and |, while |; |, (?=which )")
 
 
+def about_blocks(text: str) -> bool:
+    """Whether `parse` can read a sentence."""
+    try:
+        parse(text)
+    except UserError:
+        return False
+    return True
+
+
 def parse(text: str) -> Meaning:
     """Read a sentence about blocks back into what it means.
 
