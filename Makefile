@@ -36,6 +36,9 @@ gpu: $(INSTALLED) ## Run a GPU's tests, then the documented run shortened to 8 m
 soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
 	$(BIN)/python tests/soak.py
 
+fuzz: $(INSTALLED) ## Spoil configs and corpora at random: one clear line or finite numbers (5 to 10 minutes)
+	$(BIN)/python tests/fuzz.py --cases 500
+
 check: lint types layers test ## Everything that must hold before a commit
 
 lint: $(INSTALLED) ## Style

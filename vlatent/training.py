@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import cast
 
@@ -24,11 +25,14 @@ from vlatent.evaluation import (
     evaluate,
     evaluation_steps,
     judge,
+    measure,
     score,
     steps_to_pass,
 )
 from vlatent.memory import require_memory
+from vlatent.objective import loss
 from vlatent.optimization import MovingAverage, adamw, learning_rate, settle
+from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.step import RecordedStep, Step
 from vlatent.tracking import Tracker
@@ -188,11 +192,27 @@ def corpus_for(config: Config) -> Corpus:
     device, autocast = placement(config.training)
     corpus = corpus_of(config.data)
     require_memory(config, corpus, device, half=autocast()._enabled)
+    sizes = config.encoder
+    _require_statistics(config.priors, sizes.height, sizes.width, sizes.channels)
     if config.terms.active:
         _ = corpus.variants
     if config.evaluation.retrieved:
         _ = corpus.splits
     return corpus
+
+
+@lru_cache(maxsize=8)
+def _require_statistics(priors: Priors, height: int, width: int, channels: int) -> None:
+    """Measure noise, as what fails at the first evaluation can fail before anything is written."""
+    noise = torch.randn(2, height, width, channels, generator=torch.Generator().manual_seed(0))
+    loss(priors, noise)
+    measured = measure(0, noise, priors)
+    missing = [name for name, values in measured.channels.items() if not all(map(isfinite, values))]
+    if missing:
+        raise UserError(
+            f"encoder.height {height} and encoder.width {width} are too small: that latent has no "
+            f"{missing[0]}; raise both to 8 or more."
+        )
 
 
 def placement(training: TrainingConfig) -> tuple[torch.device, Callable[[], torch.autocast]]:
