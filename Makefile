@@ -8,7 +8,7 @@ CONFIG ?= configs/quick.yaml
 WORKERS ?= 2
 TRIALS ?= 60
 
-.PHONY: study test test-ui bench gpu soak check lint types layers format lock help
+.PHONY: study test test-ui bench gpu soak fuzz check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

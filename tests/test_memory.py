@@ -16,6 +16,7 @@ from vlatent.corpus import load
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.memory import need, require_memory
 from vlatent.shapes import UserError
+from vlatent.training import corpus_for
 
 SMALL = EncoderConfig(hidden=16, layers=2, heads=2, feed_forward=32, height=16, width=8)
 CPU = torch.device("cpu")
@@ -89,3 +90,21 @@ def test_a_batch_beyond_the_corpus_is_said(tmp_path: Path) -> None:
     corpus = load(config.data)
     with pytest.warns(UserWarning, match=r"batch_size is 1000, but there are 36 training sent"):
         require_memory(config, corpus, CPU, half=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder__height": 10}, r"a latent of 10x16 has no 3 Haar levels"),
+        (
+            {"encoder__height": 4, "priors__wavelet__levels": 1},
+            r"encoder\.height 4 .* no alpha_rad",
+        ),
+        ({"encoder__vocabulary": 5}, r"encoder\.vocabulary is 5, but the tokenizer has"),
+    ],
+)
+def test_what_fails_at_the_first_evaluation_fails_before(
+    changes: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        corpus_for(smoke(tmp_path, data__cache=tmp_path, **changes))
