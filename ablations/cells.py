@@ -17,6 +17,7 @@ from vlatent.config import Config, effective, override, to_yaml
 from vlatent.databases import (
     DatabaseLock,
     PlaceLock,
+    check_address,
     engine_arguments,
     immediate,
     is_file,
@@ -135,11 +136,7 @@ class Cells:
         """
         self.url = url
         self.folder = folder
-        if not is_file(url) and not url.startswith("postgresql"):
-            raise UserError(
-                f"{SETTING} {shown(url)} is neither a SQLite file nor a PostgreSQL server; write "
-                "sqlite:///ablations.db or postgresql+psycopg://user@host/database."
-            )
+        check_address(SETTING, url)
         try:
             self._engine = sqlalchemy.create_engine(url, **engine_arguments(url))
             if is_file(url):

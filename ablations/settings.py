@@ -9,6 +9,7 @@ from typing import Literal
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from vlatent.bounds import require_bounds
+from vlatent.names import LONGEST, checked_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +58,4 @@ class AblationConfig:
     def __post_init__(self) -> None:
         most = {"seeds": 10_000, "retune": 10**6, "workers": 1_000, "cpus": 10_000, "gpus": 10_000}
         require_bounds("ablation", self, most=most | {"retries": 1_000})
+        checked_name("ablation.name", self.name, LONGEST - 30)  # studies that retune it add to it

@@ -16,6 +16,7 @@ from ablations.measurement import SENTENCES, measured, painting_bytes, to_json
 from ablations.settings import AblationConfig
 from vlatent import checkpoints
 from vlatent.config import Config, override
+from vlatent.databases import shown
 from vlatent.dependence import Pictures, paint
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.interruption import Stop
@@ -144,7 +145,7 @@ def cell_tags(ablation: str, cell: Cell) -> dict[str, object]:
 def _fail(job: Job, cells: Cells, claim: Claim, tracker: MlflowTracker, error: Exception) -> None:
     """Write down why a cell failed; one that diverged would do so again."""
     certain = isinstance(error, Diverged)
-    why = str(error) if certain else repr(error)
+    why = shown(str(error) if certain else repr(error))
     attempts = job.settings.retries + 1 if certain else claim.attempt
     cells.failed(claim.cell, why, attempts)
     tracker.close("FAILED", traceback.format_exc())

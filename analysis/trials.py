@@ -30,6 +30,7 @@ STATES: dict[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 STORAGE = "sqlite:///studies.db"  # where studies keep their trials unless told otherwise
+MAKING = "/making"  # ends the name of a study that is not whole yet
 CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
 
 
@@ -172,7 +173,7 @@ def study_names(storage: str) -> list[str]:
     """
     with _opened(storage) as database:
         names = [study.study_name for study in database.get_all_studies()]
-    return sorted(name for name in names if not name.endswith(CONFIRMATION))
+    return sorted(name for name in names if not name.endswith((CONFIRMATION, MAKING)))
 
 
 @contextmanager
@@ -254,6 +255,9 @@ def _ended(study: optuna.Study) -> list[FrozenTrial]:
         return trial.state in STATES
 
     trials = [trial for trial in study.get_trials(deepcopy=False) if ended(trial)]
+    if study.user_attrs.keys() & {"identity", "uid"}:  # one of ours, to which others may have added
+        ours = {"ordinal", "worker", "criteria"}
+        trials = [trial for trial in trials if trial.user_attrs.keys() & ours]
     return sorted(trials, key=lambda trial: (trial.user_attrs.get("ordinal", 0), trial.number))
 
 

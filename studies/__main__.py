@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from studies.doctor import DEFAULT_SILENCE, examine
-from studies.job import load_study
-from studies.ledger import best, counted, feasible, front
+from studies.job import CONFIRMATION, MAKING, load_study
+from studies.ledger import added, best, counted, feasible, front, is_ours
 from studies.progress import trial_line
 from studies.replay import replay
 from studies.settings import StudyConfig
@@ -25,6 +25,8 @@ from vlatent.databases import is_file, shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig
+
+FOREIGN = "another program's study"
 
 HELP = """usage: python -m studies COMMAND [--help]
 
@@ -74,6 +76,7 @@ def list_command(arguments: Sequence[str]) -> int:
         table.add_column(heading, justify="left" if heading == "study" else "right")
     table.add_column("last trial ended")
     names = sorted(study.study_name for study in storage.get_all_studies())
+    names = [name for name in names if not name.endswith(MAKING)]
     if not names:
         console.print(f"There are no studies in {shown(given['storage'])} yet.")
         return 0
@@ -91,7 +94,8 @@ def list_command(arguments: Sequence[str]) -> int:
             sum(map(feasible, trials)),
             len(running),
         )
-        table.add_row(name, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
+        label = name if is_ours(study) or name.endswith(CONFIRMATION) else f"{name} ({FOREIGN})"
+        table.add_row(label, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
     console.print(table)
     return 0
 
@@ -105,6 +109,10 @@ def status_command(arguments: Sequence[str]) -> int:
     parser.add_argument("name", type=str, help="Name of the study.")
     given = _read(parser, arguments)
     study = load_study(given["name"], given["storage"])
+    if not is_ours(study):
+        others = len(study.get_trials(deepcopy=False))
+        console.print(f"{study.study_name} is {FOREIGN}, with {others} trials: nothing is known.")
+        return 0
     trials = counted(study)
     live = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
@@ -134,6 +142,8 @@ def status_command(arguments: Sequence[str]) -> int:
     if len(failed) > 5:
         console.print(f"and {len(failed) - 5} failures before these.")
     handed_on = sum("continues" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+    if by_others := len(added(study)):
+        console.print(f"{by_others} trials that another program added are left out.")
     if handed_on:
         console.print(f"{handed_on} times a trial was begun again after an interruption.")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ from rich.text import Text
 from studies import front
 from studies.confirmation import Confirmed, confirmed, finalists
 from studies.confirmation import table as confirmation_table
-from studies.job import Job, load_study
-from studies.ledger import best, cost, counted, feasible
+from studies.job import CONFIRMATION, Job, load_study
+from studies.ledger import best, completed, cost, counted, feasible, without_added
 from studies.question import Range, Space
 from studies.settings import StudyConfig
 from studies.weights import keep_best, write_best
+from vlatent import checkpoints
 from vlatent.config import to_yaml
-from vlatent.databases import shown
+from vlatent.databases import without_password
 from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures
@@ -69,7 +71,7 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     )
     results: list[Confirmed] = []
     if settings.confirm:
-        again = load_study(f"{job.name}/confirmation", settings.storage)
+        again = load_study(job.name + CONFIRMATION, settings.storage)
         results = confirmed(study, again, settings)
     found = winner(study, results)
     if found is None:
@@ -100,11 +102,12 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     console.print(f"Best config: {place}")
     keep_best(study, folder, settings.confirm)
     config = job.question.apply(job.config, found.params)
-    console.print(write_best(found, config, folder, place), markup=False, soft_wrap=True)
-    console.print(f"Train it on another seed: vlatent train --config {place} --training.seed 99")
-    console.print(f"How the study stands: python -m studies status {job.name}{_where(settings)}")
+    console.print(write_best(found, config, folder, place), soft_wrap=True)
+    name, file = shlex.quote(job.name), shlex.quote(str(place))
+    console.print(f"Train it on another seed: vlatent train --config {file} --training.seed 99")
+    console.print(f"How the study stands: python -m studies status {name}{_where(settings)}")
     flags = _where(settings) + uri_flag(job.config.tracking)
-    console.print(f"On one page: python -m analysis.report --study {job.name}{flags}")
+    console.print(f"On one page: python -m analysis.report --study {name}{flags}")
     page = view_instructions(job.config.tracking, job.view)
     console.print(f"Compare all trials: {page}", soft_wrap=True)
 
@@ -123,7 +126,7 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
         metrics |= {"confirmed/optimism": _found_best(results).optimism}
     drawn = figures(study, job, results)
     for name, png in drawn.items():
-        (folder / f"{name}.png").write_bytes(png)
+        checkpoints.write(folder / f"{name}.png", png)
     return Findings(
         metrics={name: float(value) for name, value in metrics.items() if math.isfinite(value)},
         note="\n\n".join(
@@ -179,15 +182,13 @@ def _found_best(results: Sequence[Confirmed]) -> Confirmed:
 
 def _write_best(job: Job, found: FrozenTrial, folder: Path) -> Path:
     place = folder / ("best.yaml" if feasible(found) else "nearest.yaml")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    config = job.question.apply(job.config, found.params)
-    place.write_text(to_yaml(config), encoding="utf-8")
+    checkpoints.write(place, to_yaml(job.question.apply(job.config, found.params)))
     return place
 
 
 def _where(settings: StudyConfig) -> str:
     usual = settings.storage == StudyConfig().storage
-    return "" if usual else f" --storage {shown(settings.storage)}"
+    return "" if usual else f" --storage {shlex.quote(without_password(settings.storage))}"
 
 
 def _changes(baseline: FrozenTrial, found: FrozenTrial) -> Table:
@@ -226,11 +227,10 @@ def figures(study: optuna.Study, job: Job, results: Sequence[Confirmed]) -> dict
 
 def importances(study: optuna.Study) -> dict[str, float] | None:
     """PED-ANOVA importance of every parameter; None below ten complete trials."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(complete) < 10:
+    if len(completed(study)) < 10:
         return None
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return optuna.importance.get_param_importances(without_added(study), evaluator=evaluator)
 
 
 def _row(trial: FrozenTrial) -> TrialRow:

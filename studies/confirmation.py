@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from studies.ledger import counts, feasible, front, ranked
+from studies.ledger import completed, counts, feasible, front, ranked
 from studies.question import Question
 from studies.settings import StudyConfig
 from vlatent.effects import interval
@@ -90,11 +90,7 @@ def confirmed(
     """
     results = []
     for trial in finalists(search, settings.confirm):
-        again = [
-            each
-            for each in confirmation.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            if cell_of(each)[0] == trial.number
-        ]
+        again = [each for each in completed(confirmation) if cell_of(each)[0] == trial.number]
         if again:
             again.sort(key=cell_of)
             values = tuple(tuple(each.values) for each in again)

@@ -13,10 +13,11 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.job import load_study
-from studies.ledger import counts
+from studies.job import CONFIRMATION, load_study
+from studies.ledger import counts, is_ours
 from studies.storage import SILENT_BEATS, lock_of, open_storage
 from studies.trial import requeue
+from vlatent.shapes import UserError
 from vlatent.tracking import (
     RecordedRun,
     Status,
@@ -69,6 +70,10 @@ def examine(
     names = [name] if name else sorted(study.study_name for study in storage.get_all_studies())
     for each in names:
         study = load_study(each, storage_url)
+        if not is_ours(study) and not each.endswith(CONFIRMATION):
+            if name:
+                raise UserError(f"study {name} was made by another program; nothing is known of it")
+            continue  # it is nobody's business here
         yield from _abandoned(study, storage_url, silence)
         yield from _runs(study, tracking)
 
@@ -112,9 +117,14 @@ def _last_signs(url: str) -> dict[int, float]:
 def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
     """Runs and trials that do not belong together, or say different things."""
     name, kind = study.study_name, "trial"
-    if name.endswith("/confirmation"):
-        name, kind = name.removesuffix("/confirmation"), "confirmation"
-    runs = recorded_runs(tracking, {"study": name, "kind": kind})
+    if name.endswith(CONFIRMATION):
+        name, kind = name.removesuffix(CONFIRMATION), "confirmation"
+    runs = [
+        run
+        for run in recorded_runs(tracking, {"study": name, "kind": kind})
+        if run.tags.get("uid") == study.user_attrs.get("uid")
+        and run.tags.get("trial", "").isdigit()
+    ]
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     known = {trial.user_attrs.get("run_id"): trial for trial in trials.values()}
     for run in runs:

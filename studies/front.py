@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from rich.table import Table
 
 from studies import ledger
@@ -52,6 +52,6 @@ def picture(study: optuna.Study, question: Question, results: Sequence[Confirmed
             if trial.number in again
             else None,
         )
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        for trial in ledger.completed(study)
     ]
     return pareto_figure(question.text, scales, points)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -14,15 +16,18 @@ import optuna
 from studies.ledger import ranked
 from studies.question import Params, Question, Space
 from studies.settings import StudyConfig
-from studies.storage import Abandoned, lock_of, open_storage
+from studies.storage import Abandoned, Storage, lock_of, open_storage
 from vlatent.config import Config, effective, flatten
-from vlatent.databases import Lock, shown
+from vlatent.databases import Lock, place_of, shown
+from vlatent.names import OWNER, claim
 from vlatent.shapes import UserError
 from vlatent.tracking import View
 
 # Raise it whenever the same trial would get another score: old and new ones cannot be compared.
 OBJECTIVE_VERSION = 5
 WARM_TRIALS = 5  # of another study, that are tried first
+CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
+MAKING = "/making"  # ends the name of a study that is not whole yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class Job:
         space: What is searched.
         corpus: Fingerprint of the sentences.
         parent: Id of the study's own run in the tracker.
+        uid: What tells it from a study of the same name in another storage; None of an older one.
     """
 
     asks: str
@@ -46,11 +52,17 @@ class Job:
     space: Space
     corpus: str
     parent: str | None = None
+    uid: str | None = None
     kind: Literal["trial", "confirmation"] = "trial"
 
     @property
     def question(self) -> Question:
         return question_of(self.asks)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the tracker knows the study's runs by."""
+        return {"study": self.name} | ({"uid": self.uid} if self.uid else {})
 
     @property
     def lock(self) -> Lock:
@@ -96,38 +108,92 @@ def question_of(name: str) -> Question:
 def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
     """Create the study with its baseline waiting as trial 0, or continue the one of this name.
 
+    Whatever can be refused is refused before anything is written. A new study is made under
+    another name and then given its own, so that it is there whole or not at all.
+
     Args:
         job: The study.
         rehearsed: What a new study tries next.
 
     Raises:
-        UserError: A study of this name asks something else; says what changed.
+        UserError: A study of this name asks something else, or is another program's; or the study
+            that it is to begin from cannot be used.
     """
     storage = open_storage(job.settings.storage)
+    folder = job.settings.folder / job.name
     with job.lock:
-        study = optuna.create_study(
-            study_name=job.name,
-            storage=storage,
-            directions=job.question.directions,
-            load_if_exists=True,
-        )
-        identity, known = job.identity(), study.user_attrs.get("identity")
-        if known is None:
-            study.set_user_attr("question", job.question.text)
-            named = [{"name": each.name, "label": each.label} for each in job.question.objectives]
-            study.set_user_attr("objectives", named)
-            with warnings.catch_warnings(action="ignore"):  # it is experimental
-                study.set_metric_names([each.label for each in job.question.objectives])
-            study.set_user_attr("identity", identity)
-            start = job.question.start(job.config, job.space)
-            _enqueue(study, start, "config")
-            if job.settings.warm_start is not None:
-                _warm_start(study, job)
-            for params in rehearsed:
-                _enqueue(study, start | dict(params), "rehearsal")
-        elif known != identity:
-            raise UserError(_what_changed(job, known, identity))
+        known = {each.study_name: each for each in storage.get_all_studies()}
+        again = job.name + CONFIRMATION
+        if job.name in known:
+            study = optuna.load_study(study_name=job.name, storage=storage)
+            _refuse_changes(job, study)
+            uid = study.user_attrs.get("uid")
+            if again in known and known[again].user_attrs.get("uid") != uid:
+                raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
+            claim(folder, uid, place_of(job.settings.storage), "study")
+        else:
+            if again in known:
+                raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
+            waiting = _first_trials(job, rehearsed)
+            if any(folder.glob("trial-*")) and not (folder / OWNER).exists():
+                raise UserError(
+                    f"{folder} holds the trials of an older study of this name, which is not in "
+                    f"{shown(job.settings.storage)}; give another --study.name or --study.folder, "
+                    "or move that folder away"
+                )
+            uid = uuid.uuid4().hex
+            claim(folder, uid, place_of(job.settings.storage), "study")
+            with _made_aside(job, storage, job.name) as made:
+                made.set_user_attr("question", job.question.text)
+                objectives = job.question.objectives
+                named = [{"name": each.name, "label": each.label} for each in objectives]
+                made.set_user_attr("objectives", named)
+                with warnings.catch_warnings(action="ignore"):  # it is experimental
+                    made.set_metric_names([each.label for each in objectives])
+                for ordinal, (params, origin) in enumerate(waiting):  # counted in this order
+                    labels = {"ordinal": ordinal, "origin": origin}
+                    made.enqueue_trial(dict(params), user_attrs=labels)
+                made.set_user_attr("uid", uid)
+                made.set_user_attr("identity", job.identity())
+            study = optuna.load_study(study_name=job.name, storage=storage)
+        if job.settings.confirm and again not in known:  # before workers start, which load it
+            with _made_aside(job, storage, again) as made:
+                if uid is not None:
+                    made.set_user_attr("uid", uid)
     return study
+
+
+@contextlib.contextmanager
+def _made_aside(job: Job, storage: Storage, name: str) -> Iterator[optuna.Study]:
+    """A new study that gets its name when it is whole: who is killed meanwhile leaves none."""
+    aside = name + MAKING
+    if aside in {each.study_name for each in storage.get_all_studies()}:
+        optuna.delete_study(study_name=aside, storage=storage)
+    made = optuna.create_study(
+        study_name=aside, storage=storage, directions=job.question.directions
+    )
+    yield made
+    storage.rename_study(made._study_id, name)
+
+
+def _refuse_changes(job: Job, study: optuna.Study) -> None:
+    """Continue what is the same study, and nothing else."""
+    identity, known = job.identity(), study.user_attrs.get("identity")
+    if known is None:
+        raise UserError(_foreign(job, study))
+    if known != identity:
+        raise UserError(_what_changed(job, known, identity))
+
+
+def _foreign(job: Job, study: optuna.Study) -> str:
+    """Why a study is left alone that was not made for this one."""
+    ways = ", ".join(direction.name.lower() for direction in study.directions)
+    count = len(study.get_trials(deepcopy=False))
+    return (
+        f"study {study.study_name} in {shown(job.settings.storage)} was made by another program "
+        f"({ways}; {count} trials), or for a study that was deleted; it is left as it is: begin "
+        f"one of another name, --study.name {job.name}-2"
+    )
 
 
 def load_study(
@@ -142,36 +208,38 @@ def load_study(
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
-        known = ", ".join(sorted(each.study_name for each in storage.get_all_studies()))
+        names = sorted(each.study_name for each in storage.get_all_studies())
+        known = [each for each in names if not each.endswith((CONFIRMATION, MAKING))]
         raise UserError(
-            f"there is no study {name} in {shown(url)}; there is {known or 'none at all'}."
+            f"there is no study {name} in {shown(url)}; there is "
+            f"{', '.join(known) or 'none at all'}."
         ) from None
 
 
-def _warm_start(study: optuna.Study, job: Job) -> None:
-    """Queue the best trials of another study, as far as they lie in this one's space."""
+def _first_trials(job: Job, rehearsed: Sequence[Params]) -> list[tuple[Params, str]]:
+    """What a new study tries first, and where it comes from."""
+    start = job.question.start(job.config, job.space)
+    first: list[tuple[Params, str]] = [(start, "config")]
+    if job.settings.warm_start is not None:
+        first += _warm_start(job, start)
+    return first + [(start | dict(params), "rehearsal") for params in rehearsed]
+
+
+def _warm_start(job: Job, start: Params) -> list[tuple[Params, str]]:
+    """The best trials of another study, as far as they lie in this one's space."""
     assert job.settings.warm_start is not None
     other = load_study(job.settings.warm_start, job.settings.storage)
-    start = job.question.start(job.config, job.space)
-    queued = 0
+    found: list[tuple[Params, str]] = []
     for trial in ranked(other):
         known = {name: value for name, value in trial.params.items() if name in job.space}
         if known and all(job.space[name].holds(value) for name, value in known.items()):
-            queued += 1
-            _enqueue(study, start | known, f"{other.study_name} {trial.number}")
-        if queued == WARM_TRIALS:
-            break
-    if not queued:
+            found.append(({**start, **known}, f"{other.study_name} {trial.number}"))
+    if not found:
         raise UserError(
             f"study.warm_start {other.study_name} has no complete trial whose values lie in this "
             f"study's space ({', '.join(job.space)})."
         )
-
-
-def _enqueue(study: optuna.Study, params: Params, origin: str) -> None:
-    """Let a new study try these values; trials are counted by the order in which they wait."""
-    waiting = len(study.get_trials(deepcopy=False))
-    study.enqueue_trial(dict(params), user_attrs={"ordinal": waiting, "origin": origin})
+    return found[:WARM_TRIALS]
 
 
 def _what_changed(job: Job, known: Mapping[str, object], identity: Mapping[str, object]) -> str:

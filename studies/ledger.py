@@ -14,12 +14,46 @@ from vlatent.figures.pareto.front import front as pareto_front
 LIVE = (TrialState.RUNNING, TrialState.WAITING)
 
 
+def is_ours(study: optuna.Study) -> bool:
+    """Whether a study was made here, and not by another program that uses the same database."""
+    return "identity" in study.user_attrs or "uid" in study.user_attrs
+
+
+def added(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that another program put into a study of ours: they say nothing about it."""
+    ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    trials = study.get_trials(deepcopy=False, states=ended)
+    return [trial for trial in trials if is_foreign(trial)]
+
+
+def completed(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that were trained to the end, in the order in which they were begun."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in trials if not is_foreign(trial)]
+
+
+def without_added(study: optuna.Study) -> optuna.Study:
+    """The study's complete trials as Optuna's own functions should see them."""
+    if not added(study):
+        return study
+    own = optuna.create_study(directions=study.directions)
+    own.add_trials(completed(study))
+    return own
+
+
+def is_foreign(trial: FrozenTrial) -> bool:
+    """Whether another program added a trial to a study of ours."""
+    return not trial.user_attrs.keys() & {"ordinal", "worker", "criteria"}
+
+
 def counts(trial: FrozenTrial) -> bool:
     """Whether a trial uses up the budget: it ended by itself, well or not.
 
     Not one that was returned to the queue or whose worker died: another trial continues it. The
-    last attempt counts however it ends.
+    last attempt counts however it ends. Not one that another program added.
     """
+    if is_foreign(trial):
+        return False
     if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
         return True
     attributes = trial.user_attrs
@@ -46,7 +80,7 @@ def feasible(trial: FrozenTrial) -> bool:
 
 
 def worst_margin(trial: FrozenTrial) -> float:
-    return max((line["margin"] for line in trial.user_attrs["criteria"]), default=0.0)
+    return max((line["margin"] for line in trial.user_attrs.get("criteria", ())), default=0.0)
 
 
 def rank(trial: FrozenTrial) -> tuple[int, float, int]:
@@ -58,8 +92,7 @@ def rank(trial: FrozenTrial) -> tuple[int, float, int]:
 
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
     """Complete trials, the best first."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(trials, key=rank)
+    return sorted(completed(study), key=rank)
 
 
 def best(study: optuna.Study) -> FrozenTrial | None:
@@ -69,10 +102,11 @@ def best(study: optuna.Study) -> FrozenTrial | None:
 
 def front(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that no other beats in all objectives: of those that pass, or else of all."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = completed(study)
     passing = [trial for trial in complete if feasible(trial)]
     if study.best_trials and passing:
-        return study.best_trials
+        best_of_all = without_added(study).best_trials
+        return [complete[trial.number] for trial in best_of_all] if added(study) else best_of_all
     ways = [way == StudyDirection.MAXIMIZE for way in study.directions]
     unbeaten = pareto_front([trial.values for trial in complete], ways)
     return [trial for trial, is_best in zip(complete, unbeaten, strict=True) if is_best]

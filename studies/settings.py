@@ -9,6 +9,7 @@ from typing import Any, Literal
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from vlatent.bounds import require_bounds
+from vlatent.names import checked_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +71,4 @@ class StudyConfig:
         most |= {"rehearse": 256, "confirm": 1_000, "confirmation_seeds": 1_000, "retries": 1_000}
         most["heartbeat"] = 86_400
         require_bounds("study", self, most=most)
+        checked_name("study.name", self.name)

@@ -18,6 +18,7 @@ from vlatent.databases import (
     PlaceLock,
     alone,
     beside,
+    check_address,
     engine_arguments,
     immediate,
     is_file,
@@ -42,6 +43,21 @@ class Storage(RDBStorage):
     """
 
     _silent_since: dict[int, float]
+
+    def rename_study(self, study_id: int, name: str) -> None:
+        """Give a study another name, at one stroke.
+
+        Raises:
+            UserError: Another one has it by now.
+        """
+        query = sqlalchemy.text("UPDATE studies SET study_name = :name WHERE study_id = :study")
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(query, {"name": name, "study": study_id})
+        except sqlalchemy.exc.IntegrityError:
+            raise UserError(
+                f"another program has just made a study {name} in {SETTING}; run the command again"
+            ) from None
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         assert self.heartbeat_interval is not None
@@ -69,7 +85,7 @@ for _name in (
     *("_create_new_trial", "_set_trial_param", "set_trial_state_values", "get_trial"),
     *("set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr"),
     *("get_trial_id_from_study_id_trial_number", "get_all_trials", "_get_trials"),
-    *("record_heartbeat", "_get_stale_trial_ids"),
+    *("record_heartbeat", "_get_stale_trial_ids", "rename_study"),
 ):
     setattr(
         Storage,
@@ -94,9 +110,8 @@ def open_storage(
         UserError: It cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    check_address(SETTING, url)
     try:
-        if not is_file(url) and not url.startswith("postgresql"):
-            raise ValueError("it is neither a SQLite file nor a PostgreSQL server")
         with alone(url), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             storage = Storage(

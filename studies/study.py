@@ -33,6 +33,7 @@ from vlatent.tracking import (
     journals,
     keep_view,
     open_run,
+    recorded_runs,
     reopen_run,
 )
 from vlatent.training import corpus_for, placement
@@ -71,15 +72,10 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         space=space,
         corpus=corpus.fingerprint,
     )
+    find_run(config.tracking, {"study": job.name})  # a store that cannot be used is told first
     study = create_study(job, _rehearsed(job))
-    if settings.confirm:  # before workers start, which load it
-        optuna.create_study(
-            study_name=Confirmation(job).study_name,
-            storage=open_storage(settings.storage),
-            directions=question.directions,
-            load_if_exists=True,
-        )
     study.set_user_attr("budget", Search(job).budget)
+    job = replace(job, uid=study.user_attrs.get("uid"))
     stop = Stop()
     with interruption(stop):
         with stop.undisturbed():  # a run that has begun must come to its end below
@@ -203,10 +199,12 @@ def _plan(job: Job, sentences: int) -> str:
 
 def _parent(job: Job, question: Question) -> str | None:
     """Id of the study's own run, made when there is none."""
-    tags = {"kind": "study", "study": job.name}
+    tags = {"kind": "study"} | job.tags
     folder = job.settings.folder / job.name
     with job.lock:
-        known = find_run(job.config.tracking, tags)
+        runs = recorded_runs(job.config.tracking, tags)
+        mine = [run.run_id for run in runs if run.tags.get("uid") == job.uid]
+        known = mine[-1] if mine else None
         if known is None:
             parent = open_run(job.config.tracking, job.name, tags=tags, folder=folder)
             settings = asdict(job.settings) | {"storage": shown(job.settings.storage)}

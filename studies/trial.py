@@ -20,6 +20,7 @@ from rich.progress import Progress
 from studies.job import Job
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
+from vlatent.databases import shown
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
 from vlatent.interruption import Stop
 from vlatent.shapes import UserError
@@ -67,7 +68,7 @@ def run_trial(
     objectives = job.question.objectives
     resume = _checkpoint(folder, attributes.get("continues"), f"trial-{trial.number:04d}")
     place = folder / f"trial-{trial.number:04d}"
-    labels = {"kind": job.kind, "study": job.name, "trial": trial.number, "label": label}
+    labels = {"kind": job.kind, "trial": trial.number, "label": label} | job.tags
     with stop.undisturbed():  # a run that has begun must come to its end below
         tracker = open_run(
             config.tracking,
@@ -148,7 +149,7 @@ def run_trial(
         tracker.close("KILLED")
         raise
     except Exception as error:
-        reason = str(error) if isinstance(error, Diverged) else repr(error)
+        reason = shown(str(error) if isinstance(error, Diverged) else repr(error))
         with stop.undisturbed():
             try:
                 trial.set_user_attr("reason", reason)

@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.confirmation import cell_of, cells
-from studies.job import Job, load_study
-from studies.ledger import LIVE, all_failed, counts, stagnated
+from studies.job import CONFIRMATION, Job, load_study
+from studies.ledger import LIVE, all_failed, counts, is_foreign, stagnated
 from studies.search import grid_size, pruner, sampler
 from studies.trial import Returned, TrialFailed, requeue, run_trial, values_of, worker_name
 from studies.weights import keep_best
@@ -109,7 +109,7 @@ class Confirmation(Task):
 
     @property
     def study_name(self) -> str:
-        return f"{self.job.name}/confirmation"
+        return self.job.name + CONFIRMATION
 
     @property
     def search(self) -> optuna.Study:
@@ -241,7 +241,7 @@ def next_ordinal(study: optuna.Study) -> int:
 def hand_on(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
     """Close the run of a dead worker, and give its trial to another one."""
     attributes = trial.user_attrs
-    tags = {"kind": job.kind, "study": job.name, "trial": str(trial.number)}
+    tags = {"kind": job.kind, "trial": str(trial.number)} | job.tags
     status: Status = "FAILED" if counts(trial) else "KILLED"
     try:  # it may have died before it could write down which run is its own
         run_id = attributes.get("run_id") or find_run(job.config.tracking, tags)
@@ -261,6 +261,7 @@ def left_behind(study: optuna.Study) -> list[FrozenTrial]:
         trial
         for trial in trials
         if trial.state == TrialState.FAIL
+        and not is_foreign(trial)
         and not counts(trial)
         and trial.number not in continued
         and values_of(trial)

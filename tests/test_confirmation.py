@@ -25,7 +25,6 @@ from studies.confirmation import (
 from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import front
 from studies.settings import StudyConfig
-from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
 from vlatent.interruption import Stop
 
@@ -135,9 +134,6 @@ def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     create_study(job)
     carry_out(Search(job), Stop(), lambda: None, None)
     monkeypatch.setattr("studies.confirmation.feasible", lambda trial: True)
-    optuna.create_study(
-        study_name="s/confirmation", storage=open_storage(settings.storage), direction="maximize"
-    )
     return job
 
 

@@ -15,8 +15,9 @@ from smoke import smoke
 
 import studies.trial
 from studies.job import Job, create_study, load_study, question_of
-from studies.ledger import counted, why_failed
+from studies.ledger import added, counted, front, ranked, why_failed
 from studies.settings import StudyConfig
+from studies.storage import Storage
 from studies.trial import requeue
 from studies.worker import Search, carry_out, hand_on, left_behind, next_ordinal
 from vlatent.interruption import Stop, gentle_interruption
@@ -26,10 +27,8 @@ from vlatent.tracking import MlflowTracker, open_run, recorded_runs
 
 def job(tmp_path: Path, **settings: object) -> Job:
     config = smoke(tmp_path)
-    chosen = StudyConfig(
-        storage=f"sqlite:///{tmp_path / 'studies.db'}",
-        **settings,  # type: ignore[arg-type]
-    )
+    here = {"storage": f"sqlite:///{tmp_path / 'studies.db'}", "folder": tmp_path / "runs"}
+    chosen = StudyConfig(**here | settings)  # type: ignore[arg-type]
     space = question_of("loss_weights").narrowed(config, {})
     return Job(
         asks="loss_weights", name="s", config=config, settings=chosen, space=space, corpus="c"
@@ -81,6 +80,7 @@ def test_a_trial_that_ends_while_it_is_counted_is_counted(
     study = create_study(mine)
     train(study, mine, 1.0)
     other = study.ask()
+    other.set_user_attr("ordinal", 1)
     look = study.get_trials
 
     def between(*arguments: object, **keywords: object) -> list[FrozenTrial]:
@@ -300,3 +300,135 @@ def test_a_trial_whose_last_attempt_died_is_counted_as_failed(tmp_path: Path) ->
     assert len(study.trials) == 2
     [failed] = counted(study)
     assert why_failed(failed) == "its worker died, 2 times"
+
+
+def stranger(mine: Job, name: str) -> list[object]:
+    """A study of another program, and what it is like."""
+    made = optuna.create_study(study_name=name, storage=mine.settings.storage)
+    made.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    return content(mine, name)
+
+
+def content(mine: Job, name: str) -> list[object]:
+    made = optuna.load_study(study_name=name, storage=mine.settings.storage)
+    return [made.direction, made.user_attrs, made.system_attrs, made.trials]
+
+
+def names(mine: Job) -> list[str]:
+    found = optuna.get_all_study_summaries(mine.settings.storage)
+    return sorted(each.study_name for each in found)
+
+
+@pytest.mark.parametrize("name", ["s", "s/confirmation"])
+def test_a_study_of_another_program_is_refused_untouched(tmp_path: Path, name: str) -> None:
+    mine = job(tmp_path)
+    before = stranger(mine, name)
+    with pytest.raises(UserError, match=rf"study {name} .* another program \(minimize; 2 trials\)"):
+        create_study(mine)
+    assert content(mine, name) == before
+    assert names(mine) == [name]
+    assert not (tmp_path / "runs").exists()
+    create_study(replace(mine, name="s-2"))  # the way out
+
+
+def test_a_trial_that_another_program_added_is_left_out(tmp_path: Path) -> None:
+    mine = job(tmp_path, trials=2)
+    study = create_study(mine)
+    train(study, mine, 1.0)
+    before = (counted(study), ranked(study), front(study))
+    study.add_trial(optuna.create_trial(value=9.0))
+    study.add_trial(optuna.create_trial(state=TrialState.FAIL))
+    study.add_trial(optuna.create_trial(state=TrialState.PRUNED))
+    assert [trial.number for trial in added(study)] == [1, 2, 3]
+    assert (counted(study), ranked(study), front(study)) == before
+    assert left_behind(study) == []
+    assert Search(mine).next(study) == "trial"
+
+
+def test_after_a_refused_warm_start_the_corrected_one_is_warm(tmp_path: Path) -> None:
+    one = job(tmp_path)
+    train(create_study(one), one, 1.0)
+    before = names(one)
+    for wrong, why in (("typo", "no study typo"), ("s/confirmation", "no complete trial")):
+        warm = replace(one, name="warm", settings=replace(one.settings, warm_start=wrong))
+        with pytest.raises(UserError, match=why):
+            create_study(warm)
+    assert names(one) == before
+    assert not (tmp_path / "runs" / "warm").exists()
+    corrected = replace(warm, settings=replace(one.settings, warm_start="s"))
+    assert [t.user_attrs["origin"] for t in create_study(corrected).trials] == ["config", "s 0"]
+
+
+def test_a_study_whose_making_was_killed_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it were killed before each thing that is written."""
+
+    class Killed(BaseException):
+        pass
+
+    def counting(method: Any) -> Any:
+        def write(*arguments: Any, **keywords: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            return method(*arguments, **keywords)
+
+        return write
+
+    mine = job(tmp_path)
+    for after in range(12):
+        one = replace(mine, name=f"s{after}")
+        left, killed = after, False
+        with monkeypatch.context() as patched:
+            for each in (
+                "create_new_study",
+                "set_study_user_attr",
+                "set_study_system_attr",
+                "create_new_trial",
+            ):
+                patched.setattr(Storage, each, counting(getattr(Storage, each)))
+            patched.setattr(Storage, "rename_study", counting(Storage.rename_study))
+            try:
+                create_study(one)
+            except Killed:
+                killed = True
+        assert killed == (after < 11)
+        study = create_study(one)
+        [waiting] = study.trials
+        assert waiting.user_attrs == {"ordinal": 0, "origin": "config"}
+        assert set(study.user_attrs) == {"question", "objectives", "uid", "identity"}
+    assert names(mine) == sorted(f"s{n}{end}" for n in range(12) for end in ("", "/confirmation"))
+
+
+def test_two_studies_of_one_name_in_two_storages_do_not_share_a_folder(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    study = create_study(mine)
+    other = replace(
+        mine, settings=replace(mine.settings, storage=f"sqlite:///{tmp_path / 'other.db'}")
+    )
+    with pytest.raises(UserError, match=r"runs/s belongs to another one .*studies\.db\)"):
+        create_study(other)
+    assert names(other) == []
+    create_study(replace(other, settings=replace(other.settings, folder=tmp_path / "elsewhere")))
+    assert create_study(mine).user_attrs == study.user_attrs  # which goes on
+    for name in names(mine):
+        optuna.delete_study(study_name=name, storage=mine.settings.storage)
+    create_study(mine)  # what the storage no longer knows does not hold the folder
+
+
+def test_an_older_study_has_neither_owner_nor_tag(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    study = create_study(mine)
+    for name in names(mine):
+        made = optuna.load_study(study_name=name, storage=mine.settings.storage)
+        made.set_user_attr("uid", None)
+    (tmp_path / "runs" / "s" / "owner.json").unlink()
+    (tmp_path / "runs" / "s" / "trial-0000").mkdir()
+    assert create_study(mine).trials == study.trials
+    other = replace(
+        mine, settings=replace(mine.settings, storage=f"sqlite:///{tmp_path / 'other.db'}")
+    )
+    with pytest.raises(UserError, match="holds the trials of an older study of this name"):
+        create_study(other)

@@ -101,7 +101,8 @@ def test_only_loss_weights_are_rehearsed() -> None:
 def test_what_was_rehearsed_is_tried_right_after_the_baseline(
     config: Config, tmp_path: Path
 ) -> None:
-    settings = StudyConfig(storage=f"sqlite:///{tmp_path / 'studies.db'}", rehearse=2)
+    storage = f"sqlite:///{tmp_path / 'studies.db'}"
+    settings = StudyConfig(storage=storage, folder=tmp_path, rehearse=2)
     space = QUESTION.space(config)
     job = Job(
         asks="loss_weights",

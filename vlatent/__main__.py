@@ -25,7 +25,7 @@ from vlatent.screen import (
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker, Status, open_run, view_command
-from vlatent.training import Result, corpus_for, placement, run_folder, train
+from vlatent.training import Result, claimed_folder, corpus_for, placement, train
 
 HELP = """usage: vlatent COMMAND [--help]
 
@@ -62,7 +62,7 @@ def train_command(arguments: Sequence[str]) -> int:
     console.print(f"{corpus_for(config)}", markup=False)
     if config.training.resume is not None:
         checkpoints.load_to_resume(config.training.resume)
-    folder = run_folder(config.training)
+    folder = claimed_folder(config.training)
     config = override(config, {"training.folder": folder})
     result = _recorded(config)
     _close(result.verdict, result.history[-1])

@@ -6,9 +6,10 @@ import contextlib
 import os
 import random
 import warnings
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -30,28 +31,17 @@ def save(path: Path, state: Mapping[str, object]) -> None:
     Raises:
         UserError: The place cannot be written.
     """
-    # Beside the checkpoint, as a file is replaced at one stroke only within a file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                torch.save({"format": FORMAT, "state": dict(state)}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except (OSError, RuntimeError) as error:
-        # torch ends a file that could not be written with an error that hides the reason.
-        reason = error if isinstance(error, OSError) else error.__context__
-        if not isinstance(reason, OSError):
-            raise
-        raise UserError(
-            f"checkpoint {path} cannot be written: {reason.strerror}; free some space or choose "
-            "another folder"
-        ) from error
+    _replace(path, lambda file: torch.save({"format": FORMAT, "state": dict(state)}, file))
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all: what stood there before stays until it is done.
+
+    Raises:
+        UserError: The place cannot be written.
+    """
+    whole = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    _replace(path, lambda file: file.write(whole))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -63,8 +53,13 @@ def load(path: Path) -> dict[str, Any]:
     file = path / NAME if path.is_dir() else path
     way_out = "resume from an older checkpoint or start without --training.resume"
     try:
+        with zipfile.ZipFile(file) as archive:  # torch writes checksums, and never looks at them
+            if damaged := archive.testzip():
+                raise UserError(f"checkpoint {file} is damaged (in {damaged}); {way_out}")
         with warnings.catch_warnings(action="ignore"):  # of what the error below says
             content = torch.load(file, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"checkpoint {file} cannot be read: {error.strerror}; {way_out}") from error
     except Exception as error:  # damaged bytes raise whatever they happen to decode to
@@ -145,6 +140,32 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     np.random.set_state(numpy)  # noqa: NPY002
     kept = state["python"]
     random.setstate((kept["version"], tuple(kept["words"]), kept["gauss"]))
+
+
+def _replace(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    # Beside the file, as it is replaced at one stroke only within a file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        # torch ends a file that could not be written with an error that hides the reason.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
+        what = "checkpoint " if path.name == NAME else ""
+        raise UserError(
+            f"{what}{path} cannot be written: {reason.strerror}; free some space or choose "
+            "another folder"
+        ) from error
 
 
 def _sync_folder(folder: Path) -> None:

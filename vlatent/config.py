@@ -15,6 +15,7 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 from vlatent.bounds import require_bounds
 from vlatent.command_line import Parser
 from vlatent.corpus import DataConfig
+from vlatent.databases import without_password
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
@@ -129,6 +130,8 @@ def _replaced(part: Any, names: Sequence[str], value: object) -> Any:
 def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, str) and "://" in value:
+        return without_password(value)  # which nothing that is written down may hold
     return str(value) if isinstance(value, Path) else value
 
 

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 from sqlalchemy import event
 
+from vlatent.shapes import UserError
+
 logger = logging.getLogger(__name__)
 
 PATIENCE = 900.0  # seconds for which a database may be away before a worker gives up
@@ -25,6 +28,10 @@ PAUSE = 0.5  # seconds between two attempts
 
 # How SQLAlchemy and the drivers call a connection that was cut off.
 CUT_OFF = {"OperationalError", "InterfaceError", "PendingRollbackError"}
+
+# User and password of an address: to the last @, as a password may hold one that is not escaped.
+PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):(\S*)@")
+QUERY = re.compile(r"([?&]\w*(?:password|passwd|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,10 +84,10 @@ def away(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what lies at the root of an error."""
+    """The first line of what lies at the root of an error, without passwords."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return shown((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def engine_arguments(url: str) -> dict[str, Any]:
@@ -113,8 +120,7 @@ def alone(url: str) -> Iterator[None]:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(20261)"))
             yield
     else:
-        _, _, file = url.partition(":///")
-        folder = os.open(Path(file).parent, os.O_RDONLY)  # can be locked, leaves no file behind
+        folder = os.open(file_of(url).parent, os.O_RDONLY)  # can be locked, leaves no file behind
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
@@ -189,19 +195,71 @@ class PlaceLock(FileLock):
         return True
 
 
-def shown(url: str) -> str:
-    """The address without its password."""
+def shown(text: str) -> str:
+    """An address, or words with addresses in them, with *** for every password."""
+    return QUERY.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
+
+
+def without_password(url: str) -> str:
+    """The address to write down: whoever uses it takes the password from elsewhere.
+
+    PostgreSQL's clients from ~/.pgpass or PGPASSWORD, MLflow's from MLFLOW_TRACKING_PASSWORD.
+    """
+    place, mark, query = PASSWORD.sub(r"\1@", url).partition("?")
+    kept = "&".join(part for part in query.split("&") if not QUERY.match(f"?{part}"))
+    return f"{place}{mark}{kept}" if kept else place
+
+
+def check_address(setting: str, url: str) -> None:
+    """Refuse what is no address of a database that processes can share.
+
+    Raises:
+        UserError: It cannot be read, is neither SQLite nor PostgreSQL, or lies in memory.
+    """
+    way_out = (
+        "write sqlite:///FILE.db for a file, postgresql+psycopg://user@host/database for a server"
+    )
     try:
-        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
-        return url
+        made = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # of a port that is no number
+        raise UserError(f"{setting} {shown(url)} is no address of a database; {way_out}") from None
+    if not url.startswith(("sqlite", "postgresql")):
+        raise UserError(
+            f"{setting} {shown(url)} is neither a SQLite file nor a PostgreSQL server; {way_out}"
+        )
+    password = PASSWORD.search(url)
+    if password and re.search(r"[@/?#]", password[2]):  # part of it would be read as the host
+        raise UserError(
+            f"{setting} {shown(url)} has a password with @, /, ? or # in it: write %40, %2F, %3F "
+            "or %23, or leave the password to PGPASSWORD or ~/.pgpass"
+        )
+    in_memory = made.database in (None, "", ":memory:") or "memory" in made.query.values()
+    if is_file(url) and in_memory:
+        raise UserError(
+            f"{setting} {shown(url)} lies in memory, where no other process sees it; {way_out}"
+        )
+
+
+def place_of(url: str) -> str:
+    """The database's address, the same in whichever directory it is named, without password."""
+    return str(file_of(url)) if is_file(url) else without_password(url)
 
 
 def is_file(url: str) -> bool:
     return url.startswith("sqlite")
 
 
+def file_of(url: str) -> Path:
+    """The file of a SQLite database."""
+    return Path(sqlalchemy.make_url(url).database or "").absolute()
+
+
+def file_url(file: Path) -> str:
+    """The address of a SQLite file; a ? or a % in its name is part of no query and no escape."""
+    return sqlalchemy.URL.create("sqlite", database=str(file.absolute())).render_as_string()
+
+
 def beside(url: str, ending: str) -> Path:
     """The file beside a SQLite database that has its name and this ending."""
-    _, _, file = url.partition(":///")
-    return Path(file).absolute().with_name(f"{Path(file).name}.{ending}")
+    file = file_of(url)
+    return file.with_name(f"{file.name}.{ending}")

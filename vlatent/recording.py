@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples
 from vlatent.dependence import in_words
@@ -97,12 +98,11 @@ def conclude(
     size, count = config.evaluation.batch_size, config.evaluation.sentences
     latent, fixed = paint_judged(model, corpus, size, count)
     words = summary(history[-1], verdict)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in (
         ("verdict.md", words),
         (mean_spectrum.NAME, mean_spectrum.mean_spectrum(latent).to_text()),
     ):
-        (folder / name).write_text(content, encoding="utf-8")
+        checkpoints.write(folder / name, content)
         tracker.text(name, content)
     tracker.note(words)
     if not config.tracking.figures:
@@ -114,7 +114,7 @@ def conclude(
         }
         drawn |= meaning_figures(folder.name, history, known)
     for name, png in drawn.items():
-        (folder / f"{name}.png").write_bytes(png)
+        checkpoints.write(folder / f"{name}.png", png)
         tracker.figure(name, png)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import itertools
 import json
+import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from math import isfinite
@@ -103,7 +107,7 @@ def train(
                 f"{config.training.resume} has done {start} of {steps} steps: there is nothing to "
                 "continue; raise --training.steps to train it further."
             )
-    (folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+    checkpoints.write(folder / "config.yaml", to_yaml(config))
     recording.describe(
         tracker, config, corpus, model, f"{device.type} {'bf16' if autocast()._enabled else 'fp32'}"
     )
@@ -236,6 +240,7 @@ def run_folder(training: TrainingConfig) -> Path:
     folder = training.folder
     if folder is None and training.resume is not None:
         folder = training.resume if training.resume.is_dir() else training.resume.parent
+    dated = folder is None
     if folder is None:
         folder = Path("runs") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     if training.resume is None and (folder / checkpoints.NAME).exists():
@@ -244,6 +249,8 @@ def run_folder(training: TrainingConfig) -> Path:
             "another --training.folder."
         )
     try:
+        if dated:
+            folder = _new(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").touch()
     except OSError as error:
@@ -251,6 +258,40 @@ def run_folder(training: TrainingConfig) -> Path:
             f"cannot write to training.folder {folder}: {error.strerror}; name another folder."
         ) from None
     return folder
+
+
+def claimed_folder(training: TrainingConfig) -> Path:
+    """The folder of this run, in which no other process trains as long as this one lives.
+
+    Raises:
+        UserError: It holds another run, cannot be written, or another process trains in it.
+    """
+    folder = run_folder(training)
+    if folder.absolute() not in _held:
+        descriptor = os.open(folder, os.O_RDONLY)  # can be locked, leaves no file behind
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UserError(
+                f"another process trains in {folder}: wait for its end, or name another "
+                "--training.folder."
+            ) from None
+        _held[folder.absolute()] = descriptor
+    return run_folder(replace(training, folder=folder))  # it may have ended meanwhile
+
+
+_held: dict[Path, int] = {}  # until this process ends
+
+
+def _new(folder: Path) -> Path:
+    """A folder that is not there yet, made for one process alone: of its name, or with a number."""
+    for number in itertools.count(1):
+        place = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(parents=True)
+            return place
+    raise AssertionError("numbers never end")
 
 
 def _state(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 
+from vlatent.databases import shown
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import (
     DIGEST_LENGTH,
@@ -32,7 +33,6 @@ from vlatent.tracking.store import (
     new_run,
     quiet,
     reason,
-    shown,
     usable,
 )
 from vlatent.tracking.tracker import Status, TrackingConfig
@@ -119,6 +119,7 @@ class MlflowTracker:
         self._next_attempt = math.inf  # what waits is delivered below, all at once
         self.flush()
         if error:
+            error = shown(error)
             self.text("traceback.txt", error)
             self.tags({"error": error.strip().rpartition("\n")[2][:ERROR_LENGTH]})
         self._submit({"call": "end", "status": status, "time": milliseconds()})

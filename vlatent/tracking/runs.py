@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlatent.databases import file_of, is_file, shown
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, milliseconds, valid
-from vlatent.tracking.store import address_of, having, reason, shown, usable
+from vlatent.tracking.store import address_of, having, reason, usable
 from vlatent.tracking.tracker import Status, TrackingConfig
 
 if TYPE_CHECKING:
@@ -221,8 +222,7 @@ def _files(client: MlflowClient, run_id: str, folder: str | None) -> Iterator[st
 
 def _exists(address: str) -> bool:
     """Whether there is anything to open: opening a file that is not there would make it."""
-    scheme, _, file = address.partition(":///")
-    return not scheme.startswith("sqlite") or file == ":memory:" or Path(file).is_file()
+    return not is_file(address) or file_of(address).is_file()
 
 
 def _time(since_1970: int) -> datetime:

@@ -6,13 +6,23 @@ import contextlib
 import functools
 import logging
 import os
-import re
+import shlex
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
+from vlatent.databases import (
+    alone,
+    check_address,
+    file_of,
+    file_url,
+    is_file,
+    shown,
+    without_password,
+)
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name
 from vlatent.tracking.tracker import TrackingConfig
@@ -24,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 KEY = "vlatent.key"  # our name of a run, known before the store has given its own
 DEFAULT = "sqlite:///mlflow.db"
+ARTIFACTS = "mlartifacts"  # the folder of pictures and files beside a database
 
 SETTINGS = {  # unless the environment says something else
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -51,20 +62,22 @@ def find_run(tracking: TrackingConfig, tags: Mapping[str, str]) -> str | None:
 
 def uri_flag(tracking: TrackingConfig) -> str:
     """What has to be added to a command that is to read the same store."""
-    return "" if tracking.uri is None else f" --tracking.uri {shown(tracking.uri)}"
+    if tracking.uri is None:
+        return ""
+    return f" --tracking.uri {shlex.quote(without_password(tracking.uri))}"
 
 
 def view_command(tracking: TrackingConfig) -> str:
     """What shows the runs: a command line, or the address of the server."""
     address = address_of(tracking)
     if is_server(address):
-        return shown(address)
+        return without_password(address)
     # A bare `mlflow ui` shows ./mlflow.db whatever MLFLOW_TRACKING_URI says, unless there are old
     # files in ./mlruns: they take precedence.
     bare = address == address_of(TrackingConfig(uri=DEFAULT))
     if bare and not any(Path("mlruns").glob("[0-9]*/meta.yaml")):
         return "mlflow ui"
-    return f"mlflow ui --backend-store-uri {shown(address)}"
+    return f"mlflow ui --backend-store-uri {shlex.quote(without_password(address))}"
 
 
 def new_run(
@@ -99,16 +112,18 @@ def client_of(address: str) -> MlflowClient:
     """One client for a store and a process: it holds the connections."""
     import mlflow
 
-    from vlatent.databases import alone
-
     if is_server(address):
         return mlflow.MlflowClient(address, address)
     if "://" not in address or address.startswith("file:"):
         raise UserError(
-            f"{_setting(address)} {address!r} is neither a database (sqlite:///mlflow.db) nor a "
-            "server (http://…); for a folder of old runs, `mlflow migrate-filestore` makes a "
-            "database"
+            f"{_setting(address)} {shown(address)!r} is neither a database "
+            "(sqlite:///mlflow.db) nor a server (http://…); for a folder of old runs, `mlflow "
+            "migrate-filestore` makes a database"
         )
+    import mlflow.store.db.utils
+
+    # It takes the address for a path, escapes and all, and would make a folder of that name.
+    mlflow.store.db.utils._make_parent_dirs_if_sqlite = lambda db_uri: None
     _home(address).mkdir(parents=True, exist_ok=True)
     with alone(address):
         _check_database(address)
@@ -140,7 +155,7 @@ def experiment_id(address: str, name: str) -> str:
     if experiment is None:
         # A server knows where its pictures are. A database does not: without an absolute place
         # they would land below whichever directory a run happens to be started in.
-        place = None if is_server(address) else str(_home(address) / "mlartifacts")
+        place = None if is_server(address) else (_home(address) / ARTIFACTS).as_uri()
         # Else the pages open on views for chat applications.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         try:
@@ -153,17 +168,33 @@ def experiment_id(address: str, name: str) -> str:
     if experiment.lifecycle_stage == "deleted":
         client.restore_experiment(experiment.experiment_id)
         logger.warning("tracking: experiment %r had been deleted and is restored", name)
-    place = experiment.artifact_location
-    behind_server = place.startswith("mlflow-artifacts:") and not is_server(address)
-    # mlflow would make the folder here, where the server's machine does not see it.
-    elsewhere = place.startswith("/") and not Path(place).parent.is_dir()
-    if behind_server or elsewhere:
-        raise UserError(
-            f"tracking.experiment {name!r} keeps its pictures in {place}, which "
-            f"{shown(address)} cannot be used for here; give another tracking.experiment"
-        )
+    require_place(address, f"tracking.experiment {name!r}", experiment.artifact_location)
     known: str = experiment.experiment_id
     return known
+
+
+def require_place(address: str, what: str, place: str) -> None:
+    """Refuse to put pictures where MLflow would, if that is a place of others or none at all.
+
+    It keeps the absolute place in the database, also of a project that was copied or moved.
+
+    Raises:
+        UserError: Nothing of this store lies there.
+    """
+    url = urlsplit(place)
+    local = Path(unquote(url.path)) if url.scheme in ("", "file") else None
+    behind_server = url.scheme == "mlflow-artifacts" and not is_server(address)
+    # mlflow would make the folder here, where the server's machine does not see it.
+    missing = local is not None and not local.parent.is_dir()
+    # A folder that somebody has chosen has another name than the one made beside a database.
+    mine = (_home(address) / ARTIFACTS).resolve()
+    others = local is not None and local.name == ARTIFACTS and local.resolve() != mine
+    if behind_server or missing or (others and not is_server(address)):
+        raise UserError(
+            f"{what} keeps its pictures in {place}, which {shown(address)} cannot be used for "
+            "here: the project was copied or moved, or a server is in between; give another "
+            "--tracking.experiment"
+        )
 
 
 def address_of(tracking: TrackingConfig) -> str:
@@ -171,16 +202,14 @@ def address_of(tracking: TrackingConfig) -> str:
     uri = tracking.uri
     if uri is None:
         uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT  # MLflow, too, takes empty for unset
-    scheme, separator, file = uri.partition(":///")
-    if scheme.startswith("sqlite") and separator and file != ":memory:":
-        return f"{scheme}:///{Path(file).absolute()}"
-    return uri.rstrip("/")
+    if uri.startswith(("sqlite", "postgresql")):
+        check_address("MLFLOW_TRACKING_URI" if tracking.uri is None else "tracking.uri", uri)
+    return file_url(file_of(uri)) if is_file(uri) else uri.rstrip("/")
 
 
 def _home(address: str) -> Path:
     """The folder in which a database lies, or that stands in for it."""
-    scheme, _, file = address.partition(":///")
-    return Path(file).parent if scheme.startswith("sqlite") else Path.cwd()
+    return file_of(address).parent if is_file(address) else Path.cwd()
 
 
 def _setting(address: str) -> str:
@@ -192,11 +221,6 @@ def _setting(address: str) -> str:
 
 def is_server(address: str) -> bool:
     return address.startswith(("http://", "https://"))
-
-
-def shown(address: str) -> str:
-    """The address without its password."""
-    return re.sub(r"//([^/:@]*):[^/@]*@", r"//\1:***@", address)
 
 
 @contextlib.contextmanager
@@ -237,7 +261,7 @@ def reason(error: BaseException) -> str:
     """The first line of what lies at the root of an error."""
     while cause := error.__cause__ or error.__context__:
         error = cause
-    lines = str(error).strip().splitlines()
+    lines = shown(str(error)).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
 
 
