@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -23,12 +24,13 @@ from ablations.timing import seconds_a_cell
 from ablations.worker import Job, cell_tags, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
-from vlatent.databases import shown
+from vlatent.databases import credentials, place_of, shown
 from vlatent.effects import smallest_p
 from vlatent.interruption import Stop, gentle_interruption, interruption
+from vlatent.names import claim
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, find_run, keep_view, open_run, recorded_runs, reopen_run
+from vlatent.tracking import Status, keep_view, open_run, recorded_runs, reopen_run
 from vlatent.training import corpus_for, placement
 from vlatent.workers import run_processes, run_ray
 
@@ -173,6 +175,7 @@ def _searched(config: Config, settings: AblationConfig, name: str, prior: str) -
             *("--study.folder", str(settings.folder)),
         ],
         check=False,
+        env=os.environ | credentials(config.tracking.uri or ""),
     )
     found = [settings.folder / study / file for file in ("best.yaml", "nearest.yaml")]
     known = [file for file in found if file.is_file()]
@@ -315,13 +318,20 @@ def _runs(
     labels = {"ablation": name, "base": fingerprint(config), "version": str(settings.first_seed)}
     folder = settings.folder / "ablations" / name
     runs: dict[str, str | None] = {}
+    uid = cells.uid()
+    claim(folder, uid, place_of(settings.storage), "ablation")
     with cells.lock(f"ablation {name}"):
-        parent = find_run(config.tracking, labels | {"kind": "ablation"})
+        mine = [
+            run.run_id
+            for run in recorded_runs(config.tracking, labels | {"kind": "ablation"})
+            if run.tags.get("uid", uid) == uid  # an older one has none
+        ]
+        parent = mine[-1] if mine else None
         if parent is None:
             run = open_run(
                 config.tracking,
                 f"ablation/{name}",
-                tags=labels | {"kind": "ablation"},
+                tags=labels | {"kind": "ablation", "uid": uid},
                 folder=folder,
             )
             values = asdict(settings) | {"storage": shown(settings.storage)}
@@ -335,6 +345,7 @@ def _runs(
         known: dict[str | None, str | None] = {
             each.tags.get("arm"): each.run_id
             for each in recorded_runs(config.tracking, labels | {"kind": "arm"})
+            if each.tags.get("mlflow.parentRunId") == parent
         }
         for arm in arms:
             if arm.name not in known:

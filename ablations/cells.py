@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ BOOKS = Table(
     Column("reason", Text),  # why the last attempt failed
     Column("run_id", Text),  # in the tracker, of the last attempt
 )
+
+# One row: what tells ablations from those of the same names in another database.
+OWNER = Table("vlatent_cells", BOOKS.metadata, Column("uid", Text, primary_key=True))
 
 R = TypeVar("R")
 
@@ -117,6 +121,20 @@ class Claim:
         self._lock.release()
 
 
+def _refuse_foreign(connection: sqlalchemy.Connection, url: str) -> None:
+    """Leave a table alone that has our name and other columns."""
+    inspector = sqlalchemy.inspect(connection)
+    if not inspector.has_table(BOOKS.name):
+        return
+    found = {column["name"] for column in inspector.get_columns(BOOKS.name)}
+    if missing := set(BOOKS.c.keys()) - found:
+        raise UserError(
+            f"{SETTING} {shown(url)} has a table {BOOKS.name} of another program (without "
+            f"{', '.join(sorted(missing))}); name another database, sqlite:///ablations.db for "
+            "instance"
+        )
+
+
 class Cells:
     """The database in which finished cells are kept.
 
@@ -144,7 +162,10 @@ class Cells:
             with self._engine.begin() as connection:
                 if not is_file(url):  # making a table races
                     connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(20260)"))
+                _refuse_foreign(connection, url)
                 BOOKS.metadata.create_all(connection)
+                if connection.execute(sqlalchemy.select(OWNER)).first() is None:
+                    connection.execute(sqlalchemy.insert(OWNER).values(uid=uuid.uuid4().hex))
         except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:
             missing = isinstance(error, ModuleNotFoundError)
             way_out = "pip install 'vlatent[postgresql]'" if missing else "correct it"
@@ -152,6 +173,11 @@ class Cells:
                 f"{SETTING} {shown(url)} cannot be used ({reason(error)}); {way_out}, or leave it "
                 "away to keep cells in ./ablations.db."
             ) from None
+
+    def uid(self) -> str:
+        """What tells this database from every other."""
+        query = sqlalchemy.select(OWNER.c.uid)
+        return self._do(lambda connection: str(connection.execute(query).scalar_one()))
 
     def read(self, keys: Iterable[str]) -> dict[str, Entry]:
         """What is known of these cells."""

@@ -14,6 +14,7 @@ from analysis.report_ablation import ablation_document
 from analysis.report_page import PICTURES, Document, as_html, as_markdown
 from analysis.report_study import parent_of, study_document
 from analysis.trials import STORAGE, read_study
+from vlatent import checkpoints
 from vlatent.command_line import Parser, run
 from vlatent.databases import shown
 from vlatent.screen import console, progress_display
@@ -66,33 +67,31 @@ def main(arguments: Sequence[str]) -> int:
         console.print(Markdown(f"**{answer.heading}.** {answer.text}"))
     console.print(f"The report, one file that works offline: {out}")
     console.print(f"As Markdown: {written}")
-    _attach(tracking, parent.run_id, parent.status, document)
-    console.print(
-        f"Attached to run {parent.name} ({parent.run_id[:8]}), under Artifacts: "
-        f"{view_command(tracking)}"
-    )
+    try:
+        _attach(tracking, parent.run_id, parent.status, document)
+    except UserError as error:  # the report itself is written
+        console.print(f"Not attached to its run: {error}.")
+    else:
+        console.print(
+            f"Attached to run {parent.name} ({parent.run_id[:8]}), under Artifacts: "
+            f"{view_command(tracking)}"
+        )
     if study is not None and given["storage"] != STORAGE:
         console.print(f"Trials from {shown(given['storage'])}.")
     return 0
 
 
 def write(document: Document, out: Path) -> Path:
-    """Write HTML and Markdown; returns the place of the latter."""
+    """Write HTML and Markdown; returns the place of the latter.
+
+    Raises:
+        UserError: It cannot be written.
+    """
     markdown = out.with_suffix(".md")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(as_html(document), encoding="utf-8")
-        markdown.write_text(as_markdown(document), encoding="utf-8")
-        if document.pictures:
-            folder = out.parent / PICTURES
-            folder.mkdir(exist_ok=True)
-            for name, png in document.pictures.items():
-                (folder / name).write_bytes(png)
-    except OSError as error:
-        raise UserError(
-            f"the report cannot be written to {error.filename or out}: {error.strerror}; give "
-            "another --out"
-        ) from error
+    checkpoints.write(out, as_html(document))
+    checkpoints.write(markdown, as_markdown(document))
+    for name, png in document.pictures.items():
+        checkpoints.write(out.parent / PICTURES / name, png)
     return markdown
 
 

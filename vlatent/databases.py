@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
+from urllib.parse import unquote
 
 import sqlalchemy
 from filelock import FileLock, Timeout
@@ -208,6 +209,17 @@ def without_password(url: str) -> str:
     place, mark, query = PASSWORD.sub(r"\1@", url).partition("?")
     kept = "&".join(part for part in query.split("&") if not QUERY.match(f"?{part}"))
     return f"{place}{mark}{kept}" if kept else place
+
+
+def credentials(url: str) -> dict[str, str]:
+    """Environment in which another process finds the password that its command does not show."""
+    found = PASSWORD.search(url)
+    if found is None:
+        return {}
+    user, password = unquote(found[1]), unquote(found[2])
+    if url.startswith("postgresql"):
+        return {"PGPASSWORD": password}
+    return {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
 
 
 def check_address(setting: str, url: str) -> None:

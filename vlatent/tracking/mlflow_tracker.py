@@ -33,6 +33,7 @@ from vlatent.tracking.store import (
     new_run,
     quiet,
     reason,
+    require_place,
     usable,
 )
 from vlatent.tracking.tracker import Status, TrackingConfig
@@ -260,6 +261,7 @@ def reopen_run(
     address = address_of(tracking)
     with usable(address) as client:
         known = client.get_run(run_id)
+        require_place(address, f"run {run_id}", known.info.artifact_uri.rsplit("/", 2)[0])
         key = known.data.tags.get(KEY, run_id)
         run: Call = {"call": "run", "key": key, "run_id": run_id, "name": known.info.run_name}
         tracker = MlflowTracker(address, run, journal_of(folder, key))
