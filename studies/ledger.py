@@ -23,13 +23,13 @@ def added(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that another program put into a study of ours: they say nothing about it."""
     ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     trials = study.get_trials(deepcopy=False, states=ended)
-    return [trial for trial in trials if is_foreign(trial)]
+    return [trial for trial in trials if is_foreign(trial)] if is_ours(study) else []
 
 
 def completed(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that were trained to the end, in the order in which they were begun."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial for trial in trials if not is_foreign(trial)]
+    return [trial for trial in trials if not is_foreign(trial)] if is_ours(study) else trials
 
 
 def without_added(study: optuna.Study) -> optuna.Study:
