@@ -237,7 +237,8 @@ def check_address(setting: str, url: str) -> None:
         raise UserError(f"{setting} {shown(url)} is no address of a database; {way_out}") from None
     if not url.startswith(("sqlite", "postgresql")):
         raise UserError(
-            f"{setting} {shown(url)} is neither a SQLite file nor a PostgreSQL server; {way_out}"
+            f"{setting} {shown(url)} cannot be used: it is neither a SQLite file nor a PostgreSQL "
+            f"server; {way_out}"
         )
     password = PASSWORD.search(url)
     if password and re.search(r"[@/?#]", password[2]):  # part of it would be read as the host

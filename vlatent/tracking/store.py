@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from vlatent.databases import (
     alone,
@@ -71,7 +71,7 @@ def view_command(tracking: TrackingConfig) -> str:
     """What shows the runs: a command line, or the address of the server."""
     address = address_of(tracking)
     if is_server(address):
-        return without_password(address)
+        return shown(address)
     # A bare `mlflow ui` shows ./mlflow.db whatever MLFLOW_TRACKING_URI says, unless there are old
     # files in ./mlruns: they take precedence.
     bare = address == address_of(TrackingConfig(uri=DEFAULT))
@@ -155,7 +155,8 @@ def experiment_id(address: str, name: str) -> str:
     if experiment is None:
         # A server knows where its pictures are. A database does not: without an absolute place
         # they would land below whichever directory a run happens to be started in.
-        place = None if is_server(address) else (_home(address) / ARTIFACTS).as_uri()
+        home = str(_home(address) / ARTIFACTS).replace("%", "%25")  # mlflow takes % for an escape
+        place = None if is_server(address) else home
         # Else the pages open on views for chat applications.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         try:
@@ -181,9 +182,8 @@ def require_place(address: str, what: str, place: str) -> None:
     Raises:
         UserError: Nothing of this store lies there.
     """
-    url = urlsplit(place)
-    local = Path(unquote(url.path)) if url.scheme in ("", "file") else None
-    behind_server = url.scheme == "mlflow-artifacts" and not is_server(address)
+    local = Path(unquote(path)) if (path := place.removeprefix("file://"))[:1] == "/" else None
+    behind_server = place.startswith("mlflow-artifacts:") and not is_server(address)
     # mlflow would make the folder here, where the server's machine does not see it.
     missing = local is not None and not local.parent.is_dir()
     # A folder that somebody has chosen has another name than the one made beside a database.

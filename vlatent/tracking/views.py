@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlatent.databases import without_password
+from vlatent.databases import shown
 from vlatent.tracking.calls import milliseconds, valid_name
 from vlatent.tracking.store import (
     address_of,
@@ -139,5 +139,5 @@ def view_instructions(tracking: TrackingConfig, view: View) -> str:
     page = f"/#/experiments/{experiment}/runs?viewStateShareKey={view.key}"
     page += "&workflowType=machine_learning"  # else it opens among the pages for chat programs
     if is_server(address):
-        return f"{without_password(address)}{page}"
+        return f"{shown(address)}{page}"
     return f"{view_command(tracking)}, then open {LOCAL}{page}"
