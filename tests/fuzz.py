@@ -236,6 +236,7 @@ def run_case(folder: Path, cache: Path, rng: random.Random) -> str:
         "evaluation.probed": min(config.evaluation.probed, 16),
         "evaluation.retrieved": min(config.evaluation.retrieved, 16),
         "tracking.figures": False,
+        "training.compile": False,
     }
     tracker = MemoryTracker()
     try:

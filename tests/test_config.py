@@ -75,6 +75,7 @@ def test_later_wins_and_flags_win_over_files(tmp_path: Path) -> None:
         (["--training.device", "gpu"], r"training\.device must be one of 'auto', 'cpu', 'cuda'"),
         (["--encoder.heads", "7"], r"encoder\.hidden must be a multiple of 2 \* encoder\.heads"),
         (["--evaluation.count", "2"], r"evaluation\.count must be at least 3"),
+        (["--encoder.smoothing", ""], r"encoder\.smoothing must be true or false"),
         (["--config", "missing.yaml"], r"does not exist.*missing\.yaml"),
     ],
 )
