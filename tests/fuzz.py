@@ -237,6 +237,7 @@ def run_case(folder: Path, cache: Path, rng: random.Random) -> str:
         "evaluation.retrieved": min(config.evaluation.retrieved, 16),
         "tracking.figures": False,
         "training.compile": False,
+        "training.resume": None,
     }
     tracker = MemoryTracker()
     try:

@@ -27,6 +27,8 @@ from vlatent.yaml_reader import load_flag, read_settings_file
 set_loader("settings", load_flag, exceptions=(yaml.YAMLError,))
 # What jsonargparse says of a value of the wrong kind, and the kind in words.
 KINDS = (
+    (r"Subtypes: \[\w+Int, .*Given value: ?(?P<value>.*)", "a whole number or null"),
+    (r"Subtypes: \[.*Given value: ?(?P<value>.*)", "a text (in quotes, if need be) or null"),
     (r"Not of type \w+Int: .*digits", "a whole number of fewer digits"),
     (r"Not of type \w+Int: .*?(?P<value>\S+) not an? \w+$", "a whole number"),
     (r"Not of type \w+Int: .*: (?P<value>'.*')", "a whole number"),
@@ -234,7 +236,7 @@ def _no_group(key: str, value: object, leaves: Mapping[str, object], dashes: str
     inside = next(
         leaf for leaf, known in leaves.items() if leaf.startswith(f"{key}.") and known is not None
     )
-    numeric = isinstance(value, int | float) and isinstance(leaves[inside], float)
+    numeric = isinstance(value, int | float) and isinstance(leaves[inside], float) and value < 1e9
     wanted = value if numeric else leaves[inside]
     example = f"--{inside} {wanted}"
     if not dashes:

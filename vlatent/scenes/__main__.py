@@ -45,7 +45,7 @@ def write(
     """
     beside = out.with_name(f"validation{out.suffix}")
     if out.suffix.lower() not in (".txt", ".jsonl"):
-        raise UserError(f"out must end in .txt or .jsonl, but got {str(out)!r}.")
+        raise UserError(f"out must end in .txt or .jsonl, but got {str(out)!r:.60}.")
     if validation < 0:
         raise UserError(f"validation must be at least 0, but got {validation=}.")
     if validation and out == beside:
