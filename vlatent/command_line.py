@@ -27,7 +27,7 @@ from vlatent.yaml_reader import load_flag, read_settings_file
 set_loader("settings", load_flag, exceptions=(yaml.YAMLError,))
 # What jsonargparse says of a value of the wrong kind, and the kind in words.
 KINDS = (
-    (r"Subtypes: \[\w+Int, .*Given value: ?(?P<value>.*)", "a whole number or null"),
+    (r"Subtypes: \[[^,]*Int\W.*Given value: ?(?P<value>.*)", "a whole number or null"),
     (r"Subtypes: \[.*Given value: ?(?P<value>.*)", "a text (in quotes, if need be) or null"),
     (r"Not of type \w+Int: .*digits", "a whole number of fewer digits"),
     (r"Not of type \w+Int: .*?(?P<value>\S+) not an? \w+$", "a whole number"),
