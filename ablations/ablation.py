@@ -167,23 +167,40 @@ def _searched(config: Config, settings: AblationConfig, name: str, prior: str) -
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(to_yaml(override(config, {weight(prior): 0.0})), encoding="utf-8")
     console.rule(f"Searching the other weights again, without {prior}")
-    done = subprocess.run(
+    status = _carried_out(
         [
             *(sys.executable, "-m", "studies.loss_weights", "--config", str(place)),
             *("--study.name", study, "--study.trials", str(settings.retune)),
             *("--study.workers", str(settings.workers), "--study.confirm", "0"),
             *("--study.folder", str(settings.folder)),
         ],
-        check=False,
-        env=os.environ | credentials(config.tracking.uri or ""),
+        credentials(config.tracking.uri or ""),
     )
     found = [settings.folder / study / file for file in ("best.yaml", "nearest.yaml")]
     known = [file for file in found if file.is_file()]
-    if done.returncode or not known:
+    if status or not known:
         raise UserError(f"study {study} did not come to its end; ablation.retune 0 leaves it away.")
     best = from_yaml(known[0].read_text(encoding="utf-8"))
     changes = {weight(each): weight_of(best, each) for each, _ in best.priors}
     return _retuned(prior, changes)
+
+
+def _carried_out(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Another command's status; what stops this one stops that in good order, or at once.
+
+    It is in a group of its own: what a terminal sends to all would else reach it twice.
+    """
+    surroundings = os.environ | environment
+    with subprocess.Popen(command, process_group=0, env=surroundings) as other:
+        try:
+            return other.wait()
+        except KeyboardInterrupt:
+            other.terminate()
+            try:
+                other.wait()
+            except KeyboardInterrupt:
+                other.terminate()
+            raise
 
 
 def _retuned(prior: str, changes: Mapping[str, object]) -> Arm:

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
 from ablations import ablation, architecture, closing, worker
-from ablations.ablation import main
+from ablations.ablation import _carried_out, main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
 from ablations.comparison import differences, table_of
@@ -33,7 +34,7 @@ from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
 from vlatent.figures.page import Page
-from vlatent.interruption import Stop
+from vlatent.interruption import Interrupted, Stop, interruption
 from vlatent.objective import loss
 from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
@@ -483,3 +484,14 @@ def test_the_base_can_be_the_best_of_a_study(tmp_path: Path) -> None:
     code, out, err = again(tmp_path, "kurtosis", *flags, "--priors.kurtosis.weight", "0")
     assert code == 2  # what is given on the command line wins
     assert "priors.kurtosis.weight is 0 in the base" in err
+
+
+def test_what_stops_an_ablation_lets_the_study_that_it_has_begun_end_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = 'trap "touch closed; exit 143" TERM; kill -TERM $PPID; while :; do sleep 0.1; done'
+    with interruption(Stop()), pytest.raises(Interrupted) as interrupted:
+        _carried_out(["sh", "-c", study], {})
+    assert interrupted.value.number == signal.SIGTERM
+    assert (tmp_path / "closed").exists()
