@@ -10,7 +10,7 @@ from typing import Literal
 
 from ablations.arms import BASE, FACTORS, Arm, families
 from ablations.cells import Cell
-from ablations.measurement import STATISTICS, Measured
+from ablations.measurement import ANY, POSSIBLE, STATISTICS, Measured
 from ablations.question import Prediction
 from vlatent.effects import Effect, family, interval, paired
 from vlatent.figures.ablation import Comparison, Dose
@@ -137,7 +137,8 @@ def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
         for statistic in statistics:
             values = {factor: table.of(arm, statistic) for factor, arm in at.items()}
             if any(values.values()):
-                drawn.append(Dose(statistic, values, WANTED.get(statistic)))
+                possible = POSSIBLE.get(statistic, ANY)
+                drawn.append(Dose(statistic, values, WANTED.get(statistic), possible))
         if drawn:
             curves[prior] = drawn
     return curves
@@ -165,7 +166,8 @@ def answer(prediction: Prediction, table: Table) -> tuple[Answer, Effect, Interv
     shown in the same way, else open: what was not seen is not said to be absent.
     """
     effect = effects(table, prediction.statistic)[prediction.arm]
-    own = interval(table.of(prediction.arm, prediction.statistic))
+    possible = POSSIBLE.get(prediction.statistic, ANY)
+    own = interval(table.of(prediction.arm, prediction.statistic), possible)
     _, low, high = own
     bound = prediction.bound
     if effect.n < 2:

@@ -42,6 +42,18 @@ OF_MEANING = {
     "share drawn": "dependence/between_share_shapes",
 }
 
+# Lowest and highest value that a statistic can have: no interval reaches beyond.
+POSSIBLE = {
+    **dict.fromkeys(("score", "channels in band", CRITERIA_HELD), (0.0, math.inf)),
+    **dict.fromkeys(("distance of alpha from 2", "residual", "checkerboard"), (0.0, math.inf)),
+    **dict.fromkeys(("total variation", "variance"), (0.0, math.inf)),
+    **dict.fromkeys(("wavelet mean/rms", "correlation", *OF_MEANING), (0.0, 1.0)),
+    **dict.fromkeys(("jitter cosine, random", "jitter fall, random"), (-1.0, 1.0)),
+    "kurtosis": (1.0, math.inf),
+    "share between sentences (log10)": (-16.0, 0.0),
+}
+ANY = (-math.inf, math.inf)
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -220,9 +220,16 @@ def paragraphs(table: Table) -> list[str]:
 def needed_for(table: Table) -> list[str]:
     """For every criterion, which priors it needs, as far as leaving one out can tell."""
     left_out = [arm for arm in table.arms if arm.group == "left out"]
-    if len(left_out) < 2 or not table.criteria:
+    if not left_out or not table.criteria:
         return []
     lines, free = [], []
+    passed, n = table.passed(BASE.name)
+    if passed < n or not n:
+        lines.append(
+            f"The base itself passes every criterion on {passed} of {n} seeds: where it fails, "
+            "passing cannot tell which prior is needed; what each arm moves is still among the "
+            "effects."
+        )
     for criterion in table.criteria:
         statistic = f"holds: {criterion}"
         base = table.of(BASE.name, statistic)
@@ -243,9 +250,10 @@ def needed_for(table: Table) -> list[str]:
         else:
             free.append(criterion)
     if free:
+        names = ", ".join(", ".join(arm.priors) for arm in left_out)
         lines.append(
             f"No single prior was needed for {', '.join(free)}: held on every seed whichever prior "
-            "was left out."
+            f"was left out ({names})."
         )
     return lines
 

@@ -54,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     tracking: TrackingConfig = given["tracking"]
     if len(given["runs"]) < 2:
         raise UserError(f"two runs or more are compared, but got {given['runs'][0]} alone.")
+    console.print(f"Reading {len(given['runs'])} runs and painting what has a checkpoint ...")
     with progress_display() as progress:
         bar = progress.add_task("reading", total=len(given["runs"]))
         found = []

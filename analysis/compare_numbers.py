@@ -40,6 +40,7 @@ class Statistic:
     name: str
     label: str
     logarithmic: bool = False
+    possible: tuple[float, float] = (0.0, math.inf)  # what it can be: no interval reaches beyond
 
     def of(self, metrics: Mapping[str, float]) -> float:
         value = metrics.get(self.name, math.nan)
@@ -56,13 +57,13 @@ OTHERS = {name: MEASURES.get(name, name) for name, _ in Priors() if name != "spe
 STATISTICS = (
     Statistic("score", "score"),
     Statistic("channels_in_band", "channels in band"),
-    Statistic("statistic/spectrum", SLOPE),
+    Statistic("statistic/spectrum", SLOPE, possible=(-math.inf, math.inf)),
     Statistic("alpha_distance", DISTANCE),
     Statistic("statistic/residual", RESIDUAL),
     *(Statistic(f"statistic/{name}", label) for name, label in OTHERS.items()),
     Statistic("statistic/checkerboard_largest", CHECKERBOARD),
     Statistic("statistic/alpha_deviation", "deviation of alpha between sentences"),
-    Statistic("dependence/between_share", "share between sentences (log10)", True),
+    Statistic("dependence/between_share", "share between sentences (log10)", True, (-16.0, 0.0)),
 )
 
 
@@ -202,7 +203,9 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
     }
     estimates = {
         label: {
-            statistic.label: estimate([found[statistic.label] for found in by_seed.values()])
+            statistic.label: estimate(
+                [found[statistic.label] for found in by_seed.values()], statistic.label
+            )
             for statistic in STATISTICS
         }
         for label, by_seed in values.items()
@@ -229,10 +232,11 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
     return Over("seeds", estimates, _effects(pairs), silent)
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """Mean and t interval of the finite values."""
+def estimate(values: Sequence[float], label: str) -> Estimate:
+    """Mean and t interval of the finite values of the statistic with this label."""
     finite = [value for value in values if math.isfinite(value)]
-    return Estimate(*interval(finite), len(finite))
+    possible = next(each.possible for each in STATISTICS if each.label == label)
+    return Estimate(*interval(finite, possible), len(finite))
 
 
 def paint_sentences(subject: Subject, count: int) -> Painted:
@@ -282,7 +286,7 @@ def _over_sentences(
 ) -> Over:
     """Means over sentences, and differences from the first where both painted the same ones."""
     estimates = {
-        label: {name: estimate(each) for name, each in found.items()}
+        label: {name: estimate(each, name) for name, each in found.items()}
         for label, found in values.items()
     }
     silent, pairs = {}, {}

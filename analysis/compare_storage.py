@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import fmean
 
 from analysis.compare_numbers import statistics_of
 from analysis.compare_subject import Subject
 from analysis.trials import Confirmed, Study, Trial, read_study, study_names
 from vlatent.config import from_yaml
+from vlatent.effects import by_confirmation
 from vlatent.evaluation import Verdict
 from vlatent.shapes import UserError
 
@@ -67,13 +67,12 @@ def _winner(study: Study) -> tuple[Trial, str]:
             f"study {study.name} has several objectives and no record in the tracker that says "
             f"which trial is its best; name one, {study.name}:0 for instance"
         )
-    sign = 1 if study.objectives[0].direction == "maximize" else -1
+    maximize = study.objectives[0].direction == "maximize"
     if study.confirmed:
-        first = max(
+        first = min(
             study.confirmed,
-            key=lambda each: (
-                each.passed / len(each.trials),
-                sign * fmean(values[0] for values in each.values),
+            key=lambda each: by_confirmation(
+                each.passed, [values[0] for values in each.values], maximize
             ),
         )
         return _numbered(study, first.number), ", confirmed best"
@@ -82,7 +81,8 @@ def _winner(study: Study) -> tuple[Trial, str]:
         raise UserError(
             f"study {study.name} has no trial that passes; name one, {study.name}:0 for instance"
         )
-    return max(passing, key=lambda trial: sign * trial.values[0]), ", found best, not confirmed"
+    best = (max if maximize else min)(passing, key=lambda trial: trial.values[0])
+    return best, ", found best, not confirmed"
 
 
 def _seeds(again: Confirmed) -> dict[int, Mapping[str, float]]:

@@ -263,6 +263,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="Of folds, forests and resamples.")
     given = parser.checked(arguments)
     study = read_study(given["storage"], given["study"])
+    count = len(study.trials)
+    console.print(
+        f"Growing forests on {count} trials of {study.name}; this takes up to a minute ..."
+    )
     with progress_display() as progress:
         result = importance(study, given["seed"], progress)
     folder = given["out"] or Path("runs") / study.name / "importance"

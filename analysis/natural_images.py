@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     if given["patches"] < FEWEST:
         raise UserError(f"patches must be at least {FEWEST}, but got {given['patches']}.")
     photographs = bundled() + (from_folder(given["images"]) if given["images"] else [])
+    console.print(f"Measuring {len(photographs)} photographs and fields; this takes minutes ...")
     with progress_display() as progress:
         cells = natural(photographs, given["patches"], given["seed"], progress)
         cells = synthetic(given["patches"], given["seed"], progress) + cells

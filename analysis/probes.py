@@ -30,12 +30,14 @@ from analysis.probe_sentences import Asked
 from analysis.retrieval import find
 from vlatent.command_line import Parser, run
 from vlatent.dependence import Pictures, dependence
-from vlatent.effects import ALPHA, holm
+from vlatent.effects import ALPHA, holm, within
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 
 PAINTED = ("latent", "shapes only", "embedding")
 WORDS = "words"  # of the sentence, counted: what a reader finds where everything is told but order
+# What a measure is at least; shares lie from 0 to 1, no rank is above the number of pictures.
+LEAST = {"cosine": -1.0, "effective_rank": 1.0, "effective_rank_centred": 1.0}
 BLOCKS = 20  # of scenes, of which one at a time is left out
 
 
@@ -162,8 +164,11 @@ def structure(latent: Pictures, groups: Groups) -> dict[str, Structure]:
     again = [dependence(latent[kept]) for kept in left if len(kept)]
     made = {}
     for key, value in values.items():
+        name = key.removeprefix("dependence/")
+        most = len(latent) if "rank" in name else 1.0
         span = jackknife(value, np.array([each[key] for each in again]))
-        made[key.removeprefix("dependence/")] = Structure(span, same[key], unrelated[key])
+        span = Span(value, *within((LEAST.get(name, 0.0), most), value, span.low, span.high))
+        made[name] = Structure(span, same[key], unrelated[key])
     return made
 
 
@@ -210,6 +215,7 @@ def main(arguments: Sequence[str]) -> int:
     for place, name, folder in zip(
         places, names(places), folders(places, given["out"]), strict=True
     ):
+        console.print(f"Painting and reading {name}; this takes up to a few minutes ...")
         with progress_display() as progress:
             found = open_checkpoint(place, given["sentences"], given["count"], progress)
             result = probe(name, *found, given["tsne"], given["seed"], progress)

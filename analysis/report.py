@@ -53,6 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     require_record(tracking)
     kind = "study" if given["study"] else "ablation"
     name: str = given[kind]
+    slow = "; what matters in it takes up to a minute" if kind == "study" else ""
+    console.print(f"Reading {kind} {name}{slow} ...")
     study = read_study(given["storage"], name) if kind == "study" else None
     parent = parent_of(tracking, kind, name)
     with progress_display() as progress:  # the importances take a while

@@ -104,7 +104,7 @@ OUTCOMES = ("held", "refuted", "open")
 
 def _needs(lines: str) -> str:
     if not lines:
-        return "See the effects below: this ablation left no prior out."
+        return "See the effects below: this ablation has no arm that leaves a single prior out."
     return f"By criterion, whether it holds with and without the prior of its name:\n\n{lines}"
 
 

@@ -101,7 +101,10 @@ def inline_code(text: str) -> str:
 
 
 def _rendered(text: str) -> str:
-    """HTML of Markdown: raw HTML is text, headings have anchors, tables and pictures boxes."""
+    """HTML of Markdown: raw HTML is text, headings have anchors, tables and pictures boxes.
+
+    A whole config is folded away.
+    """
     html: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     html = re.sub(
         r"<h2>(.*?)</h2>",
@@ -110,6 +113,12 @@ def _rendered(text: str) -> str:
     )
     html = html.replace("<table>", '<div class="wide" tabindex="0"><table>')
     html = html.replace("</table>", "</table></div>")
+    html = re.sub(
+        r'<pre>(<code class="language-yaml">.*?)</pre>',
+        r"<details><summary>Show the whole config</summary><pre>\1</pre></details>",
+        html,
+        flags=re.DOTALL,
+    )
     html = html.replace("<pre>", '<pre tabindex="0">')
     return re.sub(
         r'<p><img src="([^"]*)" alt="([^"]*)" /></p>',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from rich.progress import Progress
@@ -12,7 +11,7 @@ from analysis.importance import importance, pictures
 from analysis.report_page import Answer, Document, code, escaped, inline_code, markdown_table
 from analysis.runs import artifact, artifact_paths
 from analysis.trials import Confirmed, Study, Trial
-from vlatent.effects import interval
+from vlatent.effects import bracket, by_confirmation, interval
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
 
@@ -72,7 +71,7 @@ def study_document(
             text = artifact(tracking, run.run_id, name).decode()
             parts += ["## Config", f"`{name}` among the run's artifacts:", code(text, "yaml")]
     if study.confirmed:
-        parts += ["## Confirmation", _confirmation(study)]
+        parts += ["## Confirmation", _confirmation(study, chosen)]
     drawn = [name for name in SHOWN if f"figures/{name}.png" in paths]
     parts += ["## Search"] if drawn else []
     for name in drawn:
@@ -118,12 +117,12 @@ def _answers(study: Study, run: RecordedRun, chosen: Trial | None) -> list[Answe
     return [
         Answer("What was asked", f"{escaped(study.question)}\n\n{ABOUT}"),
         Answer("What was found", found + about_text),
-        Answer("How sure that is", _sure(study, states)),
+        Answer("How sure that is", _sure(study, states, chosen)),
         Answer("What to do with it", todo),
     ]
 
 
-def _sure(study: Study, states: Sequence[str]) -> str:
+def _sure(study: Study, states: Sequence[str], chosen: Trial | None) -> str:
     looked = f"The search looked at {len(states)} trials, so its best is partly luck."
     if not study.confirmed:
         return f"{looked} Nothing was confirmed on new seeds: treat the result as a hint."
@@ -133,13 +132,19 @@ def _sure(study: Study, states: Sequence[str]) -> str:
             f"{looked} {len(study.confirmed)} trials were trained again on {n} seeds that the "
             "search never saw: the table of confirmations has an interval for each objective."
         )
-    ranked = _ranked(study)
+    ranked = _ranked(study, chosen)
     best = ranked[0]
     text = (
         f"{looked} Trial {best.number} was trained again on {len(best.seeds)} seeds that the "
         f"search never saw: {_bracket(best, 0)}, and passes on {best.passed} of them."
     )
     if len(best.seeds) > 1 and len(ranked) > 1:
+        sign = 1 if study.objectives[0].direction == "maximize" else -1
+        means = {each.number: sign * _bounds(each, 0)[0] for each in ranked}
+        if (first := max(means, key=means.__getitem__)) != best.number:
+            text += (
+                f" Trial {first} has the better mean, but what passes on more seeds comes first."
+            )
         (_, low, high), others = _bounds(best, 0), [_bounds(each, 0) for each in ranked[1:]]
         level = sum(each[2] >= low and each[1] <= high for each in others)
         text += (
@@ -151,23 +156,25 @@ def _sure(study: Study, states: Sequence[str]) -> str:
     return text
 
 
-def _ranked(study: Study) -> list[Confirmed]:
-    """Confirmed trials, the best mean of the first objective first."""
-    sign = -1 if study.objectives[0].direction == "maximize" else 1
-    return sorted(study.confirmed, key=lambda each: sign * _bounds(each, 0)[0])
+def _ranked(study: Study, chosen: Trial | None) -> list[Confirmed]:
+    """Confirmed trials, the best first: the one that the study named, then as it ranks them."""
+    maximize = study.objectives[0].direction == "maximize"
+
+    def rank(each: Confirmed) -> tuple[bool, tuple[float, float]]:
+        values = [row[0] for row in each.values]
+        named = chosen is not None and each.number == chosen.number
+        return not named, by_confirmation(each.passed, values, maximize)
+
+    return sorted(study.confirmed, key=rank)
 
 
 def _bounds(each: Confirmed, objective: int) -> tuple[float, float, float]:
-    """Mean over seeds and 95 % interval; of one seed there is none."""
-    values = [row[objective] for row in each.values]
-    return interval(values) if len(values) > 1 else (values[0], -math.inf, math.inf)
+    """Mean over seeds and 95 % interval; of one seed it is infinitely wide."""
+    return interval([row[objective] for row in each.values])
 
 
 def _bracket(each: Confirmed, objective: int) -> str:
-    mean, low, high = _bounds(each, objective)
-    if len(each.seeds) < 2:
-        return f"{mean:.3f} (one seed, no interval)"
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    return bracket(*_bounds(each, objective))
 
 
 def _verdict(chosen: Trial) -> str:
@@ -195,11 +202,11 @@ def _look(chosen: Trial, tracking: TrackingConfig, shown: dict[str, bytes]) -> l
     ]
 
 
-def _confirmation(study: Study) -> str:
+def _confirmation(study: Study, chosen: Trial | None) -> str:
     seeds = sorted({seed for each in study.confirmed for seed in each.seeds})
     found = {trial.number: trial.values for trial in study.trials}
     rows = []
-    for each in _ranked(study):
+    for each in _ranked(study, chosen):
         values = dict(zip(each.seeds, each.values, strict=True))
         rows += [
             (
@@ -232,7 +239,7 @@ def _trials(study: Study) -> str:
     labels = [objective.label for objective in study.objectives]
     heads = ("trial", "ended", *labels, "violates", "steps to pass", *study.space, "seconds")
     rows = []
-    for trial in study.trials:
+    for trial in _by_value(study):
         broken = ", ".join(line.name for line in trial.criteria if not line.holds)
         violates = broken or ("nothing" if trial.criteria else "never evaluated")
         values = [f"{value:.3f}" for value in trial.values] or [""] * len(labels)
@@ -240,7 +247,16 @@ def _trials(study: Study) -> str:
         params = [f"{trial.params[n]:.4g}" if n in trial.params else "" for n in study.space]
         seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
         rows.append((trial.number, trial.state, *values, violates, passed, *params, seconds))
-    return "A heading sorts.\n\n" + markdown_table(heads, rows)
+    return "The best value first; a heading sorts.\n\n" + markdown_table(heads, rows)
+
+
+def _by_value(study: Study) -> list[Trial]:
+    """The trials by their first objective, the best first; those without any value come last."""
+    sign = -1 if study.objectives[0].direction == "maximize" else 1
+    return sorted(
+        study.trials,
+        key=lambda trial: (not trial.values, *(sign * value for value in trial.values[:1])),
+    )
 
 
 def _again(study: Study, run: RecordedRun, chosen: Trial | None) -> str:

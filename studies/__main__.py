@@ -13,9 +13,11 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 from rich.text import Text
 
+from studies.closing import winner
+from studies.confirmation import Confirmed, confirmed
 from studies.doctor import DEFAULT_SILENCE, examine
 from studies.job import CONFIRMATION, MAKING, load_study
-from studies.ledger import added, best, counted, feasible, front, is_ours
+from studies.ledger import added, counted, feasible, front, is_ours
 from studies.progress import trial_line
 from studies.replay import replay
 from studies.settings import StudyConfig
@@ -131,9 +133,11 @@ def status_command(arguments: Sequence[str]) -> int:
         worker = trial.user_attrs.get("worker", "an unknown worker")
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
     objectives = [each["name"] for each in study.user_attrs.get("objectives", ())] or ["value"]
-    found = best(study) if len(study.directions) == 1 else None
+    results = _confirmed(study, given["storage"])
+    found = winner(study, results) if len(study.directions) == 1 else None
     if found is not None:
-        console.print("Best so far:", trial_line(found, objectives))
+        known = "Confirmed best:" if results else "Best so far:"
+        console.print(known, trial_line(found, objectives))
     elif len(study.directions) > 1:
         console.print(f"The front has {len(front(study))} trials.")
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
@@ -147,6 +151,15 @@ def status_command(arguments: Sequence[str]) -> int:
     if handed_on:
         console.print(f"{handed_on} times a trial was begun again after an interruption.")
     return 0
+
+
+def _confirmed(study: optuna.Study, url: str) -> list[Confirmed]:
+    """What came of the confirmation, as the closing screen ranks it; nothing if there is none."""
+    name = study.study_name + CONFIRMATION
+    if name not in {each.study_name for each in open_storage(url).get_all_studies()}:
+        return []
+    settings = StudyConfig(confirm=study.user_attrs.get("confirm", StudyConfig().confirm))
+    return confirmed(study, load_study(name, url), settings)
 
 
 def replay_command(arguments: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ from studies.weights import keep_best, write_best
 from vlatent import checkpoints
 from vlatent.config import to_yaml
 from vlatent.databases import without_password
-from vlatent.effects import interval
+from vlatent.effects import bracket, interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures
 from vlatent.screen import console, dependence_lines, verdict_table
@@ -58,8 +58,28 @@ class Findings:
 
 def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     """Print the closing screen, write the best config and the pictures; None without a trial."""
+    storage = job.settings.storage
+    again = load_study(job.name + CONFIRMATION, storage) if job.settings.confirm else None
+    found = conclude(job, load_study(job.name, storage), again, folder, seconds)
+    if found is not None:
+        page = view_instructions(job.config.tracking, job.view)
+        console.print(f"Compare all trials: {page}", soft_wrap=True)
+    return found
+
+
+def conclude(
+    job: Job, study: optuna.Study, again: optuna.Study | None, folder: Path, seconds: float
+) -> Findings | None:
+    """What `close` does, but for what is read from elsewhere: the studies and the tracker's page.
+
+    Args:
+        job: The study.
+        study: Its search.
+        again: Its confirmations, if it has any.
+        folder: Where files go.
+        seconds: How long it took.
+    """
     settings = job.settings
-    study = load_study(job.name, settings.storage)
     trials = counted(study)
     states = [trial.state for trial in trials]
     count: dict[str, int] = {name: states.count(state) for state, name in STATES.items()}
@@ -69,10 +89,7 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
         f"{count['feasible']} of {count['complete']} complete trials pass every criterion; "
         f"{count['pruned']} were pruned, {count['failed']} failed. {spent}."
     )
-    results: list[Confirmed] = []
-    if settings.confirm:
-        again = load_study(job.name + CONFIRMATION, settings.storage)
-        results = confirmed(study, again, settings)
+    results = [] if again is None else confirmed(study, again, settings)
     found = winner(study, results)
     if found is None:
         console.print("No trial was trained to the end: nothing can be said yet.")
@@ -108,8 +125,6 @@ def close(job: Job, folder: Path, seconds: float) -> Findings | None:
     console.print(f"How the study stands: python -m studies status {name}{_where(settings)}")
     flags = _where(settings) + uri_flag(job.config.tracking)
     console.print(f"On one page: python -m analysis.report --study {name}{flags}")
-    page = view_instructions(job.config.tracking, job.view)
-    console.print(f"Compare all trials: {page}", soft_wrap=True)
 
     metrics = {f"trials/{name}": float(number) for name, number in count.items()}
     metrics |= {"best/trial": found.number, "best/feasible": feasible(found)}
@@ -149,10 +164,10 @@ def _headline(job: Job, found: FrozenTrial, results: Sequence[Confirmed]) -> str
     if len(job.question.objectives) > 1:
         return f"Trial {found.number} is the knee of the front: the best compromise."
     if results:
-        mean, low, high = results[0].interval()
+        seeds = len(results[0].values)
         return (
             f"Trial {found.number} is confirmed best: {job.question.objectives[0].label} "
-            f"{mean:.3f} [{low:.3f}, {high:.3f}] on {len(results[0].values)} new seeds, of which "
+            f"{bracket(*results[0].interval())} on {seeds} new seed{'s' * (seeds > 1)}, of which "
             f"it passes {results[0].passed}."
         )
     if feasible(found):
@@ -167,11 +182,11 @@ def _headline(job: Job, found: FrozenTrial, results: Sequence[Confirmed]) -> str
 def _optimism(results: Sequence[Confirmed]) -> str:
     """How much better the search found its best than new seeds do: the winner's curse."""
     mine = _found_best(results)
-    mean, low, high = interval([mine.found[0] - row[0] for row in mine.values])
+    differences = interval([mine.found[0] - row[0] for row in mine.values])
     return (
         f"Optimism of the search: its best, trial {mine.number}, was found at "
         f"{mine.found[0]:.3f} and confirmed at {mine.mean:.3f}, a difference of "
-        f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]."
+        f"{bracket(*differences, '+.3f')}."
     )
 
 
@@ -198,7 +213,8 @@ def _changes(baseline: FrozenTrial, found: FrozenTrial) -> Table:
     for heading in ("", "trial 0", f"trial {found.number}"):
         table.add_column(heading, justify="right" if heading else "left")
     for name in found.params:
-        table.add_row(name, f"{baseline.params[name]:.4g}", f"{found.params[name]:.4g}")
+        values = (trial.params.get(name) for trial in (baseline, found))
+        table.add_row(name, *("not drawn" if v is None else f"{v:.4g}" for v in values))
     table.add_section()
     lines = [trial.user_attrs.get("criteria", []) for trial in (baseline, found)]
     for criterion in lines[1]:

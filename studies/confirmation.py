@@ -15,7 +15,7 @@ from rich.table import Table
 from studies.ledger import completed, counts, feasible, front, ranked
 from studies.question import Question
 from studies.settings import StudyConfig
-from vlatent.effects import interval
+from vlatent.effects import by_confirmation, interval
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def by_knee(search: optuna.Study) -> list[FrozenTrial]:
     d^2 = sum over objectives of ((best - value) / range)^2, with best and range of the front.
     """
     unbeaten = front(search)
+    if not unbeaten:
+        return []  # no trial was trained to the end
     signs = [1 if way == StudyDirection.MAXIMIZE else -1 for way in search.directions]
     values = np.array([trial.values for trial in unbeaten]).reshape(-1, len(signs)) * signs
     spread = np.ptp(values, axis=0)
@@ -84,10 +86,7 @@ def by_knee(search: optuna.Study) -> list[FrozenTrial]:
 def confirmed(
     search: optuna.Study, confirmation: optuna.Study, settings: StudyConfig
 ) -> list[Confirmed]:
-    """The finalists with at least one confirmed seed, the best first.
-
-    First by the share of seeds on which every criterion holds, then by the confirmed mean.
-    """
+    """The finalists with at least one confirmed seed, the best first (see `by_confirmation`)."""
     results = []
     for trial in finalists(search, settings.confirm):
         again = [each for each in completed(confirmation) if cell_of(each)[0] == trial.number]
@@ -98,7 +97,12 @@ def confirmed(
             results.append(Confirmed(trial.number, tuple(trial.values), values, passed))
     if len(search.directions) > 1:
         return results
-    return sorted(results, key=lambda each: (-each.passed / len(each.values), -each.mean))
+    maximize = search.direction == StudyDirection.MAXIMIZE
+
+    def rank(each: Confirmed) -> tuple[float, float]:
+        return by_confirmation(each.passed, [row[0] for row in each.values], maximize)
+
+    return sorted(results, key=rank)
 
 
 def cell_of(trial: FrozenTrial) -> tuple[int, int]:
@@ -126,10 +130,11 @@ def table(results: Sequence[Confirmed], question: Question) -> Table:
     for each in results:
         for index, objective in enumerate(question.objectives):
             mean, low, high = each.interval(index)
+            between = f"{low:.4g} to {high:.4g}" if len(each.values) > 1 else "one seed, none"
             first = (str(each.number), f"{each.passed} of {len(each.values)}")
             made.add_row(
                 *(("", "") if index else first),
                 *(objective.label, f"{each.found[index]:.4g}", f"{mean:.4g}"),
-                f"{low:.4g} to {high:.4g}",
+                between,
             )
     return made

@@ -48,10 +48,16 @@ def picture(study: optuna.Study, question: Question, results: Sequence[Confirmed
             tuple(trial.values),
             trial.number in best,
             trial.number in knee,
-            tuple(again[trial.number].interval(index) for index in range(len(scales)))
+            tuple(_ends(again[trial.number], index) for index in range(len(scales)))
             if trial.number in again
             else None,
         )
         for trial in ledger.completed(study)
     ]
     return pareto_figure(question.text, scales, points)
+
+
+def _ends(result: Confirmed, objective: int) -> tuple[float, float, float]:
+    """Mean and interval; of a single seed, which has none, its value."""
+    mean, low, high = result.interval(objective)
+    return (mean, low, high) if len(result.values) > 1 else (mean, mean, mean)

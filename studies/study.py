@@ -14,6 +14,7 @@ from studies.closing import Findings
 from studies.free_latents import rehearsable, screen
 from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import all_failed, counted, stagnated, why_failed
+from studies.made_up import check_closing
 from studies.progress import Reporter
 from studies.question import Question
 from studies.search import described, pruner, sampler
@@ -73,9 +74,11 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         corpus=corpus.fingerprint,
     )
     find_run(config.tracking, {"study": job.name})  # a store that cannot be used is told first
+    check_closing(job)
     study = create_study(job, _rehearsed(job))
     study.set_user_attr("budget", Search(job).budget)
     job = replace(job, uid=study.user_attrs.get("uid"))
+    study.set_user_attr("confirm", settings.confirm)
     stop = Stop()
     with interruption(stop):
         with stop.undisturbed():  # a run that has begun must come to its end below

@@ -244,7 +244,12 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
     assert "No single prior was needed for kurtosis" in report.needed_for(same)[0]
     assert "Exactly the same in all pairs" in report.paragraphs(same)[0]
     broken = table(arms, lambda arm, at: cell(holds=False))
-    assert "holds on 0 of 8 seeds of the base itself" in report.needed_for(broken)[0]
+    said = report.needed_for(broken)
+    assert said[0].startswith("The base itself passes every criterion on 0 of 8 seeds: ")
+    assert "holds on 0 of 8 seeds of the base itself" in said[1]
+    alone = table([BASE, arms[1]], lambda arm, at: cell(holds=False))
+    assert report.needed_for(alone)[0] == said[0]  # also of one arm that leaves something out
+    assert report.needed_for(table([BASE], lambda arm, at: cell(holds=False))) == []
 
 
 def test_tables_can_be_read_back() -> None:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
+from inside import inside
 from optuna.trial import TrialState, create_trial
 from scipy import stats
 from smoke import smoke
 
+from analysis.report import main as report
 from studies import closing
+from studies.__main__ import main as status
 from studies.confirmation import (
     Confirmed,
     by_knee,
@@ -24,9 +28,12 @@ from studies.confirmation import (
 )
 from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import front
+from studies.made_up import made_up
 from studies.settings import StudyConfig
+from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
 from vlatent.interruption import Stop
+from vlatent.tracking import open_run
 
 
 def add(study: optuna.Study, value: float, margin: float, params: dict[str, float]) -> None:
@@ -160,3 +167,42 @@ def test_confirming_trains_every_finalist_on_every_seed_once(searched: Job) -> N
     results = confirmed(search, study, searched.settings)
     assert {each.number for each in results} == {0, 1}
     assert all(len(each.values) == 2 for each in results)
+
+
+def test_screen_status_and_report_name_the_same_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Confirmation reverses the order of the search, and the better mean passes on fewer seeds."""
+    monkeypatch.chdir(tmp_path)
+    config = smoke(tmp_path)
+    space = question_of("loss_weights").narrowed(config, {})
+    settings = StudyConfig(confirm=2)
+    mine = Job(
+        asks="loss_weights", name="s", config=config, settings=settings, space=space, corpus="c"
+    )
+    storage = open_storage(settings.storage)
+    kept = [("s", made_up(mine, ("passes", "passes"), np.random.default_rng(0)))]
+    again = optuna.create_study(direction="maximize")
+    better = kept[0][1].best_trial.number  # in the search, and by its mean on new seeds
+    steady = 1 - better
+    for number, value in ((better, 6.9), (steady, 6.1)):
+        for seed in range(3):
+            margin = 1.0 if (number, seed) == (better, 0) else -1.0
+            add(again, value, margin, {"trial": number, "seed": seed})
+    for name, study in [*kept, ("s/confirmation", again)]:
+        made = optuna.create_study(study_name=name, storage=storage, direction="maximize")
+        made.add_trials(study.trials)
+    found = closing.close(mine, tmp_path / "s", 0.0)
+    assert found is not None
+    assert found.metrics["best/trial"] == steady
+    labels = {"kind": "study", "study": "s"}
+    run = open_run(config.tracking, "s", None, labels, folder=tmp_path / "runs")
+    found.record(run)
+    run.close("FINISHED")
+    done = inside(tmp_path, status, "status", "s")
+    assert f"Confirmed best: trial {steady:3d}" in done.stdout, done.stderr
+    done = inside(tmp_path, report, "--study", "s", "--tracking.uri", str(config.tracking.uri))
+    words = " ".join(done.stdout.split())
+    assert f"Trial {steady} is confirmed best" in words, done.stderr
+    assert f"Trial {steady} was trained again on 3 seeds" in words
+    assert f"Trial {better} has the better mean; what passes on more seeds comes first" in words

@@ -20,6 +20,8 @@ from vlatent.effects import (
     DRAWS,
     RESAMPLES,
     Effect,
+    bracket,
+    by_confirmation,
     detectable,
     detectable_by_interval,
     family,
@@ -32,6 +34,7 @@ from vlatent.effects import (
     power,
     shapley,
     smallest_p,
+    within,
 )
 
 Array = Float[np.ndarray, "..."]
@@ -509,3 +512,21 @@ def test_a_sentence_claims_no_more_than_the_numbers(differences: list[float], te
         bound = float(sentence.split("larger than ")[1].split(" ")[0])
         assert bound >= max(-found.low, found.high) * (1 - 1e-9)
         assert bound <= max(-found.low, found.high) * 1.11
+
+
+def test_an_interval_stays_inside_what_is_possible() -> None:
+    shares = [0.0, 0.0, 0.9]
+    assert interval(shares)[1] < 0 < 1 < interval(shares)[2]
+    assert interval(shares, (0.0, 1.0)) == (pytest.approx(0.3), 0.0, 1.0)
+    assert interval([1.0, 2.0, 3.0], (-100.0, 100.0)) == interval([1.0, 2.0, 3.0])
+    assert interval([0.5], (0.0, 1.0)) == (0.5, -math.inf, math.inf)  # one value has none
+    assert within((1.0, 9.0), 2.8, -2.02, 7.6) == (1.0, 7.6)  # of an effective rank
+
+
+def test_what_passes_on_more_seeds_is_ranked_before_a_better_mean() -> None:
+    confirmed = {"lucky": (2, [7.0, 7.0, 7.0]), "steady": (3, [6.0, 6.1, 6.2])}
+    order = sorted(confirmed, key=lambda name: by_confirmation(*confirmed[name], maximize=True))
+    assert order == ["steady", "lucky"]
+    assert by_confirmation(3, [1.0], maximize=False) < by_confirmation(3, [2.0], maximize=False)
+    assert bracket(*interval([6.5])) == "6.500 (one seed, no interval)"
+    assert bracket(1.0, 0.5, 1.5, "+.1f") == "+1.0 [+0.5, +1.5]"

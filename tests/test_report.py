@@ -219,3 +219,23 @@ def test_what_is_not_there_is_named(tmp_path: Path, arguments: list[str], says: 
     done = inside(tmp_path, main, *arguments)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_a_whole_config_is_folded_and_code_is_not() -> None:
+    body = "## Config\n\n```yaml\nencoder:\n  hidden: 32\n```\n\n```\ngit checkout 1\n```"
+    html = as_html(Document("t", "study", [], body))
+    (folded,) = re.findall(r"<details>.*?</details>", html, re.DOTALL)
+    assert "hidden: 32" in folded
+    assert "git checkout" not in folded
+
+
+def test_trials_are_listed_by_score_and_reading_is_said_at_once(tmp_path: Path) -> None:
+    studied = Studied(tmp_path, "sorted", best=2)
+    for number, value in enumerate((1.0, None, 3.0, 2.0)):
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        more = {"reason": "diverged"} if value is None else {"criteria": passing()}
+        studied.add(state, None if value is None else [value], 0.1 + 0.1 * number, **more)
+    _, markdown, screen = studied.report()
+    listed = re.findall(r"^\| (\d) \| (?:complete|failed)", markdown, re.MULTILINE)
+    assert listed == ["2", "3", "0", "1"]
+    assert screen.startswith("Reading study sorted")

@@ -59,18 +59,43 @@ class Effect:
         return not self.established and (self.low > 0 or self.high < 0)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
+def interval(
+    values: Sequence[float], possible: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[float, float, float]:
     """Mean and 95 % t interval: mean -+ t(0.975, n - 1) * s / sqrt(n) (Student 1908).
 
     Infinitely wide for one value, and the mean NaN for none: n < 2 says nothing about the spread.
-    Not finite is a ValueError. Calibration: (1, 2, 3) gives 2 -+ 2.484.
+    Not finite is a ValueError. Calibration: (1, 2, 3) gives 2 -+ 2.484. What no statistic of this
+    kind can be is cut off, which leaves the coverage as it is: of a share, all beyond 0 and 1.
     """
     _refuse_not_finite(values, "values")
     if len(values) < 2:
         return (values[0] if values else math.nan), -math.inf, math.inf
     mean, n = fmean(values), len(values)
     half = float(scipy.stats.t.ppf(1 - ALPHA / 2, n - 1)) * _deviation(values) / math.sqrt(n)
-    return mean, mean - half, mean + half
+    return (mean, *within(possible, mean, mean - half, mean + half))
+
+
+def within(
+    possible: tuple[float, float], value: float, low: float, high: float
+) -> tuple[float, float]:
+    """The ends of an interval around a value, as far as they are possible."""
+    return min(max(low, possible[0]), value), max(min(high, possible[1]), value)
+
+
+def bracket(mean: float, low: float, high: float, form: str = ".3f") -> str:
+    """A mean over seeds with its interval in brackets, or with the word that there is none."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{mean:{form}} (one seed, no interval)"
+    return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def by_confirmation(passed: int, values: Sequence[float], maximize: bool) -> tuple[float, float]:
+    """What confirmed trials are sorted by, the best first, wherever they are ranked.
+
+    First by the share of seeds on which every criterion holds, then by the mean over them.
+    """
+    return -passed / len(values), fmean(values) * (-1 if maximize else 1)
 
 
 def paired(differences: Sequence[float]) -> Effect:

@@ -70,11 +70,13 @@ class Dose:
             run failed; none that is not finite. Factor 1 is the base.
         wanted: Lowest and highest value for which the criterion holds, infinite where it has no
             such end; None where there is no criterion.
+        possible: Lowest and highest value that it can have: no interval reaches beyond.
     """
 
     statistic: str
     values: Mapping[float, Sequence[float]]
     wanted: tuple[float, float] | None
+    possible: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ def dose(title: str, seeds: int, prior: str, doses: Sequence[Dose]) -> Page:
         row, column = divmod(index, columns)
         place = (gap - 4 + column * (wide + gap), top + row * pitch + 22)
         at = places(list(curve.values))
-        around = [interval(curve.values[factor]) for factor in at]
+        around = [interval(curve.values[factor], curve.possible) for factor in at]
         room = 0.5 if len(at) > 1 else 1.0
         across = Scale(min(at.values()) - room, max(at.values()) + room, marks=(), named=False)
         panel = page.panel(*place, wide, high, across, _dose_scale(curve, around))

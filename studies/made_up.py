@@ -1,0 +1,95 @@
+"""Made-up trials, on which the end of a study is tried before any trial is trained."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import optuna
+import torch
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
+
+from studies.closing import conclude
+from studies.confirmation import cells
+from studies.job import Job
+from studies.question import distributions
+from vlatent.config import to_yaml
+from vlatent.evaluation import judge, measure
+from vlatent.screen import console
+
+Kind = Literal["passes", "violates", "pruned", "failed", "died"]
+
+# As a study mostly ends, long enough for its importances; and with nothing that passes.
+USUAL: tuple[Kind, ...] = (*("passes", "violates") * 5, "pruned", "failed")
+POOR: tuple[Kind, ...] = ("died", "violates", "pruned", "failed")
+
+
+def check_closing(job: Job) -> None:
+    """Close this study on made-up trials, and keep nothing of it.
+
+    What raises here would have raised after hours of training.
+    """
+    draw = np.random.default_rng(0)
+    for kinds in (USUAL, POOR):
+        search = made_up(job, kinds, draw)
+        with tempfile.TemporaryDirectory() as folder, console.capture():
+            conclude(job, search, confirmed(job, search, draw), Path(folder), 0.0)
+
+
+def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optuna.Study:
+    """A study of such trials, the first with the starting values, which is kept nowhere."""
+    study = _in_memory(job)
+    study.enqueue_trial(dict(job.question.start(job.config, job.space)))
+    encoder = job.config.encoder
+    shape = (2, encoder.height, encoder.width, encoder.channels)
+    pictures = torch.from_numpy(draw.normal(size=shape)).float()
+    evaluation = measure(job.config.training.steps, pictures, job.config.priors)
+    lines = judge([evaluation], job.config.training.steps, job.config.priors).criteria
+    for ordinal, kind in enumerate(kinds):
+        trial = study.ask() if kind == "died" else study.ask(distributions(job.space))
+        trial.set_user_attr("ordinal", ordinal)
+        if kind in ("died", "failed"):
+            trial.set_user_attr("reason", "made up")
+            study.tell(trial, state=TrialState.FAIL)
+            continue
+        margins = [1.0 if kind == "violates" and line is lines[0] else -1.0 for line in lines]
+        told = [replace(line, margin=margin) for line, margin in zip(lines, margins, strict=True)]
+        attributes = {
+            **{"seconds": 1.0, "steps": job.config.training.steps, "steps_to_pass": None},
+            **{"evaluation": asdict(evaluation), "criteria": list(map(asdict, told))},
+            "config": to_yaml(job.question.apply(job.config, trial.params)),
+        }
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+        values = draw.uniform(size=len(study.directions)).tolist()
+        if kind == "pruned":
+            if len(values) == 1:
+                trial.report(values[0], job.config.training.steps // 2)
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, values)
+    return study
+
+
+def confirmed(job: Job, search: optuna.Study, draw: np.random.Generator) -> optuna.Study:
+    """The best trials of a search again, one of them on a single seed."""
+    again = _in_memory(job)
+    planned = cells(search, job.settings, job.config.training.seed)
+    for number, seed in [cell for cell in planned if cell[0] != planned[-1][0]] + planned[-1:]:
+        again.enqueue_trial({"trial": number, "seed": seed})
+        trial = again.ask()
+        trial.suggest_int("trial", 0, 10**6)
+        trial.suggest_int("seed", 0, 2**31)
+        trial.set_user_attr("criteria", search.trials[number].user_attrs["criteria"])
+        again.tell(trial, draw.uniform(size=len(again.directions)).tolist())
+    return again
+
+
+def _in_memory(job: Job) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(directions=job.question.directions, sampler=RandomSampler(seed=0))

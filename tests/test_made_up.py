@@ -1,0 +1,87 @@
+"""The end of every study on made-up trials: whatever came of them, it is reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from inside import inside
+from smoke import CONFIGS, smoke
+
+from studies import closing, loss_weights, study
+from studies.confirmation import confirmed
+from studies.job import Job, question_of
+from studies.made_up import USUAL, Kind, check_closing, made_up
+from studies.made_up import confirmed as again
+from studies.settings import StudyConfig
+from vlatent.config import from_yaml, override
+from vlatent.figures.page import Page
+
+QUESTIONS = sorted(
+    file.stem
+    for file in Path(loss_weights.__file__).parent.glob("*.py")
+    if "QUESTION = " in file.read_text("utf-8")
+)
+CASES: dict[str, tuple[Kind, ...]] = {
+    "only trial 0": ("passes",),
+    "none passes": ("violates",) * 3,
+    "all failed but one": ("failed", "failed", "violates", "died"),
+    "all failed": ("failed", "died"),
+    "all pruned": ("pruned", "pruned"),
+    "many": USUAL,
+}
+
+
+def job(asks: str, folder: Path, **settings: Any) -> Job:
+    config = smoke(folder)
+    if asks == "meaning":
+        meaning = from_yaml((CONFIGS / "quick_meaning.yaml").read_text("utf-8"))
+        config = override(meaning, {"encoder.height": 16, "encoder.width": 16})
+    space = question_of(asks).narrowed(config, {})
+    chosen = StudyConfig(**settings)
+    return Job(asks=asks, name="mine", config=config, settings=chosen, space=space, corpus="c")
+
+
+@pytest.mark.parametrize("asks", QUESTIONS)
+def test_every_question_closes(asks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Page, "png", lambda page: b"drawn")  # its file would take half of the time
+    mine = job(asks, tmp_path)
+    check_closing(mine)
+    draw = np.random.default_rng(0)
+    for case, kinds in CASES.items():
+        made = made_up(mine, kinds, draw)
+        (tmp_path / case).mkdir()
+        for confirmations in (None, again(mine, made, draw)):
+            found = closing.conclude(mine, made, confirmations, tmp_path / case, 0.0)
+            assert (found is None) == (case in ("all failed", "all pruned")), case
+
+
+def test_trials_that_are_worth_the_same_close(tmp_path: Path) -> None:
+    mine = job("loss_weights", tmp_path)
+
+    class Even(np.random.Generator):
+        def uniform(self, *_: Any, size: int, **__: Any) -> Any:
+            return np.ones(size)
+
+    draw = Even(np.random.PCG64(0))
+    made = made_up(mine, USUAL, draw)
+    results = confirmed(made, again(mine, made, draw), mine.settings)
+    assert {each.interval() for each in results[:-1]} == {(1.0, 1.0, 1.0)}
+    found = closing.conclude(mine, made, again(mine, made, draw), tmp_path, 0.0)
+    assert found is not None
+    assert found.metrics["best/trial"] == 0
+
+
+def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> object:
+        raise RuntimeError("no such picture")
+
+    monkeypatch.setattr(closing, "search_figures", broken)
+    flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.trials", "1")
+    with pytest.raises(RuntimeError, match="no such picture"):
+        inside(tmp_path, lambda given: study.main("loss_weights", given), *flags)
+    assert list(tmp_path.iterdir()) == []
