@@ -43,7 +43,9 @@ def add(study: optuna.Study, value: float, margin: float, params: dict[str, floa
             value=value,
             params=params,
             distributions={k: optuna.distributions.FloatDistribution(0, 10**6) for k in params},
-            user_attrs={"criteria": [{"name": "kurtosis", "margin": margin}]},
+            user_attrs={
+                "criteria": [{"name": "kurtosis", "wanted": "", "found": "", "margin": margin}]
+            },
         )
     )
 
