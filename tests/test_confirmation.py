@@ -194,6 +194,7 @@ def test_screen_status_and_report_name_the_same_trial(
     for name, study in [*kept, ("s/confirmation", again)]:
         made = optuna.create_study(study_name=name, storage=storage, direction="maximize")
         made.add_trials(study.trials)
+        made.set_user_attr("identity", mine.identity())  # else it is another program's
     found = closing.close(mine, tmp_path / "s", 0.0)
     assert found is not None
     assert found.metrics["best/trial"] == steady
