@@ -30,7 +30,19 @@ from vlatent.interruption import Stop, gentle_interruption, interruption
 from vlatent.names import claim
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, keep_view, open_run, recorded_runs, reopen_run
+from vlatent.tracking import (
+    Status,
+    amend_run,
+    deliver,
+    end_left,
+    journals,
+    keep_view,
+    open_run,
+    own_label,
+    recorded_runs,
+    reopen_run,
+    runs_left,
+)
 from vlatent.training import corpus_for, placement
 from vlatent.workers import run_processes, run_ray
 
@@ -68,6 +80,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
             runs = _runs(ablation, name, config, settings, arms, cells)
         job = Job(name, tuple(plan), settings, runs)
         try:
+            _settle(job, config, cells)
             stop.heed()
             _find(ablation, job, config, cells, stop)
         except KeyboardInterrupt:
@@ -76,11 +89,11 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
                 "same command goes on from there."
             )
             with stop.undisturbed():
-                _end(job, config, "KILLED")
+                _end(job, config, cells, "KILLED")
             raise
         except BaseException:
             with stop.undisturbed():
-                _end(job, config, "FAILED", traceback.format_exc())
+                _end(job, config, cells, "FAILED", traceback.format_exc())
             raise
     return 0
 
@@ -106,6 +119,7 @@ def _find(ablation: Ablation, job: Job, config: Config, cells: Cells, stop: Stop
     if not table.cells:
         reasons = dict.fromkeys(table.holes.values())
         raise UserError(f"every cell failed: {'; '.join(reasons)}")
+    _settle(job, config, cells)
     _link(job, config, table)
     folder = job.settings.folder / "ablations" / job.name
     closing.close(ablation, job, config, table, cells, folder, time.perf_counter() - began)
@@ -357,6 +371,8 @@ def _runs(
             run.note(ablation.question)
             run.flush()
             parent = run.run_id
+        else:
+            amend_run(config.tracking, parent, own_label())
         keep_view(config.tracking, closing.view(name, config))
         runs[""] = parent
         known: dict[str | None, str | None] = {
@@ -396,14 +412,32 @@ def _link(job: Job, config: Config, table: Table) -> None:
         run.close("FINISHED")
 
 
-def _end(job: Job, config: Config, status: Status, error: str | None = None) -> None:
-    """Close the ablation's own run when it did not come to its end."""
-    run_id = job.runs[""]
-    if run_id is None:
-        return
+def _settle(job: Job, config: Config, cells: Cells) -> None:
+    """End the runs of cells whose workers are gone, once all that they have left is delivered.
+
+    Raises:
+        UserError: The tracker cannot be used.
+    """
+    known = cells.read({cell.key for cell in job.cells})
+    for key in known:
+        for journal in journals(job.settings.folder / "cells" / key):
+            deliver(journal, config.tracking)
+    finished = {entry.run_id for entry in known.values() if entry.result is not None}
+    for run in runs_left(config.tracking, {"ablation": job.name, "kind": "cell"}):
+        status: Status = "FINISHED" if run.run_id in finished else "KILLED"
+        end_left(config.tracking, run.run_id, status)
+
+
+def _end(job: Job, config: Config, cells: Cells, status: Status, error: str | None = None) -> None:
+    """Close the ablation's own run and its arms' when it did not come to its end."""
+    folder = job.settings.folder / "ablations" / job.name
     try:
-        folder = job.settings.folder / "ablations" / job.name
-        reopen_run(config.tracking, run_id, folder=folder).close(status, error)
+        _settle(job, config, cells)
+        for run_id in filter(None, job.runs.values()):
+            if run_id == job.runs[""]:
+                reopen_run(config.tracking, run_id, folder=folder).close(status, error)
+            else:
+                end_left(config.tracking, run_id, status)
     except UserError as problem:  # the tracker is away; no cell depends on it
         console.print(f"{problem}. The same command records the ablation when it is back.")
 

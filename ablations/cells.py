@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
@@ -16,16 +16,16 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 from ablations.arms import Arm
 from vlatent.config import Config, effective, override, to_yaml
 from vlatent.databases import (
-    DatabaseLock,
-    PlaceLock,
     check_address,
     engine_arguments,
+    explained,
     immediate,
     is_file,
     patient,
     reason,
     shown,
 )
+from vlatent.locks import DatabaseLock, PlaceLock, alone
 from vlatent.shapes import UserError
 
 # Raise it whenever the same cell would measure something else: old and new ones are not compared.
@@ -109,12 +109,26 @@ def key_of(config: Config, corpus: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
-class Claim:
-    """The right to train a cell: lost, and free for others, when its holder dies."""
+class Overtaken(RuntimeError):
+    """This worker was silent for so long that its cell was given to another."""
 
-    def __init__(self, cell: Cell, attempt: int, lock: DatabaseLock | PlaceLock) -> None:
+
+class Claim:
+    """The right to train a cell: lost, and free for others, when its holder dies.
+
+    Attributes:
+        cell: What is to be trained.
+        attempt: Which one this is. Another worker's is a later one: what a worker writes that was
+            frozen meanwhile, and whose lock was freed, is refused by this number.
+        left: The tracker's run of the attempt before, if it has one.
+    """
+
+    def __init__(
+        self, cell: Cell, attempt: int, left: str | None, lock: DatabaseLock | PlaceLock
+    ) -> None:
         self.cell = cell
         self.attempt = attempt
+        self.left = left
         self._lock = lock
 
     def release(self) -> None:
@@ -155,24 +169,28 @@ class Cells:
         self.url = url
         self.folder = folder
         check_address(SETTING, url)
-        try:
-            self._engine = sqlalchemy.create_engine(url, **engine_arguments(url))
-            if is_file(url):
-                immediate(self._engine)
-            with self._engine.begin() as connection:
-                if not is_file(url):  # making a table races
-                    connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(20260)"))
+
+        def opened() -> sqlalchemy.Engine:
+            engine = sqlalchemy.create_engine(url, **engine_arguments(url))
+            with alone(url), engine.begin() as connection:
                 _refuse_foreign(connection, url)
                 BOOKS.metadata.create_all(connection)
                 if connection.execute(sqlalchemy.select(OWNER)).first() is None:
                     connection.execute(sqlalchemy.insert(OWNER).values(uid=uuid.uuid4().hex))
-        except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError) as error:
+            return engine
+
+        try:
+            with explained(SETTING, url):
+                self._engine = patient(opened, SETTING, first=True)()
+        except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError, OSError) as error:
             missing = isinstance(error, ModuleNotFoundError)
             way_out = "pip install 'vlatent[postgresql]'" if missing else "correct it"
             raise UserError(
-                f"{SETTING} {shown(url)} cannot be used ({reason(error)}); {way_out}, or leave it "
-                "away to keep cells in ./ablations.db."
+                f"{SETTING} {shown(url)} cannot be used ({reason(error)}); {way_out}, or name "
+                "another file or server."
             ) from None
+        if is_file(url):
+            immediate(self._engine)
 
     def uid(self) -> str:
         """What tells this database from every other."""
@@ -211,9 +229,8 @@ class Cells:
                 continue
             try:
                 entry = self.read([cell.key])[cell.key]  # another may just have finished it
-                if not entry.over(retries):
-                    self._write(cell, attempts=entry.attempts + 1)
-                    return Claim(cell, entry.attempts + 1, lock)
+                if not entry.over(retries) and self._begun(cell, entry.attempts):
+                    return Claim(cell, entry.attempts + 1, entry.run_id, lock)
             except BaseException:
                 lock.release()
                 raise
@@ -224,24 +241,29 @@ class Cells:
         """The folder of a cell."""
         return self.folder / "cells" / cell.key
 
-    def began(self, cell: Cell, run_id: str | None) -> None:
-        self._write(cell, run_id=run_id)
+    def goes_on(self, claim: Claim, run_id: str | None) -> None:
+        """Write down the run of a cell that is being trained.
 
-    def finished(self, cell: Cell, result: str, painting: bytes) -> None:
-        self._write(cell, result=result, painting=painting, reason=None)
+        Raises:
+            Overtaken: By now another worker trains it; so do the three below.
+        """
+        self._write(claim, run_id=run_id)
 
-    def failed(self, cell: Cell, why: str, attempts: int) -> None:
-        self._write(cell, reason=why, attempts=attempts)
+    def finished(self, claim: Claim, result: str, painting: bytes) -> None:
+        self._write(claim, result=result, painting=painting, reason=None)
 
-    def returned(self, cell: Cell, attempts: int) -> None:
+    def failed(self, claim: Claim, why: str, attempts: int) -> None:
+        self._write(claim, reason=why, attempts=attempts)
+
+    def returned(self, claim: Claim) -> None:
         """Take back an attempt that was interrupted: it says nothing about the cell."""
-        self._write(cell, attempts=attempts)
+        self._write(claim, attempts=claim.attempt - 1)
 
     def forget_failures(self, cells: Sequence[Cell]) -> None:
         """Let failed cells be tried again."""
-        for cell in cells:
-            if self.read([cell.key])[cell.key].result is None:
-                self._write(cell, attempts=0, reason=None)
+        keys = {cell.key for cell in cells}
+        failed = sqlalchemy.update(BOOKS).where(BOOKS.c.key.in_(keys), BOOKS.c.result.is_(None))
+        self._do(lambda connection: connection.execute(failed.values(attempts=0, reason=None)))
 
     def lock(self, name: str) -> DatabaseLock | PlaceLock:
         """A lock of this name for everybody who shares the database."""
@@ -251,14 +273,33 @@ class Cells:
         place.mkdir(parents=True, exist_ok=True)
         return PlaceLock(place / "lock")
 
-    def _write(self, cell: Cell, **values: object) -> None:
-        def put(connection: sqlalchemy.Connection) -> None:
-            there = sqlalchemy.update(BOOKS).where(BOOKS.c.key == cell.key).values(**values)
-            if connection.execute(there).rowcount == 0:
-                row = {"key": cell.key, "config": to_yaml(cell.config), "attempts": 0} | values
-                connection.execute(sqlalchemy.insert(BOOKS).values(**row))
+    def _begun(self, cell: Cell, before: int) -> bool:
+        """Count another attempt, unless somebody else has done so since we looked."""
+        there = BOOKS.c.key == cell.key
+        counted = sqlalchemy.update(BOOKS).where(there, BOOKS.c.attempts == before)
+        row = {"key": cell.key, "config": to_yaml(cell.config), "attempts": 1}
 
-        self._do(put)
+        def count(connection: sqlalchemy.Connection) -> bool:
+            if connection.execute(counted.values(attempts=before + 1)).rowcount:
+                return True
+            if connection.execute(sqlalchemy.select(BOOKS.c.key).where(there)).first():
+                return False
+            connection.execute(sqlalchemy.insert(BOOKS).values(**row))
+            return True
+
+        try:
+            return self._do(count)
+        except sqlalchemy.exc.IntegrityError:  # the row was made at this very moment
+            return False
+
+    def _write(self, claim: Claim, **values: Any) -> None:
+        # Written once already, if only the answer was lost.
+        ours = {claim.attempt, values.get("attempts", claim.attempt)}
+        mine = sqlalchemy.update(BOOKS).where(
+            BOOKS.c.key == claim.cell.key, BOOKS.c.attempts.in_(ours)
+        )
+        if not self._do(lambda connection: connection.execute(mine.values(**values)).rowcount):
+            raise Overtaken(f"cell {claim.cell.key} was given to another worker")
 
     def _do(self, action: Callable[[sqlalchemy.Connection], R]) -> R:
         """One transaction, begun again while the database is away."""
@@ -267,4 +308,5 @@ class Cells:
             with self._engine.begin() as connection:
                 return action(connection)
 
-        return patient(once, SETTING)()
+        with explained(SETTING, self.url):
+            return patient(once, SETTING)()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from ablations.cells import Cell, Cells, Claim
+from ablations.cells import Cell, Cells, Claim, Overtaken
 from ablations.measurement import SENTENCES, measured, painting_bytes, to_json
 from ablations.settings import AblationConfig
 from vlatent import checkpoints
@@ -23,7 +23,7 @@ from vlatent.interruption import Stop
 from vlatent.models import trained_model
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import MlflowTracker, open_run
+from vlatent.tracking import MlflowTracker, TrackingConfig, end_left, open_run
 from vlatent.training import corpus_of, train
 
 logger = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ def work(
         if claim is not None:
             try:
                 train_cell(job, cells, claim, stop, progress)
+            except Overtaken as error:  # by one that counts
+                logger.warning("%s", error)
             finally:
                 claim.release()
             look()
@@ -84,6 +86,7 @@ def train_cell(
 
     Raises:
         UserError: Of the place, not of the cell, which stays free.
+        Overtaken: Another worker has it now.
     """
     cell = claim.cell
     folder = cells.place(cell)
@@ -98,6 +101,7 @@ def train_cell(
         },
     )
     with stop.undisturbed():  # a run that has begun must come to its end below
+        _end_left(config.tracking, claim.left)
         tracker = open_run(
             config.tracking,
             f"{cell.arm.name}, seed {cell.seed}",
@@ -106,30 +110,48 @@ def train_cell(
             folder=folder,
             patient=True,
         )
-        cells.began(cell, tracker.run_id)
 
     def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
+        cells.goes_on(claim, tracker.run_id)
         if stop.wished and step < config.training.steps:
             raise Interrupted(f"stopped at step {step}")
 
     try:
+        cells.goes_on(claim, tracker.run_id)
         stop.heed()
         result = train(config, tracker, report, progress)
         sentences = config.training.steps * config.training.batch_size
         found = measured(result, sentences)
         tracker.metrics(found.statistics, config.training.steps)
-        cells.finished(cell, to_json(found), painting_bytes(_painted(folder, config)))
-        tracker.close("FINISHED")
+        painted = painting_bytes(_painted(folder, config))
+        with stop.undisturbed():  # what is finished is not taken back
+            cells.finished(claim, to_json(found), painted)
+            tracker.close("FINISHED")
+            cells.goes_on(claim, tracker.run_id)
         (folder / checkpoints.NAME).unlink(missing_ok=True)
     except (Interrupted, KeyboardInterrupt, UserError) as error:  # says nothing about the cell
         with stop.undisturbed():
-            cells.returned(cell, claim.attempt - 1)
-            tracker.close("KILLED")
+            try:
+                cells.returned(claim)
+            finally:  # also when it is the database of the cells that failed
+                tracker.close("KILLED")
         if not isinstance(error, Interrupted):
             raise
+    except Overtaken:
+        tracker.close("KILLED")
+        raise
     except Exception as error:
         with stop.undisturbed():
             _fail(job, cells, claim, tracker, error)
+
+
+def _end_left(tracking: TrackingConfig, run_id: str | None) -> None:
+    """End the run of the attempt before, whose worker is gone."""
+    try:
+        if run_id is not None:
+            end_left(tracking, run_id, "KILLED")
+    except UserError as error:
+        logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
 
 
 def cell_tags(ablation: str, cell: Cell) -> dict[str, object]:
@@ -147,8 +169,10 @@ def _fail(job: Job, cells: Cells, claim: Claim, tracker: MlflowTracker, error: E
     certain = isinstance(error, Diverged)
     why = shown(str(error) if certain else repr(error))
     attempts = job.settings.retries + 1 if certain else claim.attempt
-    cells.failed(claim.cell, why, attempts)
-    tracker.close("FAILED", traceback.format_exc())
+    try:
+        cells.failed(claim, why, attempts)
+    finally:
+        tracker.close("FAILED", traceback.format_exc())
     logger.warning("%s, seed %s failed: %s", claim.cell.arm.name, claim.cell.seed, why)
 
 

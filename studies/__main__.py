@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 from rich.text import Text
 
 from studies.closing import winner
 from studies.confirmation import Confirmed, confirmed
-from studies.doctor import DEFAULT_SILENCE, examine
+from studies.doctor import DEFAULT_SILENCE, Books, examine, there_is
 from studies.job import CONFIRMATION, MAKING, load_study
 from studies.ledger import added, counted, feasible, front, is_ours
 from studies.progress import trial_line
@@ -23,10 +22,10 @@ from studies.replay import replay
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from vlatent.command_line import Parser, run
-from vlatent.databases import is_file, shown
+from vlatent.databases import shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
-from vlatent.tracking import WRITING, TrackingConfig
+from vlatent.tracking import WRITING, TrackingConfig, recorded_runs
 
 FOREIGN = "another program's study"
 
@@ -61,7 +60,7 @@ def _read(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     """What was given; a file that is not there is not made by looking into it."""
     given = parser.checked(arguments)
     url = given["storage"]
-    if is_file(url) and not Path(sqlalchemy.make_url(url).database or "").exists():
+    if not there_is(url):
         raise UserError(
             f"there are no studies in {shown(url)}, as there is no such file: begin one with "
             "python -m studies.loss_weights, or name another --storage."
@@ -177,37 +176,51 @@ def replay_command(arguments: Sequence[str]) -> int:
 def doctor_command(arguments: Sequence[str]) -> int:
     parser = _parser(
         "doctor",
-        "Compare Optuna's studies with MLflow's runs and with what waits on this disk: abandoned "
-        "trials, runs without a trial, runs that never ended, lost measurements. Says what it "
-        "would do; --fix does it. Example: python -m studies doctor --fix",
+        "Compare Optuna's studies and the ablations' cells with MLflow's runs and this disk: "
+        "abandoned trials, runs without a trial, runs that never ended, lost measurements, files "
+        "left half-written. Says what it would do; --fix does it. "
+        "Example: python -m studies doctor --fix",
     )
-    parser.add_argument("--name", type=str | None, help="Of one study; all when left away.")
+    parser.add_argument("--name", type=str | None, help="Of one study; everything when left away.")
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="Folder of the trials.")
+    parser.add_argument(
+        "--cells", type=str, default="sqlite:///ablations.db", help="The ablations' database."
+    )
     parser.add_argument(
         "--silence",
         type=float,
         default=DEFAULT_SILENCE,
         help="Seconds without a sign of life after which a running trial is abandoned.",
     )
+    parser.add_argument(
+        "--gone", type=str, action="append", default=[], help="A host of which nothing lives."
+    )
     parser.add_argument("--fix", action="store_true", help="Put right what was found.")
     parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
-    given = _read(parser, arguments)
-    found = 0
-    for finding in examine(
-        given["storage"], given["tracking"], given["folder"], given["silence"], given["name"]
-    ):
-        found += 1
-        console.print(f"{finding.study}: {finding.what}; {finding.remedy}")
-        if given["fix"]:
+    given = parser.checked(arguments)
+    kept = (given["storage"], given["cells"])
+    if not any(map(there_is, kept)) and not recorded_runs(given["tracking"], {}):
+        _read(parser, arguments)
+    fix = given.pop("fix")
+    cured = open_ = 0
+    for finding in examine(Books(**given)):
+        console.print(f"{finding.place}: {finding.what}; {finding.remedy}")
+        if finding.cure is None:
+            open_ += finding.certain
+            continue
+        cured += 1
+        if fix:
             finding.cure()
-    if not found:
-        nothing = ("Nothing to do", "green")
-        console.print(Text.assemble(nothing, ": Optuna, MLflow and this disk agree."))
-    elif given["fix"]:
-        console.print(f"{found} put right. Queued trials wait for a worker: run the study again.")
-    else:
-        console.print(f"{found} found. Put them right: python -m studies doctor --fix")
-    return 0 if given["fix"] or not found else 1
+    if not cured + open_:
+        agreed = ": Optuna, MLflow and this disk agree."
+        console.print(Text.assemble(("Nothing to do", "green"), agreed))
+    elif fix and cured:
+        console.print(f"{cured} put right. Queued trials wait for a worker: run the study again.")
+    elif cured:
+        console.print(f"{cured} found. Put them right: python -m studies doctor --fix")
+    if open_:
+        console.print(f"{open_} found that only you can put right, as said above.")
+    return 1 if open_ or (cured and not fix) else 0
 
 
 def _seconds_a_trial(trials: Sequence[FrozenTrial]) -> float | None:

@@ -1,8 +1,10 @@
-"""The doctor: what Optuna and MLflow say differently about a study, and how it is put right."""
+"""The doctor: what Optuna, MLflow and this disk say differently, and how it is put right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,68 +16,189 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.job import CONFIRMATION, load_study
-from studies.ledger import counts, is_ours
+from studies.ledger import is_ours
 from studies.storage import SILENT_BEATS, lock_of, open_storage
-from studies.trial import requeue
+from studies.trial import requeue, status_of
+from vlatent.corpus.tokenizer import default_cache
+from vlatent.databases import file_of, is_file, shown
 from vlatent.shapes import UserError
 from vlatent.tracking import (
+    PROCESS,
     RecordedRun,
     Status,
     TrackingConfig,
     add_metrics,
     amend_run,
     deliver,
+    end_left,
+    host_of,
+    is_gone,
     journals,
+    lives,
     metric_history,
     recorded_runs,
 )
 
-STATUS: dict[TrialState, Status] = {
-    TrialState.COMPLETE: "FINISHED",
-    TrialState.PRUNED: "KILLED",
-    TrialState.FAIL: "FAILED",
-}
+OF_TRIALS = ("trial", "confirmation")  # kinds of runs
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be, and what puts it right."""
+    """Something that is not as it should be, and what puts it right.
 
-    study: str
+    Attributes:
+        place: The study or the ablation; "-" for none.
+        what: It is.
+        remedy: What is to be done.
+        cure: Does it; None where only a person can.
+        certain: Whether it is wrong, rather than beyond what can be seen from here.
+    """
+
+    place: str
     what: str
     remedy: str
-    cure: Callable[[], Any]
+    cure: Callable[[], Any] | None = None
+    certain: bool = True
 
 
-def examine(
-    storage_url: str, tracking: TrackingConfig, folder: Path, silence: float, name: str | None
-) -> Iterator[Finding]:
-    """Everything that Optuna, MLflow and the journals on this disk disagree about.
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Everything that is compared.
 
-    Args:
-        storage_url: Optuna's database.
+    Attributes:
+        storage: Optuna's database.
+        cells: The database of the ablations' cells.
         tracking: Where MLflow's runs are.
-        folder: Where the studies' folders are.
-        silence: Seconds without a sign of life after which a running trial is abandoned.
-        name: Of one study; None examines all.
+        folder: Where studies and ablations have their folders.
+        silence: Seconds without a sign of life after which somebody counts as gone.
+        name: Of one study; None examines all, and everything else.
+        gone: Hosts of which nothing lives any more.
     """
-    for journal in journals(folder):
+
+    storage: str
+    cells: str
+    tracking: TrackingConfig
+    folder: Path
+    silence: float
+    name: str | None = None
+    gone: Sequence[str] = ()
+
+
+def examine(books: Books) -> Iterator[Finding]:
+    """Everything that Optuna, MLflow and this disk disagree about."""
+    for journal in journals(books.folder, left=True):
         yield Finding(
             "-",
             f"measurements wait in {journal}",
             "deliver them",
-            partial(deliver, journal, tracking),
+            partial(deliver, journal, books.tracking),
         )
-    storage = open_storage(storage_url)
-    names = [name] if name else sorted(study.study_name for study in storage.get_all_studies())
-    for each in names:
-        study = load_study(each, storage_url)
+    known = []
+    if there_is(books.storage):
+        storage = open_storage(books.storage)
+        known = sorted(study.study_name for study in storage.get_all_studies())
+    for each in known if books.name is None else [books.name]:
+        study = load_study(each, books.storage)
         if not is_ours(study) and not each.endswith(CONFIRMATION):
-            if name:
-                raise UserError(f"study {name} was made by another program; nothing is known of it")
+            if books.name:
+                raise UserError(f"study {each} was made by another program; nothing is known of it")
             continue  # it is nobody's business here
-        yield from _abandoned(study, storage_url, silence)
-        yield from _runs(study, tracking)
+        yield from _abandoned(study, books.storage, books.silence)
+        yield from _runs(study, books.tracking)
+    if books.name is None:
+        yield from _unknown_studies(books, known)
+        yield from _left_running(books, known)
+        yield from _left_files(books)
+
+
+def there_is(url: str) -> bool:
+    """Whether there is such a database: opening a file that is not there would make it."""
+    return not is_file(url) or file_of(url).exists()
+
+
+def _unknown_studies(books: Books, known: Sequence[str]) -> Iterator[Finding]:
+    """Studies that MLflow has runs of, and their own storage does not know."""
+    for run in recorded_runs(books.tracking, {"kind": "study"}):
+        name = run.tags.get("study", run.name)
+        here = host_of(run.tags.get(PROCESS)) in ("unknown", socket.gethostname())
+        if here and name not in known and run.params.get("study.storage") == shown(books.storage):
+            trials = len(recorded_runs(books.tracking, {"kind": "trial", "study": name}))
+            yield Finding(
+                name,
+                f"MLflow has its run {run.run_id} and {trials} of its trials, but "
+                f"{shown(books.storage)} does not know the study",
+                "it was emptied or deleted, or another is meant: put its copy back, or name the "
+                "right one with --storage; if it is gone for good, delete run "
+                f"{run.run_id} in MLflow",
+            )
+
+
+def _left_running(books: Books, studies: Sequence[str]) -> Iterator[Finding]:
+    """Runs that say they run, of processes that are gone or cannot be seen from here."""
+    runs = {run.run_id: run for run in recorded_runs(books.tracking, {})}
+    finished = _finished_cells(books.cells)
+    for run in runs.values():
+        tags = run.tags
+        kind, study = tags.get("kind"), tags.get("study", "")
+        if kind is None or run.status != "RUNNING" or (kind in OF_TRIALS and study in studies):
+            continue
+        if kind == "study" and study in studies and _is_alive(study, books):
+            continue
+        place = study or tags.get("ablation", "-")
+        what = f"run {run.run_id} ({kind} {run.name!r}) is RUNNING"
+        writer = runs.get(tags.get("mlflow.parentRunId", ""), run) if kind == "arm" else run
+        process = writer.tags.get(PROCESS)
+        over = run.run_id in finished or host_of(process) in books.gone or is_gone(process)
+        if over:
+            status: Status = "FINISHED" if run.run_id in finished else "KILLED"
+            yield Finding(
+                place,
+                f"{what}, but its process is gone",
+                f"end it as {status}",
+                partial(end_left, books.tracking, run.run_id, status),
+            )
+        elif over is None:
+            host = host_of(process)
+            yield Finding(
+                place,
+                f"{what} on host {host}, whose processes cannot be seen from here",
+                f"if nothing lives there any more: python -m studies doctor --fix --gone {host}",
+                certain=False,
+            )
+
+
+def _is_alive(name: str, books: Books) -> bool:
+    """Whether somebody trains a trial of the study."""
+    study = load_study(name, books.storage)
+    return bool(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+
+def _finished_cells(url: str) -> set[str]:
+    """Runs of the cells that were trained to the end, as the ablations' own books say."""
+    if not there_is(url):
+        return set()
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    if not sqlalchemy.inspect(engine).has_table("cells"):
+        return set()
+    query = "SELECT run_id FROM cells WHERE result IS NOT NULL AND run_id IS NOT NULL"
+    with engine.connect() as connection:
+        return set(connection.execute(sqlalchemy.text(query)).scalars())
+
+
+def _left_files(books: Books) -> Iterator[Finding]:
+    """Files that a process was writing when it was killed."""
+    written = [*books.folder.rglob(".*.[0-9]*"), *default_cache().glob(".*.[0-9]*")]
+    for file in sorted(written):
+        pid = file.suffix.removeprefix(".")
+        # One of another machine, on a shared disk, is young for as long as it is written.
+        old = time.time() - file.stat().st_mtime > books.silence
+        if pid.isdecimal() and not lives(int(pid)) and old:
+            yield Finding(
+                "-",
+                f"{file} was left half-written by process {pid}, which is gone",
+                "remove it",
+                partial(file.unlink, missing_ok=True),
+            )
 
 
 def _abandoned(study: optuna.Study, url: str, silence: float) -> Iterator[Finding]:
@@ -133,7 +256,8 @@ def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
             if run.tags.get("orphan") != "True":
                 yield _orphan(study, tracking, run)
             continue
-        if trial.state in STATUS and run.status != (wanted := _wanted(trial)):
+        wanted = status_of(trial)
+        if wanted is not None and run.status != wanted:
             yield Finding(
                 study.study_name,
                 f"run {run.run_id} of trial {trial.number} is {run.status}, the trial "
@@ -157,8 +281,7 @@ def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
             yield Finding(
                 study.study_name,
                 f"trial {trial.number} has no run {run_id} in the tracker",
-                "nothing can be done: it was deleted there, or another tracker is meant",
-                lambda: None,
+                "it was deleted there, or another is meant: name the right one with --tracking.uri",
             )
 
 
@@ -169,12 +292,6 @@ def _orphan(study: optuna.Study, tracking: TrackingConfig, run: RecordedRun) -> 
         "end it and tag it as an orphan",
         partial(amend_run, tracking, run.run_id, {"orphan": True}, "KILLED"),
     )
-
-
-def _wanted(trial: FrozenTrial) -> Status:
-    if trial.state == TrialState.FAIL and not counts(trial):
-        return "KILLED"  # it was interrupted, or its worker was
-    return STATUS[trial.state]
 
 
 def _missing_scores(

@@ -18,7 +18,8 @@ from studies.question import Params, Question, Space
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from vlatent.config import Config, effective, flatten
-from vlatent.databases import Lock, place_of, shown
+from vlatent.databases import place_of, shown
+from vlatent.locks import Lock
 from vlatent.names import OWNER, claim
 from vlatent.shapes import UserError
 from vlatent.tracking import View

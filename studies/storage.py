@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -13,19 +16,17 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from vlatent.databases import (
-    DatabaseLock,
-    Lock,
-    PlaceLock,
-    alone,
     beside,
     check_address,
     engine_arguments,
+    explained,
     immediate,
     is_file,
     patient,
     reason,
     shown,
 )
+from vlatent.locks import DatabaseLock, Lock, PlaceLock, alone
 from vlatent.shapes import UserError
 
 SETTING = "study.storage"
@@ -59,6 +60,14 @@ class Storage(RDBStorage):
                 f"another program has just made a study {name} in {SETTING}; run the command again"
             ) from None
 
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Give a sign of life, from a thread of its own: the trial itself says what goes wrong."""
+        with suppress(UserError):
+            self._record_heartbeat(trial_id)
+
+    def _record_heartbeat(self, trial_id: int) -> None:
+        super().record_heartbeat(trial_id)
+
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         assert self.heartbeat_interval is not None
         silent = set(super()._get_stale_trial_ids(study_id))
@@ -78,6 +87,18 @@ class Storage(RDBStorage):
         ]
 
 
+def _asked(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A question to the database that waits while it is away and says in one line what it lacks."""
+    waiting = patient(method, SETTING, {UpdateFinishedTrialError: True})
+
+    @functools.wraps(method)
+    def ask(storage: Storage, *arguments: Any, **keywords: Any) -> Any:
+        with explained(SETTING, storage.url):
+            return waiting(storage, *arguments, **keywords)
+
+    return ask
+
+
 for _name in (
     *("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr"),
     *("get_study_id_from_name", "get_study_name_from_id", "get_study_directions"),
@@ -85,13 +106,9 @@ for _name in (
     *("_create_new_trial", "_set_trial_param", "set_trial_state_values", "get_trial"),
     *("set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr"),
     *("get_trial_id_from_study_id_trial_number", "get_all_trials", "_get_trials"),
-    *("record_heartbeat", "_get_stale_trial_ids", "rename_study"),
+    *("_record_heartbeat", "_get_stale_trial_ids", "rename_study"),
 ):
-    setattr(
-        Storage,
-        _name,
-        patient(getattr(Storage, _name), SETTING, {UpdateFinishedTrialError: True}),
-    )
+    setattr(Storage, _name, _asked(getattr(Storage, _name)))
 
 
 def open_storage(
@@ -111,16 +128,25 @@ def open_storage(
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     check_address(SETTING, url)
-    try:
+
+    def opened() -> Storage:
         with alone(url), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = Storage(
+            return Storage(
                 url,
                 engine_kwargs=engine_arguments(url),
                 heartbeat_interval=heartbeat,
                 grace_period=heartbeat and SILENT_BEATS * heartbeat,
                 heartbeat_stale_trial_callback=abandoned,
             )
+
+    try:
+        if not is_file(url) and not url.startswith("postgresql"):
+            raise ValueError("it is neither a SQLite file nor a PostgreSQL server")
+        with explained(SETTING, url):
+            storage = patient(opened, SETTING, first=True)()
+    except UserError:
+        raise
     except Exception as error:  # SQLAlchemy, drivers and the system each raise their own
         missing = isinstance(error, ModuleNotFoundError)
         way_out = "pip install 'vlatent[postgresql]', and " if missing else ""

@@ -20,7 +20,7 @@ from studies.question import Question
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from studies.worker import Confirmation, Search, over, work
+from studies.worker import Confirmation, Search, over, settle, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, flatten
 from vlatent.databases import shown
@@ -29,11 +29,13 @@ from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     Status,
+    amend_run,
     deliver,
     find_run,
     journals,
     keep_view,
     open_run,
+    own_label,
     recorded_runs,
     reopen_run,
 )
@@ -84,6 +86,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         with stop.undisturbed():  # a run that has begun must come to its end below
             job = replace(job, parent=_parent(job, question))
         try:
+            _settle(job)
             stop.heed()
             console.print(question.text, style="bold")
             console.print(f"{corpus}", markup=False)
@@ -217,8 +220,23 @@ def _parent(job: Job, question: Question) -> str | None:
             parent.note(question.text)
             parent.flush()
             known = parent.run_id
+        else:
+            amend_run(job.config.tracking, known, own_label())
         keep_view(job.config.tracking, job.view)
         return known
+
+
+def _settle(job: Job) -> None:
+    """Deliver what dead workers have left, and end the runs of their trials.
+
+    Raises:
+        UserError: The tracker cannot be used.
+    """
+    for journal in journals(job.settings.folder / job.name):
+        deliver(journal, job.config.tracking)
+    tasks = [Search(job), *([Confirmation(job)] if job.settings.confirm else [])]
+    for task in tasks:
+        settle(load_study(task.study_name, job.settings.storage), task.job)
 
 
 def _record(
@@ -232,7 +250,6 @@ def _record(
             if found is not None:
                 found.record(run)
             run.close(status, error)
-        for journal in journals(job.settings.folder / job.name):  # of trials during an outage
-            deliver(journal, job.config.tracking)
+        _settle(job)
     except UserError as problem:  # the tracker is away; nothing that was computed depends on it
         console.print(f"{problem}. The same command records the study when it is back.")

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job
+from studies.ledger import counts
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.databases import shown
@@ -29,6 +30,13 @@ from vlatent.tracking import MlflowTracker, Status, amend_run, open_run
 from vlatent.training import Result, train
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
+
+
+STATUS: dict[TrialState, Status] = {
+    TrialState.COMPLETE: "FINISHED",
+    TrialState.PRUNED: "KILLED",
+    TrialState.FAIL: "FAILED",
+}
 
 
 class TrialFailed(RuntimeError):
@@ -136,8 +144,7 @@ def run_trial(
     except (Returned, KeyboardInterrupt, UserError) as error:  # says nothing about the trial
         with stop.undisturbed():
             try:
-                trial.set_user_attr("returned", str(error) or "interrupted")
-                requeue(trial.study, _frozen(trial), attributes.get("attempt", 0))
+                give_back(trial, str(error) or "interrupted")
             finally:  # also when it is Optuna's database that failed
                 tracker.tags({"returned": str(error) or "interrupted"})
                 close("KILLED")
@@ -162,6 +169,12 @@ def run_trial(
             (place / checkpoints.NAME).unlink(missing_ok=True)
 
 
+def give_back(trial: Trial, why: str) -> None:
+    """Let a trial be begun again by whoever comes next, without counting it as an attempt."""
+    trial.set_user_attr("returned", why)
+    requeue(trial.study, _frozen(trial), trial.user_attrs.get("attempt", 0))
+
+
 def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
     """Let a trial be begun again, with the values it had and from its last checkpoint.
 
@@ -176,6 +189,13 @@ def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
     kept = {k: trial.user_attrs[k] for k in ("ordinal", "origin") if k in trial.user_attrs}
     lineage = (trial.number, trial.user_attrs.get("run_id"), attempt)
     study.enqueue_trial(params, user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True)))
+
+
+def status_of(trial: FrozenTrial) -> Status | None:
+    """How the run of a trial has ended; None while the trial has not."""
+    if trial.state == TrialState.FAIL and not counts(trial):
+        return "KILLED"  # it was interrupted, or its worker was
+    return STATUS.get(trial.state)
 
 
 def values_of(trial: FrozenTrial) -> dict[str, float]:

@@ -19,12 +19,21 @@ from studies.confirmation import cell_of, cells
 from studies.job import CONFIRMATION, Job, load_study
 from studies.ledger import LIVE, all_failed, counts, is_foreign, stagnated
 from studies.search import grid_size, pruner, sampler
-from studies.trial import Returned, TrialFailed, requeue, run_trial, values_of, worker_name
+from studies.trial import (
+    Returned,
+    TrialFailed,
+    give_back,
+    requeue,
+    run_trial,
+    status_of,
+    values_of,
+    worker_name,
+)
 from studies.weights import keep_best
 from vlatent.config import Config, override
 from vlatent.interruption import Stop
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, amend_run, find_run
+from vlatent.tracking import Status, amend_run, end_left, find_run, recorded_runs
 
 logger = logging.getLogger(__name__)
 
@@ -190,6 +199,9 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
     def objective(trial: Trial) -> float | tuple[float, ...]:
         try:
             trial.set_user_attr("worker", worker_name())
+            if not lock.held:  # frozen just before; others may have begun the same trial meanwhile
+                give_back(trial, "its worker was silent while it began")
+                raise Returned(f"trial {trial.number}")
             if "ordinal" not in trial.user_attrs:
                 trial.set_user_attr("ordinal", next_ordinal(study))
             if trial.user_attrs.get("attempt", 0) >= job.settings.retries:
@@ -251,6 +263,19 @@ def hand_on(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
         logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
     if not counts(trial):
         requeue(study, trial, attributes.get("attempt", 0) + ("returned" not in attributes))
+
+
+def settle(study: optuna.Study, job: Job) -> None:
+    """End the runs of trials that have ended without them: their workers died too early for that.
+
+    Raises:
+        UserError: The tracker cannot be used.
+    """
+    ended = {trial.number: status_of(trial) for trial in study.get_trials(deepcopy=False)}
+    for run in recorded_runs(job.config.tracking, {"kind": job.kind, "study": job.name}):
+        status = ended.get(int(run.tags["trial"]))
+        if run.status == "RUNNING" and status is not None:
+            end_left(job.config.tracking, run.run_id, status)
 
 
 def left_behind(study: optuna.Study) -> list[FrozenTrial]:

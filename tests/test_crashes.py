@@ -20,6 +20,7 @@ from optuna.trial import TrialState
 from servers import MlflowServer, Postgres
 from smoke import sentences
 from soak import ROOT, Place, audit, environment, running, soak, start
+from soak import command as begin
 
 from analysis import compare, importance, report, runs
 from studies.storage import lock_of, open_storage
@@ -118,6 +119,46 @@ def test_servers_that_go_away_cost_nothing(
         books = audit(place, 6)
     assert books["begun again"] == 0  # nobody was taken for dead
     assert not list(tmp_path.rglob("tracking-*.jsonl"))
+
+
+FROZEN = """
+import os, signal, sys
+from pathlib import Path
+from vlatent import databases
+databases.LEASE = 2
+from studies import study, worker
+prepare = worker.Search.prepare
+def freeze(task, known):
+    prepare(task, known)
+    if not Path("frozen").exists():
+        Path("frozen").touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+worker.Search.prepare = freeze
+sys.exit(study.main("loss_weights", sys.argv[1:]))
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_frozen_as_it_begins_a_trial_begins_none_too_many(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    place = Place(tmp_path, postgres.url("frozen"))
+    flags = begin(place, 2, 1, *FAST)[3:]
+    frozen = subprocess.Popen(
+        [sys.executable, "-c", FROZEN, *flags], cwd=tmp_path, env=environment()
+    )
+    try:
+        while not (tmp_path / "frozen").exists():
+            assert frozen.poll() is None
+            time.sleep(0.1)
+        other = start(place, 2, 1, *FAST)  # waits for the lock until the server frees it
+        said, _ = other.communicate(timeout=400)
+        assert other.returncode == 0, said
+    finally:
+        frozen.send_signal(signal.SIGCONT)
+    assert frozen.wait(400) == 0
+    books = audit(place, 2)
+    assert books["trial numbers"] == 3  # the one too many was given back, and nobody continues it
 
 
 @pytest.mark.timeout(600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import subprocess
 import sys
 import threading
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 from servers import Postgres
 
 from studies.storage import lock_of, open_storage
-from vlatent.databases import shown
+from vlatent.databases import engine_arguments, shown
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -47,10 +49,39 @@ for _ in range(20):
 """
 
 
-def processes(count: int, code: str, url: str, **settings: object) -> list[subprocess.Popen[str]]:
+FREEZE = """
+import sys, time
+from vlatent import databases
+databases.LEASE = 3
+from studies.storage import lock_of
+lock = lock_of(sys.argv[1], "study")
+lock.acquire()
+time.sleep(4)
+print(lock.held, flush=True)
+sys.stdin.readline()
+print(lock.held, flush=True)
+lock.release()
+"""
+
+OPEN = """
+import sys
+from pathlib import Path
+from ablations.cells import Cells
+from studies.job import load_study
+if sys.argv[2] == "cells":
+    Cells(sys.argv[1], Path("."))
+else:
+    load_study("kept", sys.argv[1])
+print("opened", flush=True)
+"""
+
+
+def processes(
+    count: int, code: str, *arguments: str, **settings: object
+) -> list[subprocess.Popen[str]]:
     return [
         subprocess.Popen(
-            [sys.executable, "-c", code, url],
+            [sys.executable, "-c", code, *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -184,7 +215,7 @@ def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
     for url in (
         "sqlite:////nowhere/at/all/studies.db",
         "nonsense://x",
-        "postgresql+psycopg://127.0.0.1:9/x",
+        "postgresql+psycopg://nowhere.invalid/x",
     ):
         with pytest.raises(UserError, match=r"study\.storage .* cannot be used") as error:
             open_storage(url)
@@ -193,3 +224,83 @@ def test_an_unusable_storage_is_one_line(tmp_path: Path) -> None:
 
 def test_passwords_are_not_shown() -> None:
     assert shown("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with Postgres(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+def test_a_frozen_holder_loses_its_lock_and_knows_it(server: Postgres) -> None:
+    url = server.url("frozen")
+    [holder] = processes(1, FREEZE, url)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"  # for longer than its lease
+    holder.send_signal(signal.SIGSTOP)
+    try:
+        with lock_of(url, "study"):  # within the lease, however long it stays frozen
+            pass
+    finally:
+        holder.send_signal(signal.SIGCONT)
+    said, _ = holder.communicate("go on\n", timeout=100)
+    assert (said, holder.returncode) == ("False\n", 0)
+
+
+def test_who_starts_while_a_server_is_away_waits_for_it(server: Postgres) -> None:
+    url = server.url("away")
+    optuna.create_study(study_name="kept", storage=open_storage(url))
+    server.stop()
+    try:
+        starting = [
+            processes(1, OPEN, url, which, stderr=subprocess.PIPE)[0]
+            for which in ("cells", "study")
+        ]
+        for process, setting in zip(starting, ("ablation.storage", "study.storage"), strict=True):
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said.startswith(f"{setting} does not answer"), said
+            assert "Ctrl-C ends that" in said
+    finally:
+        server.start()
+    for process in starting:
+        said, errors = process.communicate(timeout=100)
+        assert (said, process.returncode) == ("opened\n", 0), errors
+
+
+def test_a_wrong_address_is_not_waited_for(server: Postgres) -> None:
+    url = server.url("there")
+    for wrong, why in {
+        url.replace(server.password, "guessed"): "password authentication failed",
+        url.replace("/there", "/nowhere"): 'database "nowhere" does not exist',
+        url.replace("127.0.0.1", "nowhere.invalid"): "failed to resolve host",
+    }.items():
+        with pytest.raises(UserError, match=why):
+            open_storage(wrong)
+
+
+def test_a_server_that_stays_away_is_given_up(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vlatent.databases.PATIENCE", 0.1)
+    gone = server.url("gone").replace(f":{server.port}/", ":9/")
+    with pytest.raises(UserError, match=r"did not answer for 0 minutes .*start its server"):
+        open_storage(gone)
+
+
+def test_a_transaction_that_was_left_open_is_ended(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else whoever froze in the middle of one would lock its rows for ever."""
+    monkeypatch.setattr("vlatent.databases.LEASE", 2)
+    url = server.url("open")
+    frozen, other = (
+        sqlalchemy.create_engine(url, **engine_arguments(url)).connect() for _ in range(2)
+    )
+    number = frozen.execute(sqlalchemy.text("SELECT pg_backend_pid()")).scalar()
+    alive = sqlalchemy.text(f"SELECT count(*) FROM pg_stat_activity WHERE pid = {number}")
+    other.execution_options(isolation_level="AUTOCOMMIT")
+    while other.execute(alive).scalar():
+        time.sleep(0.1)
+    for connection in (frozen, other):
+        connection.invalidate()

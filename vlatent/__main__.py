@@ -24,7 +24,7 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import MemoryTracker, Status, open_run, view_command
+from vlatent.tracking import MemoryTracker, Status, end_left, open_run, runs_left, view_command
 from vlatent.training import Result, claimed_folder, corpus_for, placement, train
 
 HELP = """usage: vlatent COMMAND [--help]
@@ -79,6 +79,8 @@ def _recorded(config: Config) -> Result:
     name = f"train {config.training.folder.name}"
     with interruption(stop):
         with stop.undisturbed():  # a run that has begun must come to its end below
+            for left in runs_left(config.tracking, {"kind": "train"}):  # of processes now gone
+                end_left(config.tracking, left.run_id, "KILLED")
             tracker = open_run(config.tracking, name, tags={"kind": "train"})
 
         def end(status: Status, error: str | None = None) -> None:

@@ -1,23 +1,21 @@
-"""Databases that many processes share: patience while one is away, and locks."""
+"""Databases that many processes share: patience while one is away, plain words when one fails."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import hashlib
 import logging
 import os
 import re
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote
 
 import sqlalchemy
-from filelock import FileLock, Timeout
 from sqlalchemy import event
 
 from vlatent.shapes import UserError
@@ -26,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 900.0  # seconds for which a database may be away before a worker gives up
 PAUSE = 0.5  # seconds between two attempts
+LEASE = 60  # seconds without a sign of life after which a server frees what somebody holds
 
 # How SQLAlchemy and the drivers call a connection that was cut off.
 CUT_OFF = {"OperationalError", "InterfaceError", "PendingRollbackError"}
@@ -33,13 +32,18 @@ CUT_OFF = {"OperationalError", "InterfaceError", "PendingRollbackError"}
 # User and password of an address: to the last @, as a password may hold one that is not escaped.
 PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):(\S*)@")
 QUERY = re.compile(r"([?&]\w*(?:password|passwd|secret|token)\w*=)[^&\s]*", re.IGNORECASE)
+# What a PostgreSQL server refuses with FATAL although it will take the same later.
+PASSING = ("starting", "shutting", "recovery", "accepting", "administrator", "too many", "slots")
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def patient(
-    method: Callable[P, R], setting: str, done: dict[type[Exception], Any] | None = None
+    method: Callable[P, R],
+    setting: str,
+    done: dict[type[Exception], Any] | None = None,
+    first: bool = False,
 ) -> Callable[P, R]:
     """The method, tried again while its database does not answer.
 
@@ -48,6 +52,11 @@ def patient(
         setting: The key that names the database, for the warning.
         done: Errors that mean, at another attempt, that one whose answer was lost had done it,
             and what it would have answered.
+        first: Whether nothing has shown yet that the address is right: what is wrong about it is
+            not waited for.
+
+    Raises:
+        UserError: The database was away for too long.
     """
     done = done or {}
 
@@ -60,11 +69,20 @@ def patient(
             except Exception as error:
                 if type(error) in done and end is not None:
                     return done[type(error)]
-                if not away(error) or (end is not None and time.monotonic() > end):
+                if not away(error) or (first and refused(error)):
                     raise
                 if end is None:
                     end = time.monotonic() + PATIENCE
-                    logger.warning("%s does not answer (%s); waiting", setting, reason(error))
+                    logger.warning(
+                        "%s does not answer (%s); waiting for it for up to %.0f minutes, Ctrl-C "
+                        "ends that",
+                        *(setting, reason(error), PATIENCE / 60),
+                    )
+                elif time.monotonic() > end:
+                    raise UserError(
+                        f"{setting} did not answer for {PATIENCE / 60:.0f} minutes "
+                        f"({reason(error)}); start its server, then run the same command again."
+                    ) from error
                 time.sleep(PAUSE)
 
     return wait_for_it
@@ -84,6 +102,64 @@ def away(error: BaseException) -> bool:
     return False
 
 
+def refused(error: BaseException) -> bool:
+    """Whether an address is wrong, and stays wrong: its host, its database or its password."""
+    said = reason(error)
+    if "failed to resolve" in said or "could not translate" in said:
+        return "Temporary" not in said
+    return "FATAL" in said and not any(word in said for word in PASSING)
+
+
+@contextlib.contextmanager
+def explained(setting: str, url: str) -> Iterator[None]:
+    """Say in one line, with a way out, why a database that is there does not do what it is told.
+
+    Raises:
+        UserError: It is damaged, its disk is full, or it may be read but not written.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        wrong = ailment(error, url)
+        if wrong is None:
+            raise
+        raise UserError(f"{setting} {shown(url)} {wrong}") from error
+
+
+def ailment(error: BaseException, url: str) -> str | None:
+    """What a database suffers from and what helps; None for errors of another kind."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    said = reason(error)
+    if isinstance(error, sqlite3.Error):
+        name = getattr(error, "sqlite_errorname", "")  # none where the driver itself complains
+    else:
+        name = CODES.get(getattr(error, "sqlstate", None) or "", "")
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return f"cannot be written ({said}); free some space, then run the same command again."
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        what = "the file and its folder" if is_file(url) else "its tables"
+        return f"cannot be written ({said}); get the right to write {what}, or name another."
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        backup = f"is damaged ({said}); put its backup back"
+        if not is_file(url):
+            return f"{backup}."
+        file = str(file_of(url))
+        return f"{backup}, or begin anew after: {shlex.join(['mv', file, f'{file}.damaged'])}"
+    return None
+
+
+# The same in PostgreSQL: disk full, read-only transaction, insufficient privilege, data corrupted.
+CODES = {
+    "53100": "SQLITE_FULL",
+    "25006": "SQLITE_READONLY",
+    "42501": "SQLITE_PERM",
+    "XX001": "SQLITE_CORRUPT",
+}
+
+
 def reason(error: BaseException) -> str:
     """The first line of what lies at the root of an error, without passwords."""
     while error.__cause__ is not None:
@@ -95,105 +171,54 @@ def engine_arguments(url: str) -> dict[str, Any]:
     """What SQLAlchemy has to know of this kind of database; for SQLite see `immediate`."""
     if is_file(url):
         return {"connect_args": {"timeout": 60, "isolation_level": None}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+    return {"pool_pre_ping": True, "connect_args": connection_settings(url)}
+
+
+def connection_settings(url: str, **more: int) -> dict[str, str]:
+    """What both ends of a connection to PostgreSQL are told, so that neither waits for hours.
+
+    By itself either end would notice only after two hours that the other's machine has vanished.
+    A transaction that its process leaves open, as it was frozen, is ended: it locks rows.
+
+    Args:
+        url: The address; options that it has itself stay.
+        more: Settings of the server for this connection, in milliseconds.
+    """
+    idle, pause, count = LEASE // 2, max(LEASE // 6, 1), 3
+    of_server = {
+        "tcp_keepalives_idle": idle,
+        "tcp_keepalives_interval": pause,
+        "tcp_keepalives_count": count,
+        "tcp_user_timeout": 1000 * LEASE,
+        "idle_in_transaction_session_timeout": 1000 * LEASE,
+    }
+    given = sqlalchemy.make_url(url).query.get("options", "")
+    told = [f"-c {name}={value}" for name, value in (of_server | more).items()]
+    return {
+        "connect_timeout": "5",
+        "keepalives": "1",
+        "keepalives_idle": str(idle),
+        "keepalives_interval": str(pause),
+        "keepalives_count": str(count),
+        "tcp_user_timeout": str(1000 * LEASE),
+        "options": " ".join([*told, *([given] if isinstance(given, str) else given)]).strip(),
+    }
 
 
 def immediate(engine: sqlalchemy.Engine) -> None:
     """Let SQLite take its lock before it reads, so that no two processes take the same thing.
 
     It begins a transaction only at the first write, so two workers could both read a thing as
-    free. Every process must do this by itself: the listener does not survive pickling.
+    free. Every process must do this by itself: the listener does not survive pickling. A file
+    that cannot be written can still be read.
     """
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    file = engine.url.database or ""
 
+    def begin(connection: sqlalchemy.Connection) -> None:
+        how = "IMMEDIATE" if os.access(file, os.W_OK) else "DEFERRED"
+        connection.exec_driver_sql(f"BEGIN {how}")
 
-@contextlib.contextmanager
-def alone(url: str) -> Iterator[None]:
-    """One process at a time may make the tables of a database: two would both make each of them.
-
-    Others wait, with a server wherever they run, with a file on the same machine.
-    """
-    if url.startswith("postgresql"):
-        engine = sqlalchemy.create_engine(
-            url, poolclass=sqlalchemy.NullPool, **engine_arguments(url)
-        )
-        with engine.begin() as connection:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(20261)"))
-            yield
-    else:
-        folder = os.open(file_of(url).parent, os.O_RDONLY)  # can be locked, leaves no file behind
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
-
-
-class Lock(Protocol):
-    """Held by one process at a time, and by none once its holder is dead."""
-
-    def acquire(self) -> object: ...
-
-    def release(self) -> None: ...
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *_: Any) -> None: ...
-
-
-class DatabaseLock:
-    """A lock that a PostgreSQL server keeps for as long as its holder is connected."""
-
-    def __init__(self, url: str, name: str, setting: str) -> None:
-        self._engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-        self._key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
-        self._connection: sqlalchemy.Connection | None = None
-        self._ask = patient(self._asked, setting)
-
-    def acquire(self) -> None:
-        self._connection = self._ask("pg_advisory_lock")
-
-    def try_acquire(self) -> bool:
-        """Take it if it is free."""
-        self._connection = self._ask("pg_try_advisory_lock")
-        return self._connection is not None
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.invalidate()  # closing it is what unlocks; it may be broken
-            self._connection.close()
-        self._connection = None
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def _asked(self, function: str) -> sqlalchemy.Connection | None:
-        connection = self._engine.connect()
-        try:
-            query = sqlalchemy.text(f"SELECT {function}({self._key})")
-            held = connection.execute(query).scalar() is not False
-        except BaseException:
-            connection.invalidate()
-            connection.close()
-            raise
-        if not held:
-            connection.close()
-        return connection if held else None
-
-
-class PlaceLock(FileLock):
-    """A lock on a file, for processes that see the same disk."""
-
-    def try_acquire(self) -> bool:
-        """Take it if it is free."""
-        try:
-            self.acquire(blocking=False)
-        except Timeout:
-            return False
-        return True
+    event.listen(engine, "begin", begin)
 
 
 def shown(text: str) -> str:

@@ -8,16 +8,19 @@ seen twice: metrics keep the time at which they were measured, and a store ignor
 
 from vlatent.tracking.journal import journals
 from vlatent.tracking.mlflow_tracker import MlflowTracker, deliver, open_run, reopen_run
+from vlatent.tracking.processes import PROCESS, host_of, is_gone, lives, own_label
 from vlatent.tracking.runs import (
     RecordedRun,
     add_metrics,
     amend_run,
     artifact_paths,
+    end_left,
     metric_history,
     read_artifact,
     recorded_runs,
     require_record,
     runs_beginning,
+    runs_left,
     runs_named,
 )
 from vlatent.tracking.store import find_run, uri_flag, view_command
@@ -25,6 +28,7 @@ from vlatent.tracking.tracker import WRITING, MemoryTracker, Status, Tracker, Tr
 from vlatent.tracking.views import View, keep_view, view_instructions
 
 __all__ = [
+    "PROCESS",
     "WRITING",
     "MemoryTracker",
     "MlflowTracker",
@@ -37,16 +41,22 @@ __all__ = [
     "amend_run",
     "artifact_paths",
     "deliver",
+    "end_left",
     "find_run",
+    "host_of",
+    "is_gone",
     "journals",
     "keep_view",
+    "lives",
     "metric_history",
     "open_run",
+    "own_label",
     "read_artifact",
     "recorded_runs",
     "reopen_run",
     "require_record",
     "runs_beginning",
+    "runs_left",
     "runs_named",
     "uri_flag",
     "view_command",

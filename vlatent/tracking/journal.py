@@ -86,6 +86,17 @@ def journal_of(folder: Path, key: str) -> Journal:
     return Journal(folder.absolute() / f"tracking-{key}.jsonl")
 
 
-def journals(folder: Path) -> list[Path]:
-    """What waits on disk below a folder."""
-    return sorted(folder.rglob("tracking-*.jsonl"))
+def journals(folder: Path, left: bool = False) -> list[Path]:
+    """What waits on disk below a folder; if `left`, only what no living process will deliver."""
+    found = sorted(folder.rglob("tracking-*.jsonl"))
+    return [path for path in found if _is_left(path)] if left else found
+
+
+def _is_left(path: Path) -> bool:
+    journal = Journal(path)
+    try:
+        journal._open()
+    except OSError:
+        return False
+    journal.release()
+    return True

@@ -25,6 +25,7 @@ from vlatent.tracking.calls import (
     valid_name,
 )
 from vlatent.tracking.journal import Journal, journal_of
+from vlatent.tracking.runs import end_left
 from vlatent.tracking.store import (
     KEY,
     address_of,
@@ -287,7 +288,8 @@ def reopen_run(
 def deliver(journal: Path, tracking: TrackingConfig) -> int:
     """Send what an ended process has left in its journal; returns how many calls that were.
 
-    The journal is removed when all of it was delivered. Zero when the process is still alive, as
+    When all of it was delivered the journal is removed, and the run is ended if its process died
+    before it could do so. Zero when the process is still alive, as
     it delivers by itself.
 
     Raises:
@@ -306,6 +308,10 @@ def deliver(journal: Path, tracking: TrackingConfig) -> int:
             return 0
         address = address_of(tracking)
         with usable(address):
-            return MlflowTracker(address, run, left)._catch_up(math.inf)
+            tracker = MlflowTracker(address, run, left)
+            sent = tracker._catch_up(math.inf)
     finally:
         left.release()
+    if tracker.run_id is not None and not journal.exists():
+        end_left(tracking, tracker.run_id, "KILLED")
+    return sent

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vlatent.databases import file_of, is_file, shown
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, milliseconds, valid
+from vlatent.tracking.processes import PROCESS, is_gone
 from vlatent.tracking.store import address_of, having, reason, usable
 from vlatent.tracking.tracker import Status, TrackingConfig
 
@@ -173,6 +174,27 @@ def amend_run(
             client.set_tag(run_id, name, value)
         if status is not None:
             client.set_terminated(run_id, status)
+
+
+def end_left(tracking: TrackingConfig, run_id: str, status: Status) -> None:
+    """End a run that its process has left running; one that has ended stays as it is.
+
+    Raises:
+        UserError: The store cannot be used, or has no such run.
+    """
+    with usable(address_of(tracking)) as client:
+        if client.get_run(run_id).info.status == "RUNNING":
+            client.set_terminated(run_id, status)
+
+
+def runs_left(tracking: TrackingConfig, tags: Mapping[str, str]) -> list[RecordedRun]:
+    """Runs that have all these tags and that no process will end, as theirs is gone.
+
+    Raises:
+        UserError: The store cannot be used.
+    """
+    running = [run for run in recorded_runs(tracking, tags) if run.status == "RUNNING"]
+    return [run for run in running if is_gone(run.tags.get(PROCESS))]
 
 
 def _found(tracking: TrackingConfig, condition: str) -> list[RecordedRun]:

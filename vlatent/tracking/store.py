@@ -14,17 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import sqlalchemy
+
 from vlatent.databases import (
-    alone,
+    ailment,
     check_address,
+    connection_settings,
     file_of,
     file_url,
     is_file,
     shown,
     without_password,
 )
+from vlatent.locks import alone
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name
+from vlatent.tracking.processes import own_label
 from vlatent.tracking.tracker import TrackingConfig
 
 if TYPE_CHECKING:
@@ -86,6 +91,7 @@ def new_run(
     """What is enough to make a run, now or later."""
     key = uuid.uuid4().hex
     parents = {"mlflow.parentRunId": parent} if parent else {}
+    known = {KEY: key} | own_label()
     return {
         "call": "run",
         "key": key,
@@ -93,7 +99,7 @@ def new_run(
         "experiment": tracking.experiment,
         "name": name,
         "start": milliseconds(),
-        "tags": _context() | valid(tags, TAG_LENGTH) | parents | {KEY: key},
+        "tags": _context() | valid(tags, TAG_LENGTH) | parents | known,
     }
 
 
@@ -127,13 +133,20 @@ def client_of(address: str) -> MlflowClient:
     _home(address).mkdir(parents=True, exist_ok=True)
     with alone(address):
         _check_database(address)
-        return mlflow.MlflowClient(address, address)
+        place = _lasting(address)
+        return mlflow.MlflowClient(place, place)
+
+
+def _lasting(address: str) -> str:
+    """The address of a database, with what keeps its connections from waiting for hours."""
+    if not address.startswith("postgresql"):
+        return address
+    url = sqlalchemy.make_url(address).update_query_dict(connection_settings(address))
+    return url.render_as_string(hide_password=False)
 
 
 def _check_database(address: str) -> None:
     """Refuse what MLflow would wait for minutes to reach, or would put its tables into."""
-    import sqlalchemy
-
     engine = sqlalchemy.create_engine(address)
     tables = set(sqlalchemy.inspect(engine).get_table_names())
     engine.dispose()
@@ -232,11 +245,21 @@ def usable(address: str) -> Iterator[MlflowClient]:
     except UserError:
         raise
     except Exception as error:
-        way_out = "start its server, correct it" if is_server(address) else "correct it"
-        raise UserError(
-            f"{_setting(address)} {shown(address)} cannot be used ({reason(error)}); {way_out}, or "
-            "leave it away to record in ./mlflow.db"
-        ) from error
+        raise UserError(f"{_setting(address)} {shown(address)} {_wrong(error, address)}") from error
+
+
+def _wrong(error: Exception, address: str) -> str:
+    """What is wrong with a store, and what helps."""
+    said = reason(error)
+    if "out-of-date database schema" in said:
+        upgrade = shlex.join(["mlflow", "db", "upgrade", shown(address)])
+        return f"was written by an older MLflow; copy it as a backup, then run: {upgrade}"
+    if wrong := ailment(error, address):
+        return wrong
+    here = address == address_of(TrackingConfig(uri=DEFAULT))
+    ways = ["start its server"] if is_server(address) else []
+    ways += ["correct it"] if here else ["correct it", "leave it away to record in ./mlflow.db"]
+    return f"cannot be used ({said}); {', or '.join(ways)}"
 
 
 @contextlib.contextmanager
