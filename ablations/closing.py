@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ablations.cost import Cost, cost
 from ablations.measurement import SENTENCES, made_up, painting
 from ablations.question import Ablation
 from ablations.worker import Job
+from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.dependence import Pictures
 from vlatent.effects import interval
@@ -50,11 +52,13 @@ def close(
     files = made(ablation, config, table, paintings)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (folder / name).write_bytes(content)
+        checkpoints.write(folder / name, content)
     _show(ablation, config, table, seconds)
     console.print(f"What the numbers support, in sentences, with tables and pictures: {folder}")
     flag = uri_flag(config.tracking)
-    console.print(f"On one page: python -m analysis.report --ablation {job.name}{flag}")
+    console.print(
+        f"On one page: python -m analysis.report --ablation {shlex.quote(job.name)}{flag}"
+    )
     page = view_instructions(config.tracking, view(job.name, config))
     console.print(f"Compare the arms: {page}", soft_wrap=True)
     _record(ablation, job, config, table, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -127,7 +128,18 @@ def write_configs(comparison: Comparison, folder: Path) -> list[str]:
         place = folder / f"{name}.yaml"
         config = override(subject.config, {"training.folder": None, "training.resume": None})
         place.write_text(to_yaml(config), encoding="utf-8")
-        again.append(f"vlatent train --config {place} --training.folder {folder / name}")
+        again.append(
+            shlex.join(
+                [
+                    "vlatent",
+                    "train",
+                    "--config",
+                    str(place),
+                    "--training.folder",
+                    str(folder / name),
+                ]
+            )
+        )
     if not again:
         return []
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -189,7 +190,7 @@ def _winner(parent: RecordedRun, tracking: TrackingConfig) -> Subject:
     if best is None:
         raise UserError(
             f"study {study} has not named a winner yet; compare one of its trials, {study}:0 for "
-            f"instance, or run it to its end (`python -m studies status {study}`)."
+            f"instance, or run it to its end (`python -m studies status {shlex.quote(study)}`)."
         )
     tags = {"kind": "trial", "study": study, "trial": str(round(best))}
     found = recorded_runs(tracking, tags)
@@ -248,7 +249,8 @@ def _of_folder(reference: str, folder: Path, tracking: TrackingConfig) -> Subjec
     if not same:
         raise UserError(
             f"{folder} holds no checkpoint, and no run in the tracker has its config; train it: "
-            f"vlatent train --config {folder / 'config.yaml'} --training.folder NEW"
+            f"{shlex.join(['vlatent', 'train', '--config', str(folder / 'config.yaml')])} "
+            "--training.folder NEW"
         )
     subject = of_run(same[-1], tracking)
     note = f"{folder} holds no checkpoint; shown is the record of its config, {same[-1].name}"

@@ -6,6 +6,7 @@ share of the variance that a forest loses without the parameter, Optuna's fANOVA
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ from analysis.surrogate import (
 )
 from analysis.trials import STORAGE, Study, Trial, read_study
 from vlatent.command_line import Parser, run
-from vlatent.databases import shown
+from vlatent.databases import without_password
 from vlatent.figures.search import Axis
 from vlatent.screen import console, progress_display
 
@@ -283,8 +284,14 @@ def main(arguments: Sequence[str]) -> int:
         console.print(paragraph)
     files = ", ".join(["importance.csv", "importance.md", *(f"{name}.png" for name in drawn)])
     console.print(f"Written to {folder}: {files}")
-    kept = "" if given["storage"] == STORAGE else f" --storage {shown(given['storage'])}"
-    console.print(f"The trials themselves: python -m studies status {study.name}{kept}")
+    kept = (
+        ""
+        if given["storage"] == STORAGE
+        else f" --storage {shlex.quote(without_password(given['storage']))}"
+    )
+    console.print(
+        f"The trials themselves: python -m studies status {shlex.quote(study.name)}{kept}"
+    )
     return 0
 
 

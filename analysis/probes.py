@@ -8,6 +8,7 @@ a sentence is searched by its paraphrase.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -226,7 +227,10 @@ def main(arguments: Sequence[str]) -> int:
         for paragraph in probes_text.words(result):
             console.print(paragraph)
         console.print(f"Written to {folder}: look at readings.png first, then at map_pca.png")
-    console.print(f"See the pictures: vlatent evaluate --checkpoint {places[0]} --out pictures")
+    console.print(
+        "See the pictures: vlatent evaluate --checkpoint "
+        f"{shlex.quote(str(places[0]))} --out pictures"
+    )
     console.print("See when they part: metric dependence/between_share of the run in mlflow ui")
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from rich.progress import Progress
@@ -104,7 +105,7 @@ def _answers(study: Study, run: RecordedRun, chosen: Trial | None) -> list[Answe
     if chosen is None:
         todo = "Wait for the study to end, or run the same command again: it goes on."
     elif chosen.feasible:
-        suite = f"python -m ablations.suite --ablation.from_study {study.name}"
+        suite = f"python -m ablations.suite --ablation.from_study {shlex.quote(study.name)}"
         todo = (
             "Train with these weights: `vlatent train --config best.yaml --training.seed 99`. Then "
             f"ask what each prior buys: {inline_code(suite)}."
@@ -268,11 +269,15 @@ def _again(study: Study, run: RecordedRun, chosen: Trial | None) -> str:
     } | ({} if asked == "None" else {"study.name": asked})
     module = study.attributes.get("identity", {}).get("question", study.name)
     script = f"python -m studies.{module} --config CONFIG"
-    given = "".join(f" --{name} {value}" for name, value in flags.items())
+    given = "".join(f" --{name} {shlex.quote(value)}" for name, value in flags.items())
     seed = run.params.get("study.seed", "0")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     dirty = ", with uncommitted changes" if run.tags.get("vlatent.git.dirty") == "true" else ""
-    replay = "" if chosen is None else f"\npython -m studies replay {study.name} {chosen.number}"
+    replay = (
+        ""
+        if chosen is None
+        else f"\npython -m studies replay {shlex.quote(study.name)} {chosen.number}"
+    )
     return "\n\n".join(
         (
             f"Commit `{commit}`{dirty}; sampler's seed {seed}, training seed "
@@ -284,7 +289,7 @@ def _again(study: Study, run: RecordedRun, chosen: Trial | None) -> str:
             "which they end is chance. `replay` trains one trial again and compares every number.",
             "*Which number comes from where*: verdict and picture from the run of the winning "
             "trial; confirmation from the study's confirmation runs; importance from "
-            f"{inline_code(f'python -m analysis.importance {study.name}')}.",
+            f"{inline_code(f'python -m analysis.importance {shlex.quote(study.name)}')}.",
         )
     )
 

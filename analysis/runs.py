@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -255,7 +256,9 @@ def _show_parents(tracking: TrackingConfig) -> None:
         made.add_row(parent.name, kind, below, parent.status, began, parent.run_id[:8])
     console.print(made)
     if found:
-        console.print(f"As a table: python -m analysis.runs {found[0].name}{uri_flag(tracking)}")
+        console.print(
+            f"As a table: python -m analysis.runs {shlex.quote(found[0].name)}{uri_flag(tracking)}"
+        )
     console.print(f"In a browser: {view_command(tracking)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -202,6 +203,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     if not any(map(there_is, kept)) and not recorded_runs(given["tracking"], {}):
         _read(parser, arguments)
     fix = given.pop("fix")
+    again = shlex.join(["python", "-m", "studies", "doctor", "--fix", *arguments])
     cured = open_ = 0
     for finding in examine(Books(**given)):
         console.print(f"{finding.place}: {finding.what}; {finding.remedy}")
@@ -217,7 +219,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     elif fix and cured:
         console.print(f"{cured} put right. Queued trials wait for a worker: run the study again.")
     elif cured:
-        console.print(f"{cured} found. Put them right: python -m studies doctor --fix")
+        console.print(f"{cured} found. Put them right: {shown(again)}", soft_wrap=True)
     if open_:
         console.print(f"{open_} found that only you can put right, as said above.")
     return 1 if open_ or (cured and not fix) else 0

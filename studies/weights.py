@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
 
 import optuna
@@ -69,11 +70,12 @@ def write_best(found: FrozenTrial, config: Config, folder: Path, place: Path) ->
         where = found.user_attrs.get("worker", "another machine").partition(":")[0]
         return (
             f"Its weights are not here (trial {found.number} was trained on {where}); the same "
-            f"again: vlatent train --config {place}"
+            f"again: vlatent train --config {shlex.quote(str(place))}"
         )
     return (
         f"Its weights, of the search's own run on seed {config.training.seed}: {best}\n"
-        f"Judge them: vlatent evaluate --checkpoint {best} --out {best.with_suffix('')}"
+        f"Judge them: vlatent evaluate --checkpoint {shlex.quote(str(best))} --out "
+        f"{shlex.quote(str(best.with_suffix('')))}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,7 +68,9 @@ def train_command(arguments: Sequence[str]) -> int:
     result = _recorded(config)
     _close(result.verdict, result.history[-1])
     console.print(f"{result.seconds:.0f} s. Checkpoint, config and pictures: {result.folder}")
-    console.print(f"Judge it again: vlatent evaluate --checkpoint {result.folder}")
+    console.print(
+        f"Judge it again: vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
+    )
     console.print(f"Compare runs: {view_command(config.tracking)}")
     return 0
 

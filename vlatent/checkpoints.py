@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shlex
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -44,14 +45,17 @@ def write(path: Path, content: str | bytes) -> None:
     _replace(path, lambda file: file.write(whole))
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, way_out: str = "name another one") -> dict[str, Any]:
     """Read a checkpoint, a file or the folder in which `checkpoint.pt` lies, to the CPU.
+
+    Args:
+        path: The file or the folder.
+        way_out: What helps whoever cannot have it.
 
     Raises:
         UserError: Missing, damaged, no checkpoint at all, or of a newer format.
     """
     file = path / NAME if path.is_dir() else path
-    way_out = "resume from an older checkpoint or start without --training.resume"
     try:
         with zipfile.ZipFile(file) as archive:  # torch writes checksums, and never looks at them
             if damaged := archive.testzip():
@@ -81,12 +85,12 @@ def load_to_resume(path: Path) -> dict[str, Any]:
     Raises:
         UserError: As `load`, or it holds the weights of an ended run alone.
     """
-    state = load(path)
+    state = load(path, "resume from an older checkpoint or start without --training.resume")
     if "optimizer" not in state:
         raise UserError(
             f"checkpoint {path} holds the weights of an ended run, which can be judged "
-            f"(vlatent evaluate --checkpoint {path}) but not continued; train its config from the "
-            "start instead"
+            f"(vlatent evaluate --checkpoint {shlex.quote(str(path))}) but not continued; train "
+            "its config from the start instead"
         )
     return state
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,13 +53,15 @@ def write(
         raise UserError(f"{out} would be both files: give --out another name, such as train.txt.")
     if not validation:
         _write(out, generate(count, complexity, wording, seed))
-        return f"wrote {count} sentences to {out}; next: vlatent train --data.train {out}"
+        next_command = shlex.join(["vlatent", "train", "--data.train", str(out)])
+        return f"wrote {count} sentences to {out}; next: {next_command}"
     training, held_out = default_corpus(count, validation, seed, complexity, wording)
     _write(out, training)
     _write(beside, held_out)
     return (
         f"wrote {count} sentences to {out} and {validation} to {beside}; next: "
-        f"vlatent train --data.train {out} --data.validation {beside}"
+        f"vlatent train --data.train {shlex.quote(str(out))} --data.validation "
+        f"{shlex.quote(str(beside))}"
     )
 
 
