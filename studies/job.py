@@ -177,6 +177,17 @@ def _made_aside(job: Job, storage: Storage, name: str) -> Iterator[optuna.Study]
     storage.rename_study(made._study_id, name)
 
 
+def require_own(job: Job) -> None:
+    """Look, before anything is written, whether the name is free or this study's own.
+
+    Raises:
+        UserError: A study of this name asks something else, or is another program's.
+    """
+    storage = open_storage(job.settings.storage)
+    if job.name in {each.study_name for each in storage.get_all_studies()}:
+        _refuse_changes(job, optuna.load_study(study_name=job.name, storage=storage))
+
+
 def _refuse_changes(job: Job, study: optuna.Study) -> None:
     """Continue what is the same study, and nothing else."""
     identity, known = job.identity(), study.user_attrs.get("identity")

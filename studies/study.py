@@ -12,7 +12,7 @@ import optuna
 from studies import closing
 from studies.closing import Findings
 from studies.free_latents import rehearsable, screen
-from studies.job import Job, create_study, load_study, question_of
+from studies.job import Job, create_study, load_study, question_of, require_own
 from studies.ledger import all_failed, counted, stagnated, why_failed
 from studies.made_up import check_closing
 from studies.progress import Reporter
@@ -75,6 +75,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         space=space,
         corpus=corpus.fingerprint,
     )
+    require_own(job)
     find_run(config.tracking, {"study": job.name})  # a store that cannot be used is told first
     check_closing(job)
     study = create_study(job, _rehearsed(job))

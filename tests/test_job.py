@@ -5,19 +5,22 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from inside import inside
 from optuna.trial import FrozenTrial, TrialState
-from smoke import smoke
+from smoke import CONFIGS, smoke
 
 import studies.trial
 from studies.job import Job, create_study, load_study, question_of
 from studies.ledger import added, counted, front, ranked, why_failed
 from studies.settings import StudyConfig
 from studies.storage import Storage
+from studies.study import main
 from studies.trial import requeue
 from studies.worker import Search, carry_out, hand_on, left_behind, next_ordinal
 from vlatent.interruption import Stop, gentle_interruption
@@ -330,6 +333,15 @@ def test_a_study_of_another_program_is_refused_untouched(tmp_path: Path, name: s
     assert names(mine) == [name]
     assert not (tmp_path / "runs").exists()
     create_study(replace(mine, name="s-2"))  # the way out
+
+
+def test_the_command_for_a_study_of_another_program_leaves_nothing(tmp_path: Path) -> None:
+    optuna.create_study(study_name="s", storage=f"sqlite:///{tmp_path}/studies.db")
+    flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.name", "s")
+    done = inside(tmp_path, partial(main, "loss_weights"), *flags)
+    assert done.returncode == 2
+    assert "another program (minimize; 0 trials)" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["studies.db"]
 
 
 def test_a_trial_that_another_program_added_is_left_out(tmp_path: Path) -> None:
