@@ -207,7 +207,7 @@ def _abandoned(study: optuna.Study, url: str, silence: float) -> Iterator[Findin
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         began = trial.datetime_start or datetime.now()
         quiet = beats.get(trial._trial_id, (datetime.now() - began).total_seconds())
-        if quiet > silence:
+        if quiet >= silence:
             yield Finding(
                 study.study_name,
                 f"trial {trial.number} is running, but its worker "

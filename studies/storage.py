@@ -134,7 +134,9 @@ def open_storage(
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return Storage(
                 url,
-                engine_kwargs=engine_arguments(url),
+                # Who only looks may look often: no connection stays open for each look.
+                engine_kwargs=engine_arguments(url)
+                | ({} if heartbeat else {"poolclass": sqlalchemy.NullPool}),
                 heartbeat_interval=heartbeat,
                 grace_period=heartbeat and SILENT_BEATS * heartbeat,
                 heartbeat_stale_trial_callback=abandoned,

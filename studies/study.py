@@ -75,9 +75,9 @@ def main(asks: str, arguments: Sequence[str]) -> int:
         space=space,
         corpus=corpus.fingerprint,
     )
+    check_closing(job)
     require_own(job)
     find_run(config.tracking, {"study": job.name})  # a store that cannot be used is told first
-    check_closing(job)
     study = create_study(job, _rehearsed(job))
     study.set_user_attr("budget", Search(job).budget)
     job = replace(job, uid=study.user_attrs.get("uid"))
@@ -157,10 +157,10 @@ def _carry_out(job: Job, study: optuna.Study, stop: Stop) -> None:
     """Let workers train until the budget is met, and show what they do."""
     settings, budget = job.settings, Search(job).budget
     objectives = [objective.name for objective in job.question.objectives]
-    search, again = Reporter(study, objectives), None
+    search, again, confirmation = Reporter(study, objectives), None, Confirmation(job)
     if settings.confirm:
-        confirmation = load_study(Confirmation(job).study_name, settings.storage)
-        again = Reporter(confirmation, objectives, confirms=True)
+        confirms = load_study(confirmation.study_name, settings.storage)
+        again = Reporter(confirms, objectives, confirms=True)
     with (
         progress_display() as progress,
         gentle_interruption(stop, "Trials end at their next evaluation and keep their place."),
@@ -172,7 +172,7 @@ def _carry_out(job: Job, study: optuna.Study, stop: Stop) -> None:
             lines = search.lines(lambda: budget)
             progress.update(bar, completed=search.done)
             if again is not None:
-                lines += again.lines(lambda: len(Confirmation(job).cells()))
+                lines += again.lines(lambda: len(confirmation.cells()))
             for line in lines:
                 progress.console.print(line, soft_wrap=True)
 

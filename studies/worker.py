@@ -9,6 +9,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 import optuna
@@ -120,7 +121,7 @@ class Confirmation(Task):
     def study_name(self) -> str:
         return self.job.name + CONFIRMATION
 
-    @property
+    @cached_property
     def search(self) -> optuna.Study:
         return load_study(self.job.name, self.job.settings.storage)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,6 +23,15 @@ def test_who_must_not_be_disturbed_heeds_afterwards_and_a_third_time_at_once() -
             stop.insist()
     with pytest.raises(KeyboardInterrupt):
         stop.heed()
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """No signal is ignored, as SIGHUP would be where the tests themselves run under nohup."""
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in ALL]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", ALL)

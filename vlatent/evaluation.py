@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import torch
+from jaxtyping import Float
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch import Tensor
 
@@ -132,7 +133,7 @@ class Verdict:
 
 def paint_judged(
     model: Encoder, corpus: Corpus, size: int, count: int
-) -> tuple[Pictures, Pictures]:
+) -> tuple[Pictures, Float[Tensor, "fixed height width channel"]]:
     """Latents of up to `count` held-out sentences and the fixed ones, and of those alone."""
     fixed = paint(model, corpus.fixed, size)
     if corpus.judged is None:

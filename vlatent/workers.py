@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -125,6 +126,7 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
     surroundings = {"OMP_NUM_THREADS": str(threads)}  # read when the libraries are loaded
     if torch.cuda.is_available():
         surroundings["CUDA_VISIBLE_DEVICES"] = _card(place)
+    resource_tracker.ensure_running()  # begun with the first worker, it would unblock the signal
     with _environment(surroundings), _unheard_by_children(signal.SIGINT):
         process.start()
     theirs.close()

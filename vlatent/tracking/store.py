@@ -202,7 +202,7 @@ def require_place(address: str, what: str, place: str) -> None:
     # A folder that somebody has chosen has another name than the one made beside a database.
     mine = (_home(address) / ARTIFACTS).resolve()
     others = local is not None and local.name == ARTIFACTS and local.resolve() != mine
-    if behind_server or missing or (others and not is_server(address)):
+    if behind_server or missing or (others and is_file(address)):
         raise UserError(
             f"{what} keeps its pictures in {place}, which {shown(address)} cannot be used for "
             "here: the project was copied or moved, or a server is in between; give another "
