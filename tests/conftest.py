@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import jsonargparse.typing
 import pytest
@@ -66,6 +67,16 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ends_untried() -> Iterator[None]:
+    """Commands in this process begin at once: tests of their own try the ends, for seconds each."""
+    with (
+        mock.patch("studies.study.check_closing"),
+        mock.patch("ablations.closing.check"),
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")

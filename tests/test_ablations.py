@@ -25,6 +25,7 @@ from ablations import ablation, architecture, closing, worker
 from ablations.ablation import _carried_out, main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
+from ablations.closing import check
 from ablations.comparison import differences, table_of
 from ablations.cost import Cost
 from ablations.measurement import STATISTICS, Measured, from_json, painting_bytes, to_json
@@ -196,7 +197,7 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     for seeds, count in ((1, 1), (2, 2)):
         some = ablation._only(told.ABLATION, draw.sample(names, count), config)
         cells = planned(config, some.all_arms(config), range(seeds), "corpus")
-        closing.check(some, config, cells)
+        check(some, config, cells)
 
 
 def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
@@ -205,6 +206,7 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
     def broken(*_: object) -> str:
         raise RuntimeError("no such table")
 
+    monkeypatch.setattr(closing, "check", check)
     monkeypatch.setattr(closing.report, "as_latex", broken)
     with pytest.raises(RuntimeError, match="no such table"):
         again(tmp_path, "kurtosis", "--ablation.seeds", "1")

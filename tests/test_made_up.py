@@ -80,6 +80,7 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
     def broken(*_: object) -> object:
         raise RuntimeError("no such picture")
 
+    monkeypatch.setattr(study, "check_closing", check_closing)
     monkeypatch.setattr(closing, "search_figures", broken)
     flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.trials", "1")
     with pytest.raises(RuntimeError, match="no such picture"):
