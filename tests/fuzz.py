@@ -44,7 +44,7 @@ from vlatent.step import Diverged  # noqa: E402
 from vlatent.tracking import MemoryTracker  # noqa: E402
 from vlatent.training import corpus_for, placement, run_folder, train  # noqa: E402
 
-SECONDS = 60  # of one case, on a machine that does other things too
+SECONDS = 120  # of one case: some that are allowed train for half a minute on an idle machine
 MEGABYTES = 3_000  # of a child
 TOGETHER = 25  # cases in a child
 
