@@ -43,7 +43,8 @@ def without_added(study: optuna.Study) -> optuna.Study:
 
 def is_foreign(trial: FrozenTrial) -> bool:
     """Whether another program added a trial to a study of ours."""
-    return not trial.user_attrs.keys() & {"ordinal", "worker", "criteria"}
+    # A worker's first word is its name; what it was given by one that died says what it continues.
+    return not trial.user_attrs.keys() & {"ordinal", "worker", "continues", "criteria"}
 
 
 def counts(trial: FrozenTrial) -> bool:

@@ -105,7 +105,7 @@ def test_its_files_are_there_and_whole(ablated: tuple[Path, str]) -> None:
     place = ablated[0] / "runs" / "ablations" / "kurtosis"
     assert {file.name for file in place.iterdir()} == {
         *("base.yaml", "cells.csv", "effects.csv", "effects.md", "effects.tex", "report.md"),
-        *("forest.png", "dose_kurtosis.png", "pictures.png"),
+        *("forest.png", "dose_kurtosis.png", "pictures.png", "owner.json"),
     }
     assert len(values(ablated[0], "kurtosis")) == 1 + 14
     assert not list((ablated[0] / "runs" / "cells").rglob("checkpoint.pt"))  # they are large

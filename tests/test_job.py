@@ -21,8 +21,8 @@ from studies.ledger import added, counted, front, ranked, why_failed
 from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.study import main
-from studies.trial import requeue
-from studies.worker import Search, carry_out, hand_on, left_behind, next_ordinal
+from studies.trial import requeue, values_of
+from studies.worker import Confirmation, Search, carry_out, hand_on, left_behind, next_ordinal
 from vlatent.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
@@ -277,6 +277,7 @@ def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> No
     study = create_study(mine)
     dead, returned = study.ask(), study.ask()
     study.tell(dead, state=TrialState.FAIL)  # found silent, and then its finder died
+    returned.set_user_attr("worker", "host:1")
     mine.space["priors.kurtosis.weight"].suggest(returned, "priors.kurtosis.weight")
     returned.set_user_attr("returned", "stopped at step 3")  # killed while it gave itself back
     study.tell(returned, state=TrialState.FAIL)
@@ -289,6 +290,34 @@ def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> No
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert [trial.user_attrs["continues"] for trial in waiting] == [0, 1]
     assert [trial.user_attrs["attempt"] for trial in waiting] == [1, 0]
+    for _ in waiting:  # begun again by workers that died before their first word, as did the finder
+        study.tell(study.ask(), state=TrialState.FAIL)
+    lost = left_behind(study)
+    assert [trial.user_attrs["continues"] for trial in lost] == [0, 1]
+    for trial in lost:
+        hand_on(study, trial, mine)
+    assert left_behind(study) == []
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    assert [trial.user_attrs["attempt"] for trial in waiting] == [2, 1]
+
+
+def test_a_trial_of_a_confirmation_is_done_though_its_worker_died_before_its_first_word(
+    tmp_path: Path,
+) -> None:
+    mine = job(tmp_path, trials=1, confirm=1)
+    study = create_study(mine)
+    train(study, mine, 1.0)
+    task = Confirmation(mine)
+    again = optuna.load_study(study_name=task.study_name, storage=mine.settings.storage)
+    assert task.next(again) == "trial"
+    planned = [values_of(trial) for trial in again.trials]
+    dead = again.ask()
+    assert not dead.user_attrs
+    again.tell(dead, state=TrialState.FAIL)
+    assert task.next(again) == "trial"
+    waiting = again.get_trials(states=(TrialState.WAITING,))
+    cells = [sorted(values_of(trial).items()) for trial in waiting]
+    assert sorted(cells) == sorted(sorted(values.items()) for values in planned)
 
 
 def test_a_trial_whose_last_attempt_died_is_counted_as_failed(tmp_path: Path) -> None:

@@ -234,7 +234,9 @@ def test_trials_are_listed_by_score_and_reading_is_said_at_once(tmp_path: Path) 
     for number, value in enumerate((1.0, None, 3.0, 2.0)):
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
         more = {"reason": "diverged"} if value is None else {"criteria": passing()}
-        studied.add(state, None if value is None else [value], 0.1 + 0.1 * number, **more)
+        studied.add(
+            state, None if value is None else [value], 0.1 + 0.1 * number, ordinal=number, **more
+        )
     _, markdown, screen = studied.report()
     listed = re.findall(r"^\| (\d) \| (?:complete|failed)", markdown, re.MULTILINE)
     assert listed == ["2", "3", "0", "1"]
