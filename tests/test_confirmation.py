@@ -208,4 +208,4 @@ def test_screen_status_and_report_name_the_same_trial(
     words = " ".join(done.stdout.split())
     assert f"Trial {steady} is confirmed best" in words, done.stderr
     assert f"Trial {steady} was trained again on 3 seeds" in words
-    assert f"Trial {better} has the better mean; what passes on more seeds comes first" in words
+    assert f"Trial {better} has the better mean, but what passes on more seeds comes first" in words

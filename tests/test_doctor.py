@@ -91,7 +91,7 @@ def test_every_kind_of_damage_is_found_and_put_right(finished: Path) -> None:
     study = loaded(finished)
     client = mlflow.MlflowClient(f"sqlite:///{finished / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("vlatent")
-    tags = {"kind": "trial", "study": "loss_weights"}
+    tags = {"kind": "trial", "study": "loss_weights", "uid": study.user_attrs["uid"]}
     # A worker that died: its trial and its run say that they run.
     dead = study.ask(study.trials[0].distributions)
     params = dead.params
