@@ -22,6 +22,7 @@ from vlatent.tracking import (
     TrackingConfig,
     find_run,
     open_run,
+    read_artifact,
     recorded_runs,
     reopen_run,
     view_command,
@@ -96,6 +97,21 @@ def test_everything_kept_reads_back(store: TrackingConfig, home: Path, tmp_path:
     back = client.download_artifacts(tracker.run_id, "figures/montage.png", str(tmp_path))
     assert Path(back).read_bytes() == PNG
     assert not list(tmp_path.glob("tracking-*"))
+
+
+def test_a_folder_named_like_an_escape_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "half%20off; 100%25"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tracker = open_run(TrackingConfig(), "any")
+    tracker.text("config.yaml", "seed: 3\n")
+    tracker.close("FINISHED")
+    assert (home / "mlartifacts" / str(tracker.run_id) / "artifacts" / "config.yaml").is_file()
+    assert read_artifact(TrackingConfig(), str(tracker.run_id), "config.yaml") == b"seed: 3\n"
+    assert [path.name for path in tmp_path.iterdir()] == [home.name]
 
 
 def test_the_experiment_opens_on_training_views(store: TrackingConfig, home: Path) -> None:
