@@ -8,7 +8,7 @@ CONFIG ?= configs/quick.yaml
 WORKERS ?= 2
 TRIALS ?= 60
 
-.PHONY: study test test-ui bench gpu soak fuzz check lint types layers format lock help
+.PHONY: study test test-processes test-ui bench gpu soak fuzz check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,8 +17,11 @@ study: $(INSTALLED) ## Set up, then search the loss weights (10 to 12 minutes on
 	$(BIN)/python -m studies.loss_weights --config $(CONFIG) \
 	  --study.workers $(WORKERS) --study.trials $(TRIALS)
 
-test: $(INSTALLED) ## Set up, then run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+test: $(INSTALLED) ## Set up, then run the tests, but for those of `make test-processes`
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not processes"
+
+test-processes: $(INSTALLED) ## Start, kill and freeze commands and servers (about 10 minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m processes
 
 test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromium
 	@test -x /usr/bin/chromium || \
@@ -39,7 +42,7 @@ soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books 
 fuzz: $(INSTALLED) ## Spoil configs and corpora at random: one clear line or finite numbers (5 to 10 minutes)
 	$(BIN)/python tests/fuzz.py --cases 500
 
-check: lint types layers test ## Everything that must hold before a commit
+check: lint types layers test test-processes ## Everything that must hold before a commit
 
 lint: $(INSTALLED) ## Style
 	$(BIN)/ruff check .

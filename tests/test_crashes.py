@@ -25,6 +25,8 @@ from soak import command as begin
 from analysis import compare, importance, report, runs
 from studies.storage import lock_of, open_storage
 
+pytestmark = pytest.mark.processes
+
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 PATIENCE = 200.0  # seconds, on a machine that does much else
 FAST = ("--tracking.figures", "false")

@@ -26,6 +26,8 @@ from studies.storage import open_storage
 from vlatent.shapes import UserError
 from vlatent.tracking import TrackingConfig, find_run, open_run
 
+pytestmark = pytest.mark.processes
+
 FAST = ("--study.trials", "2", "--tracking.figures", "false")
 
 

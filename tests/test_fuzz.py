@@ -12,6 +12,7 @@ import pytest
 
 from vlatent.shapes import UserError
 
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parent.parent
 
 

@@ -25,6 +25,8 @@ from vlatent.__main__ import main as vlatent
 from vlatent.tracking import TrackingConfig, deliver, journals
 from vlatent.tracking.processes import PROCESS, is_gone, own_label
 
+pytestmark = pytest.mark.processes
+
 KILLED_AT_THE_END = """
 import os, signal, sys
 from ablations import ablation, kurtosis

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import sqlalchemy
 from servers import MlflowServer, Postgres
 from smoke import CONFIGS
+
+pytestmark = pytest.mark.processes
 
 QUICK = (
     *("--config", str(CONFIGS / "smoke.yaml"), "--training.steps", "4"),
