@@ -19,7 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from vlatent import checkpoints
-from vlatent.checkpoints import load, load_weights, random_state, save, set_random_state
+from vlatent.checkpoints import (
+    load,
+    load_to_resume,
+    load_weights,
+    random_state,
+    save,
+    set_random_state,
+)
 from vlatent.shapes import UserError
 
 
@@ -134,8 +141,10 @@ def test_a_checkpoint_cut_at_any_byte_is_refused(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
-        with pytest.raises(UserError, match=r"checkpoint\.pt is damaged.*--training\.resume"):
+        with pytest.raises(UserError, match=r"checkpoint\.pt is damaged.*; name another one$"):
             load(path)
+    with pytest.raises(UserError, match=r"; resume from an older .* without --training\.resume$"):
+        load_to_resume(path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
