@@ -202,18 +202,23 @@ def _searched(config: Config, settings: AblationConfig, name: str, prior: str) -
 def _carried_out(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Another command's status; what stops this one stops that in good order, or at once.
 
-    It is in a group of its own: what a terminal sends to all would else reach it twice.
+    It is in a group of its own: what a terminal sends to all would else reach it twice. A signal
+    that arrives while it is being started waits until there is something to stop.
     """
-    surroundings = os.environ | environment
-    with subprocess.Popen(command, process_group=0, env=surroundings) as other:
+    stop, other = Stop(), None
+    with interruption(stop):
         try:
+            with stop.undisturbed():
+                other = subprocess.Popen(command, process_group=0, env=os.environ | environment)
+            stop.heed()
             return other.wait()
         except KeyboardInterrupt:
-            other.terminate()
-            try:
-                other.wait()
-            except KeyboardInterrupt:
+            if other is not None:
                 other.terminate()
+                try:
+                    other.wait()
+                except KeyboardInterrupt:
+                    other.terminate()
             raise
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
 from vlatent.figures.page import Page
-from vlatent.interruption import Interrupted, Stop, interruption
+from vlatent.interruption import Interrupted, Stop
 from vlatent.objective import loss
 from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
@@ -487,12 +488,23 @@ def test_the_base_can_be_the_best_of_a_study(tmp_path: Path) -> None:
     assert "priors.kurtosis.weight is 0 in the base" in err
 
 
+@pytest.mark.parametrize("starting", [0.5, 0.0], ids=["while it is started", "while it runs"])
 def test_what_stops_an_ablation_lets_the_study_that_it_has_begun_end_in_good_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    starting: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def start(*arguments: Any, **settings: Any) -> subprocess.Popen[bytes]:
+        process = popen(*arguments, **settings)
+        time.sleep(starting)
+        return process
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
     monkeypatch.chdir(tmp_path)
-    study = 'trap "touch closed; exit 143" TERM; kill -TERM $PPID; while :; do sleep 0.1; done'
-    with interruption(Stop()), pytest.raises(Interrupted) as interrupted:
+    study = (
+        'trap "touch closed; exit 143" TERM; '
+        f"sleep {0.3 - 0.6 * starting}; kill -TERM $PPID; while :; do sleep 0.1; done"
+    )
+    with pytest.raises(Interrupted) as interrupted:
         _carried_out(["sh", "-c", study], {})
     assert interrupted.value.number == signal.SIGTERM
     assert (tmp_path / "closed").exists()
