@@ -30,7 +30,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 from ablations.settings import AblationConfig  # noqa: E402
 from studies.search import pruner, sampler  # noqa: E402

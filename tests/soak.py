@@ -22,7 +22,7 @@ from optuna.trial import TrialState
 
 ROOT = Path(__file__).parent.parent
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 from servers import MlflowServer, Postgres  # noqa: E402
 from smoke import sentences  # noqa: E402

@@ -24,9 +24,9 @@ def command(
     work: str, folder: Path, *before: str, **settings: Any
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [*before, sys.executable, str(TESTS / "crew.py"), work, str(folder)],
+        [*before, sys.executable, str(TESTS / "helpers" / "crew.py"), work, str(folder)],
         **settings,
-        env=os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS}"},
+        env=os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS / 'helpers'}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

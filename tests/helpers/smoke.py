@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vlatent.config import Config, from_yaml, override
 
-CONFIGS = Path(__file__).parent.parent / "configs"
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def smoke(tmp_path: Path, **changes: object) -> Config:

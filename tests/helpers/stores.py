@@ -22,7 +22,7 @@ def rows(database: Path, run_id: str | None) -> list[tuple[str, float, int]]:
 
 def python(code: str, *arguments: object, cwd: Path) -> subprocess.Popen[str]:
     """A process of its own that has the module at hand."""
-    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n{code}"
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=cwd,
