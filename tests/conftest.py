@@ -58,6 +58,14 @@ install_import_hook(hooked(), f"{__name__}.checked")
 torch.set_num_threads(1)
 
 
+# Modules of more than a minute begin first, so that no process is left alone with one at the end.
+LONG = ("test_ablations", "test_study", "test_storage", "test_command_line")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 CHROMIUM = "/usr/bin/chromium"  # Debian's; `make test-ui` installs it
 QUIET = (
     "--no-sandbox",  # of no use to root

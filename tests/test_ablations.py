@@ -270,6 +270,7 @@ def measured(mine: Job) -> dict[str, str | None]:
     return {key: e.result for key, e in cells.read(c.key for c in mine.cells).items()}
 
 
+@pytest.mark.processes
 def test_killed_three_times_it_has_the_same_cells(tmp_path: Path) -> None:
     arms = [BASE, without("kurtosis"), alone("kurtosis")]
     draw = random.Random(0)

@@ -20,6 +20,8 @@ from mlflow import MlflowClient
 from servers import TESTS, MlflowServer, Postgres, free_port, ray_local
 from sqlalchemy.exc import OperationalError
 
+pytestmark = pytest.mark.processes
+
 WORKER = """
 import sys, optuna
 study = optuna.load_study(study_name="shared", storage=sys.argv[1])

@@ -196,6 +196,7 @@ def test_another_space_or_corpus_under_the_same_name_is_refused(
     assert len(trials(folder)) == TRIALS
 
 
+@pytest.mark.processes
 def test_interrupted_three_times_a_study_continues_to_the_same_trials(
     studied: tuple[Path, str], tmp_path: Path
 ) -> None:

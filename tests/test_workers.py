@@ -17,6 +17,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PATIENCE = 200.0  # seconds, on a machine that does much else
+pytestmark = pytest.mark.processes
 
 
 @contextmanager
