@@ -26,7 +26,7 @@ import torch
 from optuna.trial import FrozenTrial
 
 from studies.job import Job, create_study, question_of
-from studies.ledger import counted, feasible, ranked
+from studies.record import counted, feasible, ranked
 from studies.settings import StudyConfig
 from studies.worker import Search, carry_out
 from vlatent.config import Config, from_yaml, override

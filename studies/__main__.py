@@ -13,13 +13,13 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 from rich.text import Text
 
-from studies.closing import winner
 from studies.confirmation import Confirmed, confirmed
 from studies.doctor import DEFAULT_SILENCE, Books, examine, there_is
 from studies.job import CONFIRMATION, MAKING, load_study
-from studies.ledger import added, counted, feasible, front, is_ours
 from studies.progress import trial_line
+from studies.record import added, counted, feasible, front, is_ours
 from studies.replay import replay
+from studies.report import winner
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from vlatent.command_line import Parser, run

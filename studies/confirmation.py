@@ -12,8 +12,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from studies.ledger import completed, counts, feasible, front, ranked
 from studies.question import Question
+from studies.record import completed, counts, feasible, front, ranked
 from studies.settings import StudyConfig
 from vlatent.effects import by_confirmation, interval
 

@@ -16,7 +16,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.job import CONFIRMATION, load_study
-from studies.ledger import is_ours
+from studies.record import is_ours
 from studies.storage import SILENT_BEATS, lock_of, open_storage
 from studies.trial import requeue, status_of
 from vlatent.corpus.tokenizer import default_cache

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 from rich.table import Table
 
-from studies import ledger
+from studies import record
 from studies.confirmation import Confirmed, finalists
 from studies.question import Question
 from vlatent.figures.pareto import Objective, Point, pareto_figure
@@ -16,7 +16,7 @@ from vlatent.figures.pareto import Objective, Point, pareto_figure
 
 def trials(study: optuna.Study) -> list[FrozenTrial]:
     """The front, by the first objective."""
-    return sorted(ledger.front(study), key=lambda trial: trial.values, reverse=True)
+    return sorted(record.front(study), key=lambda trial: trial.values, reverse=True)
 
 
 def table(study: optuna.Study, question: Question) -> Table:
@@ -36,7 +36,7 @@ def table(study: optuna.Study, question: Question) -> Table:
 def picture(study: optuna.Study, question: Question, results: Sequence[Confirmed]) -> bytes:
     """Every pair of objectives: all trials, the front, its knee and what was confirmed."""
     again = {each.number: each for each in results}
-    best = {trial.number for trial in ledger.front(study)}
+    best = {trial.number for trial in record.front(study)}
     knee = {trial.number for trial in finalists(study, 1)}
     scales = [
         Objective(each.name, each.label, each.maximize, each.scale, each.limit)
@@ -52,7 +52,7 @@ def picture(study: optuna.Study, question: Question, results: Sequence[Confirmed
             if trial.number in again
             else None,
         )
-        for trial in ledger.completed(study)
+        for trial in record.completed(study)
     ]
     return pareto_figure(question.text, scales, points)
 

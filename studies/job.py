@@ -13,8 +13,8 @@ from typing import Literal
 
 import optuna
 
-from studies.ledger import ranked
 from studies.question import Params, Question, Space
+from studies.record import ranked
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from vlatent.config import Config, effective, flatten

@@ -14,10 +14,10 @@ import torch
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from studies.closing import conclude
 from studies.confirmation import cells
 from studies.job import Job
 from studies.question import distributions
+from studies.report import conclude
 from vlatent.config import to_yaml
 from vlatent.evaluation import judge, measure
 from vlatent.screen import console

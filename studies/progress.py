@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.text import Text
 
 from studies.confirmation import cell_of
-from studies.ledger import counts, feasible, front, rank, why_failed
+from studies.record import counts, feasible, front, rank, why_failed
 
 COLUMNS = 110  # of a line
 

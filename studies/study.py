@@ -9,14 +9,14 @@ from dataclasses import asdict, replace
 
 import optuna
 
-from studies import closing
-from studies.closing import Findings
+from studies import report
 from studies.free_latents import rehearsable, screen
 from studies.job import Job, create_study, load_study, question_of, require_own
-from studies.ledger import all_failed, counted, stagnated, why_failed
 from studies.made_up import check_closing
 from studies.progress import Reporter
 from studies.question import Question
+from studies.record import all_failed, counted, stagnated, why_failed
+from studies.report import Findings
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
@@ -132,7 +132,7 @@ def _found(job: Job, study: optuna.Study, stop: Stop) -> Findings | None:
             f"no worker is left after {len(counted(study))} of {Search(job).budget} trials; the "
             "same command goes on from there."
         )
-    return closing.close(job, job.settings.folder / job.name, time.perf_counter() - began)
+    return report.close(job, job.settings.folder / job.name, time.perf_counter() - began)
 
 
 def _rehearsed(job: Job) -> list[dict[str, float]]:

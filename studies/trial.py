@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job
-from studies.ledger import counts
+from studies.record import counts
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.databases import shown

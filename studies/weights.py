@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.confirmation import by_knee
-from studies.ledger import ranked
+from studies.record import ranked
 from vlatent import checkpoints
 from vlatent.config import Config, to_yaml
 from vlatent.shapes import UserError

@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from studies.confirmation import cell_of, cells
 from studies.job import CONFIRMATION, Job, load_study
-from studies.ledger import LIVE, all_failed, counts, is_foreign, stagnated
+from studies.record import LIVE, all_failed, counts, is_foreign, stagnated
 from studies.search import grid_size, pruner, sampler
 from studies.trial import (
     Returned,

@@ -28,7 +28,7 @@ from servers import MlflowServer, Postgres  # noqa: E402
 from smoke import sentences  # noqa: E402
 
 from studies.job import load_study  # noqa: E402
-from studies.ledger import counted, counts  # noqa: E402
+from studies.record import counted, counts  # noqa: E402
 from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
 
 TOLD = ("ordinal", "continues", "attempt", "last_attempt", "reason", "returned", "worker")

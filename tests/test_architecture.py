@@ -24,7 +24,7 @@ ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
 DOORS = {
     "mlflow": {"vlatent/tracking/"},
     "optuna": {"studies/", "analysis/trials.py", "analysis/importance.py", "benchmarks/"},
-    "matplotlib": {"vlatent/figures/", "analysis/", "studies/closing.py"},
+    "matplotlib": {"vlatent/figures/", "analysis/", "studies/report.py"},
 }
 PRIORS = [field.name for field in fields(Priors)]
 

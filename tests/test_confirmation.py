@@ -14,8 +14,8 @@ from optuna.trial import TrialState, create_trial
 from scipy import stats
 from smoke import smoke
 
-from analysis.report import main as report
-from studies import closing
+from analysis.report import main as analysis_report
+from studies import report
 from studies.__main__ import main as status
 from studies.confirmation import (
     Confirmed,
@@ -27,8 +27,8 @@ from studies.confirmation import (
     seeds,
 )
 from studies.job import Job, create_study, load_study, question_of
-from studies.ledger import front
 from studies.made_up import made_up
+from studies.record import front
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
@@ -84,7 +84,7 @@ def test_seeds_that_pass_come_first_and_the_interval_is_students() -> None:
     assert mean == pytest.approx(6.2)
     assert (low, high) == pytest.approx(expected)
     assert first.optimism == pytest.approx(6.8 - 6.2)
-    assert closing.winner(search, [first, second]).number == 1  # type: ignore[union-attr]
+    assert report.winner(search, [first, second]).number == 1  # type: ignore[union-attr]
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -195,7 +195,7 @@ def test_screen_status_and_report_name_the_same_trial(
         made = optuna.create_study(study_name=name, storage=storage, direction="maximize")
         made.add_trials(study.trials)
         made.set_user_attr("identity", mine.identity())  # else it is another program's
-    found = closing.close(mine, tmp_path / "s", 0.0)
+    found = report.close(mine, tmp_path / "s", 0.0)
     assert found is not None
     assert found.metrics["best/trial"] == steady
     labels = {"kind": "study", "study": "s"}
@@ -204,7 +204,9 @@ def test_screen_status_and_report_name_the_same_trial(
     run.close("FINISHED")
     done = inside(tmp_path, status, "status", "s")
     assert f"Confirmed best: trial {steady:3d}" in done.stdout, done.stderr
-    done = inside(tmp_path, report, "--study", "s", "--tracking.uri", str(config.tracking.uri))
+    done = inside(
+        tmp_path, analysis_report, "--study", "s", "--tracking.uri", str(config.tracking.uri)
+    )
     words = " ".join(done.stdout.split())
     assert f"Trial {steady} is confirmed best" in words, done.stderr
     assert f"Trial {steady} was trained again on 3 seeds" in words

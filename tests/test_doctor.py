@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from test_study import again
 
 from studies.__main__ import main
-from studies.ledger import counted
+from studies.record import counted
 from studies.storage import open_storage
 from vlatent.tracking.journal import Journal
 

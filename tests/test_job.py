@@ -17,7 +17,7 @@ from smoke import CONFIGS, smoke
 
 import studies.trial
 from studies.job import Job, create_study, load_study, question_of
-from studies.ledger import added, counted, front, ranked, why_failed
+from studies.record import added, counted, front, ranked, why_failed
 from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.study import main

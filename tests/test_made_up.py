@@ -10,7 +10,7 @@ import pytest
 from inside import inside
 from smoke import CONFIGS, smoke
 
-from studies import closing, loss_weights, study
+from studies import loss_weights, report, study
 from studies.confirmation import confirmed
 from studies.job import Job, question_of
 from studies.made_up import USUAL, Kind, check_closing, made_up
@@ -55,7 +55,7 @@ def test_every_question_closes(asks: str, tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / case).mkdir()
         confirmed_too = again(mine, made, draw)
         for confirmations in (None, confirmed_too) if kinds == USUAL else (confirmed_too,):
-            found = closing.conclude(mine, made, confirmations, tmp_path / case, 0.0)
+            found = report.conclude(mine, made, confirmations, tmp_path / case, 0.0)
             assert (found is None) == (case in ("all failed", "all pruned")), case
 
 
@@ -70,7 +70,7 @@ def test_trials_that_are_worth_the_same_close(tmp_path: Path) -> None:
     made = made_up(mine, USUAL, draw)
     results = confirmed(made, again(mine, made, draw), mine.settings)
     assert {each.interval() for each in results[:-1]} == {(1.0, 1.0, 1.0)}
-    found = closing.conclude(mine, made, again(mine, made, draw), tmp_path, 0.0)
+    found = report.conclude(mine, made, again(mine, made, draw), tmp_path, 0.0)
     assert found is not None
     assert found.metrics["best/trial"] == 0
 
@@ -82,7 +82,7 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
         raise RuntimeError("no such picture")
 
     monkeypatch.setattr(study, "check_closing", check_closing)
-    monkeypatch.setattr(closing, "search_figures", broken)
+    monkeypatch.setattr(report, "search_figures", broken)
     flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.trials", "1")
     with pytest.raises(RuntimeError, match="no such picture"):
         inside(tmp_path, lambda given: study.main("loss_weights", given), *flags)

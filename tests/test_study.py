@@ -17,7 +17,7 @@ from inside import inside
 from mlflow.entities import Run
 from smoke import CONFIGS, sentences
 
-from studies.ledger import counted
+from studies.record import counted
 from studies.storage import open_storage
 from studies.study import main
 from vlatent.shapes import UserError

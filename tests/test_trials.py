@@ -19,7 +19,7 @@ from optuna.trial import TrialState, create_trial
 from servers import Postgres
 
 from analysis.trials import read_study, study_names
-from studies import confirmation, ledger
+from studies import confirmation, record
 from studies.storage import open_storage
 from vlatent.shapes import UserError
 
@@ -123,10 +123,10 @@ def test_trials_are_those_that_the_study_counts(url: str) -> None:
     written = known_study(url)
     study = read_study(url, "weights")
     assert [trial.number for trial in study.trials] == [0, 1, 6, 3, 5]
-    assert [t.number for t in study.trials] == [t.number for t in ledger.counted(written)]
+    assert [t.number for t in study.trials] == [t.number for t in record.counted(written)]
     states = ["complete", "pruned", "complete", "failed", "failed"]
     assert [trial.state for trial in study.trials] == states
-    assert [t.feasible for t in study.trials] == [*map(ledger.feasible, ledger.counted(written))]
+    assert [t.feasible for t in study.trials] == [*map(record.feasible, record.counted(written))]
     assert [trial.feasible for trial in study.trials] == [True, False, False, False, False]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from vlatent.figures.drawing import BAND_COLOR
 from vlatent.figures.page import SMALL, Page, fitted
-from vlatent.figures.pareto.front import front
 from vlatent.figures.pareto.panel import (
     DOMINATED,
     MEAN,
@@ -22,6 +21,7 @@ from vlatent.figures.pareto.ruler import EVEN, Objective, Ruler
 from vlatent.figures.search.axis import digits
 from vlatent.figures.search.marks import STAR, START
 from vlatent.figures.search.sheet import HANDLE, LINE, WIDTH, Entry, instead, sample, sheet
+from vlatent.pareto import front
 
 LEFT, ABOVE, BELOW = 112, 8, 80  # pixels for what is written around the panels
 ASIDE, APART = 22, 46  # pixels from one panel to the next, across and down

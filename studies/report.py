@@ -18,8 +18,8 @@ from studies import front
 from studies.confirmation import Confirmed, confirmed, finalists
 from studies.confirmation import table as confirmation_table
 from studies.job import CONFIRMATION, Job, load_study
-from studies.ledger import best, completed, cost, counted, feasible, without_added
 from studies.question import Range, Space
+from studies.record import best, completed, cost, counted, feasible, without_added
 from studies.settings import StudyConfig
 from studies.weights import keep_best, write_best
 from vlatent import checkpoints

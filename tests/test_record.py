@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from studies.ledger import (
+from studies.record import (
     Cost,
     all_failed,
     best,

@@ -9,7 +9,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from vlatent.figures.pareto.front import front as pareto_front
+from vlatent.pareto import front as pareto_front
 
 LIVE = (TrialState.RUNNING, TrialState.WAITING)
 
