@@ -24,10 +24,11 @@ from ablations.timing import seconds_a_cell
 from ablations.worker import Job, cell_tags, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
-from vlatent.databases import credentials, place_of, shown
 from vlatent.effects import smallest_p
-from vlatent.interruption import Stop, gentle_interruption, interruption
 from vlatent.names import claim
+from vlatent.runtime.databases import credentials, place_of, shown
+from vlatent.runtime.interruption import Stop, gentle_interruption, interruption
+from vlatent.runtime.workers import run_processes, run_ray
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
@@ -44,7 +45,6 @@ from vlatent.tracking import (
     runs_left,
 )
 from vlatent.training import corpus_for, placement
-from vlatent.workers import run_processes, run_ray
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 
 from ablations.arms import Arm
 from vlatent.config import Config, effective, override, to_yaml
-from vlatent.databases import (
+from vlatent.runtime.databases import (
     check_address,
     engine_arguments,
     explained,
@@ -25,7 +25,7 @@ from vlatent.databases import (
     reason,
     shown,
 )
-from vlatent.locks import DatabaseLock, PlaceLock, alone
+from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone
 from vlatent.shapes import UserError
 
 # Raise it whenever the same cell would measure something else: old and new ones are not compared.

@@ -16,11 +16,11 @@ from ablations.measurement import SENTENCES, measured, painting_bytes, to_json
 from ablations.settings import AblationConfig
 from vlatent import checkpoints
 from vlatent.config import Config, override
-from vlatent.databases import shown
 from vlatent.dependence import Pictures, paint
 from vlatent.evaluation import Evaluation, Verdict
-from vlatent.interruption import Stop
 from vlatent.models import trained_model
+from vlatent.runtime.databases import shown
+from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MlflowTracker, TrackingConfig, end_left, open_run

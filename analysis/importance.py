@@ -46,8 +46,8 @@ from analysis.surrogate import (
 )
 from analysis.trials import STORAGE, Study, Trial, read_study
 from vlatent.command_line import Parser, run
-from vlatent.databases import without_password
 from vlatent.figures.search import Axis
+from vlatent.runtime.databases import without_password
 from vlatent.screen import console, progress_display
 
 FEWEST = 10  # trials: below, folds of two trials decide

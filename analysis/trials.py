@@ -18,9 +18,9 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from vlatent.databases import engine_arguments, is_file, reason, shown
 from vlatent.evaluation import Criterion, Evaluation
 from vlatent.figures.search import Axis
+from vlatent.runtime.databases import engine_arguments, is_file, reason, shown
 from vlatent.shapes import UserError
 
 State = Literal["complete", "pruned", "failed"]

@@ -32,7 +32,7 @@ from studies.worker import Search, carry_out
 from vlatent import checkpoints, recording, training
 from vlatent.config import from_yaml, override
 from vlatent.corpus import load
-from vlatent.interruption import Stop
+from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MlflowTracker
 
 ROOT = Path(__file__).parent.parent

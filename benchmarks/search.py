@@ -32,7 +32,7 @@ from studies.worker import Search, carry_out
 from vlatent.config import Config, from_yaml, override
 from vlatent.corpus import load
 from vlatent.effects import interval
-from vlatent.interruption import Stop
+from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
 

@@ -24,10 +24,10 @@ from studies.settings import StudyConfig
 from studies.weights import keep_best, write_best
 from vlatent import checkpoints
 from vlatent.config import to_yaml
-from vlatent.databases import without_password
 from vlatent.effects import bracket, interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures
+from vlatent.runtime.databases import without_password
 from vlatent.screen import console, dependence_lines, verdict_table
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 

@@ -15,7 +15,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-from vlatent.databases import (
+from vlatent.runtime.databases import (
     beside,
     check_address,
     engine_arguments,
@@ -26,7 +26,7 @@ from vlatent.databases import (
     reason,
     shown,
 )
-from vlatent.locks import DatabaseLock, Lock, PlaceLock, alone
+from vlatent.runtime.locks import DatabaseLock, Lock, PlaceLock, alone
 from vlatent.shapes import UserError
 
 SETTING = "study.storage"

@@ -23,8 +23,9 @@ from studies.storage import open_storage
 from studies.worker import Confirmation, Search, over, settle, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, flatten
-from vlatent.databases import shown
-from vlatent.interruption import Stop, gentle_interruption, interruption
+from vlatent.runtime.databases import shown
+from vlatent.runtime.interruption import Stop, gentle_interruption, interruption
+from vlatent.runtime.workers import run_processes, run_ray
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
@@ -40,7 +41,6 @@ from vlatent.tracking import (
     reopen_run,
 )
 from vlatent.training import corpus_for, placement
-from vlatent.workers import run_processes, run_ray
 
 
 def main(asks: str, arguments: Sequence[str]) -> int:

@@ -21,9 +21,9 @@ from studies.job import Job
 from studies.record import counts
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
-from vlatent.databases import shown
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
-from vlatent.interruption import Stop
+from vlatent.runtime.databases import shown
+from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MlflowTracker, Status, amend_run, open_run

@@ -32,7 +32,7 @@ from studies.trial import (
 )
 from studies.weights import keep_best
 from vlatent.config import Config, override
-from vlatent.interruption import Stop
+from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, amend_run, end_left, find_run, recorded_runs
 

@@ -36,8 +36,8 @@ from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
 from vlatent.figures.page import Page
-from vlatent.interruption import Interrupted, Stop
 from vlatent.objective import loss
+from vlatent.runtime.interruption import Interrupted, Stop
 from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
 

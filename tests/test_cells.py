@@ -129,7 +129,7 @@ FREEZE = """
 import sys
 sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
 from pathlib import Path
-from vlatent import databases
+from vlatent.runtime import databases
 databases.LEASE = 2
 from smoke import smoke
 from ablations.arms import BASE

@@ -32,7 +32,7 @@ from studies.record import front
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
-from vlatent.interruption import Stop
+from vlatent.runtime.interruption import Stop
 from vlatent.tracking import open_run
 
 

@@ -126,7 +126,7 @@ def test_servers_that_go_away_cost_nothing(
 FROZEN = """
 import os, signal, sys
 from pathlib import Path
-from vlatent import databases
+from vlatent.runtime import databases
 databases.LEASE = 2
 from studies import study, worker
 prepare = worker.Search.prepare

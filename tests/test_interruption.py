@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vlatent.interruption import Interrupted, Stop, gentle_interruption, interruption
+from vlatent.runtime.interruption import Interrupted, Stop, gentle_interruption, interruption
 
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

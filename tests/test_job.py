@@ -23,7 +23,7 @@ from studies.storage import Storage
 from studies.study import main
 from studies.trial import requeue, values_of
 from studies.worker import Confirmation, Search, carry_out, hand_on, left_behind, next_ordinal
-from vlatent.interruption import Stop, gentle_interruption
+from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
 

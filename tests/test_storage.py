@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from servers import Postgres
 
 from studies.storage import lock_of, open_storage
-from vlatent.databases import engine_arguments, shown
+from vlatent.runtime.databases import engine_arguments, shown
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ for _ in range(20):
 
 FREEZE = """
 import sys, time
-from vlatent import databases
+from vlatent.runtime import databases
 databases.LEASE = 3
 from studies.storage import lock_of
 lock = lock_of(sys.argv[1], "study")
@@ -282,7 +282,7 @@ def test_a_wrong_address_is_not_waited_for(server: Postgres) -> None:
 def test_a_server_that_stays_away_is_given_up(
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vlatent.databases.PATIENCE", 0.1)
+    monkeypatch.setattr("vlatent.runtime.databases.PATIENCE", 0.1)
     gone = server.url("gone").replace(f":{server.port}/", ":9/")
     with pytest.raises(UserError, match=r"did not answer for 0 minutes .*start its server"):
         open_storage(gone)
@@ -292,7 +292,7 @@ def test_a_transaction_that_was_left_open_is_ended(
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else whoever froze in the middle of one would lock its rows for ever."""
-    monkeypatch.setattr("vlatent.databases.LEASE", 2)
+    monkeypatch.setattr("vlatent.runtime.databases.LEASE", 2)
     url = server.url("open")
     frozen, other = (
         sqlalchemy.create_engine(url, **engine_arguments(url)).connect() for _ in range(2)

@@ -19,7 +19,9 @@ for _ in range(100):
     print("α − 1" * 1000, flush=True)
 sys.exit(7)
 """
-STREAMS = Path(__file__).parent.parent / "vlatent" / "streams.py"  # alone: no torch is needed
+STREAMS = (
+    Path(__file__).parent.parent / "vlatent" / "runtime" / "streams.py"
+)  # alone: no torch is needed
 
 
 def printed(redirection: str) -> subprocess.CompletedProcess[str]:

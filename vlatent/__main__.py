@@ -14,8 +14,8 @@ from vlatent.command_line import Parser, run
 from vlatent.config import Config, build, from_yaml, override
 from vlatent.corpus import load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
-from vlatent.interruption import Stop, interruption
 from vlatent.models import trained_model
+from vlatent.runtime.interruption import Stop, interruption
 from vlatent.screen import (
     console,
     dependence_lines,

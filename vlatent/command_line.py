@@ -19,9 +19,9 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace, set_loader
 
 from vlatent.help_page import HelpAll, page
-from vlatent.interruption import STATUS, Stop, interruption
+from vlatent.runtime.interruption import STATUS, Stop, interruption
+from vlatent.runtime.streams import outlast_readers
 from vlatent.shapes import UserError
-from vlatent.streams import outlast_readers
 from vlatent.yaml_reader import load_flag, read_settings_file
 
 set_loader("settings", load_flag, exceptions=(yaml.YAMLError,))

@@ -15,11 +15,11 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 from vlatent.bounds import require_bounds
 from vlatent.command_line import Parser
 from vlatent.corpus import DataConfig
-from vlatent.databases import without_password
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
 from vlatent.priors import Priors
+from vlatent.runtime.databases import without_password
 from vlatent.terms import Terms
 from vlatent.tracking import TrackingConfig
 from vlatent.yaml_reader import read_settings

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from vlatent.interruption import Stop, gentle_interruption
+from vlatent.runtime.interruption import Stop, gentle_interruption
+from vlatent.runtime.workers import run_processes
 from vlatent.shapes import UserError
-from vlatent.workers import run_processes
 
 
 def until_stopped(folder: Path, stop: Stop) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import sqlalchemy
 
-from vlatent.databases import (
+from vlatent.runtime.databases import (
     ailment,
     check_address,
     connection_settings,
@@ -26,7 +26,7 @@ from vlatent.databases import (
     shown,
     without_password,
 )
-from vlatent.locks import alone
+from vlatent.runtime.locks import alone
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name
 from vlatent.tracking.processes import own_label

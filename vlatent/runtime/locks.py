@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import sqlalchemy
 from filelock import FileLock, Timeout
 
-from vlatent import databases
-from vlatent.databases import connection_settings, file_of, patient
+from vlatent.runtime import databases
+from vlatent.runtime.databases import connection_settings, file_of, patient
 from vlatent.shapes import UserError
 
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
-from vlatent.interruption import STATUS, Interrupted, Stop
+from vlatent.runtime.interruption import STATUS, Interrupted, Stop
+from vlatent.runtime.streams import outlast_readers
 from vlatent.shapes import UserError
-from vlatent.streams import outlast_readers
 
 logger = logging.getLogger(__name__)
 
