@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vlatent.command_line import listed, run
@@ -13,12 +13,20 @@ from vlatent.command_line import listed, run
 def found() -> dict[str, str]:
     """The first line of every module of this package that is a command, by its name."""
     commands = {}
-    for file in sorted(Path(__file__).parent.glob("[!_]*.py")):  # importing all takes seconds
-        source = file.read_text(encoding="utf-8")
+    room = Path(__file__).parent
+    for file in sorted([*room.glob("[!_]*.py"), *room.glob("[!_]*/__main__.py")]):
+        source = file.read_text(encoding="utf-8")  # importing all takes seconds
         if 'if __name__ == "__main__":' in source:
             words = ast.get_docstring(ast.parse(source)) or ""
-            commands[file.stem] = words.partition("\n")[0]
-    return commands
+            name = file.parent.name if file.stem == "__main__" else file.stem
+            commands[name] = words.partition("\n")[0]
+    return dict(sorted(commands.items()))
+
+
+def command(name: str) -> Callable[[Sequence[str]], int]:
+    """The function behind `python -m analysis.NAME`."""
+    place = f"{name}.__main__" if (Path(__file__).parent / name).is_dir() else name
+    return importlib.import_module(f"analysis.{place}").main
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,8 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     name = listed("analysis", "analysis", found(), arguments)
     if name is None:
         return 0
-    status: int = importlib.import_module(f"analysis.{name}").main(arguments[1:])
-    return status
+    return command(name)(arguments[1:])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
 DOORS = {
     "mlflow": {"vlatent/tracking/"},
-    "optuna": {"studies/", "analysis/trials.py", "analysis/importance.py", "benchmarks/"},
+    "optuna": {"studies/", "analysis/trials.py", "analysis/importance/", "benchmarks/"},
     "matplotlib": {"vlatent/figures/", "analysis/", "studies/report.py"},
 }
 PRIORS = [field.name for field in fields(Priors)]

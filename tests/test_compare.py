@@ -17,9 +17,9 @@ from PIL import Image
 from scipy import stats
 from smoke import CONFIGS, sentences
 
-from analysis.compare import main
-from analysis.compare_numbers import compare, config_differences, of_sentences, over_seeds
-from analysis.compare_subject import Subject, subject_of
+from analysis.compare.__main__ import main
+from analysis.compare.compute import compare, config_differences, of_sentences, over_seeds
+from analysis.compare.subject import Subject, subject_of
 from vlatent.__main__ import train_command
 from vlatent.priors import Priors
 from vlatent.shapes import UserError

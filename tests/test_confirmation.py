@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 from scipy import stats
 from smoke import smoke
 
-from analysis.report import main as analysis_report
+from analysis.report.__main__ import main as analysis_report
 from studies import report
 from studies.__main__ import main as status
 from studies.confirmation import (

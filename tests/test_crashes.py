@@ -22,7 +22,10 @@ from smoke import sentences
 from soak import ROOT, Place, audit, environment, running, soak, start
 from soak import command as begin
 
-from analysis import compare, importance, report, runs
+from analysis import runs
+from analysis.compare import __main__ as compare
+from analysis.importance import __main__ as importance
+from analysis.report import __main__ as report
 from studies.storage import lock_of, open_storage
 
 pytestmark = pytest.mark.processes

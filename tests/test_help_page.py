@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -73,7 +72,7 @@ def test_ablations_and_analyses_are_listed_with_what_they_ask(
     assert "probes " in listed.stdout
     for name, text in analysis.__main__.found().items():
         assert text
-        assert importlib.import_module(f"analysis.{name}").main
+        assert analysis.__main__.command(name)
 
 
 def test_a_listed_name_runs_and_an_unknown_one_is_one_line(tmp_path: Path) -> None:

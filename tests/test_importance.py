@@ -23,12 +23,21 @@ from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.inspection import partial_dependence
 from sklearn.metrics import r2_score
 
-from analysis import surrogate
-from analysis.importance import Importance, importance, inputs, main, pictures
-from analysis.importance_targets import targets
-from analysis.importance_text import csv as as_csv
-from analysis.importance_text import markdown, value, words
-from analysis.surrogate import curves, grow, importances, interactions, noise, ranks, skill
+from analysis.importance import surrogate
+from analysis.importance.__main__ import main
+from analysis.importance.compute import Importance, importance, inputs, pictures
+from analysis.importance.surrogate import (
+    curves,
+    grow,
+    importances,
+    interactions,
+    noise,
+    ranks,
+    skill,
+)
+from analysis.importance.targets import targets
+from analysis.importance.text import csv as as_csv
+from analysis.importance.text import markdown, value, words
 from analysis.trials import Objective, Study, Trial, read_study
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.figures.search import Axis
@@ -179,7 +188,7 @@ def test_signal_needs_more_than_the_best_of_noise(monkeypatch: pytest.MonkeyPatc
     """The interval alone does not decide: what noise reaches in more than 5 % is none."""
     made = study(*(trial(n, params, gain(params)) for n, params in enumerate(drawn(24, 1))))
     rows = np.linspace(-1, 0.99, 99)
-    monkeypatch.setattr("analysis.importance.noise", lambda *_: rows)
+    monkeypatch.setattr("analysis.importance.compute.noise", lambda *_: rows)
     assert importance(made).findings[0].silent == "not enough signal"
     r2 = importance(made).findings[0].r2
     assert r2 is not None

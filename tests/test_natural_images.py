@@ -14,10 +14,18 @@ from PIL import Image
 from scipy.optimize import minimize_scalar
 from scipy.signal import windows
 
-from analysis import fields, natural_images, periodogram
-from analysis.natural_images_table import Cell, natural, synthetic
-from analysis.natural_images_text import all_targets
-from analysis.photographs import bundled, crops, displayed, from_folder, linear, reduced
+from analysis.natural_images import __main__ as natural_images
+from analysis.natural_images import fields, periodogram
+from analysis.natural_images.photographs import (
+    bundled,
+    crops,
+    displayed,
+    from_folder,
+    linear,
+    reduced,
+)
+from analysis.natural_images.table import Cell, natural, synthetic
+from analysis.natural_images.text import all_targets
 from vlatent.evaluation import CHECKERBOARD_LIMITS
 from vlatent.priors import Kurtosis, Spectrum, Variance, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio
@@ -150,9 +158,9 @@ def test_a_wrong_constant_is_not_supported(
     cells: dict[str, Cell], photographed: list[Cell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = [*cells.values(), *photographed]
-    monkeypatch.setattr("analysis.natural_images_slopes.RESIDUAL_LIMIT", 1.5)
-    monkeypatch.setattr("analysis.natural_images_slopes.CHECKERBOARD_LIMITS", (4.0, 2.0))
-    monkeypatch.setattr("analysis.natural_images_slopes.BAND", (2.5, 3.0))
+    monkeypatch.setattr("analysis.natural_images.slopes.RESIDUAL_LIMIT", 1.5)
+    monkeypatch.setattr("analysis.natural_images.slopes.CHECKERBOARD_LIMITS", (4.0, 2.0))
+    monkeypatch.setattr("analysis.natural_images.slopes.BAND", (2.5, 3.0))
     verdicts = {target.name: target.verdict for target in all_targets(everything)}
     for name in ("RESIDUAL_LIMIT: artefacts fail", "CHECKERBOARD_LIMITS", "BAND"):
         assert verdicts[name] == "not supported"

@@ -22,22 +22,22 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from analysis import linear_probe, probe_maps
-from analysis.linear_probe import Span, compared, read, resampled, settled, shuffled, split
-from analysis.painting import Painted
-from analysis.probe_sentences import Asked, argument_pairs, held_out, scenes
-from analysis.probes import (
+from analysis.probes import linear_probe
+from analysis.probes import maps as probe_maps
+from analysis.probes.__main__ import main, names
+from analysis.probes.compute import (
     PAINTED,
     WORDS,
     Probes,
     jackknife,
-    main,
-    names,
     pictures,
     probe,
     structure,
 )
-from analysis.retrieval import find
+from analysis.probes.encoding import Painted
+from analysis.probes.linear_probe import Span, compared, read, resampled, settled, shuffled, split
+from analysis.probes.retrieval import find
+from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.corpus import DataConfig, load

@@ -16,8 +16,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 from scipy import stats
 
-from analysis.report import main
-from analysis.report_page import (
+from analysis.report.__main__ import main
+from analysis.report.page import (
     Answer,
     Document,
     as_html,

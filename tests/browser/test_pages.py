@@ -17,7 +17,7 @@ from smoke import CONFIGS
 
 from ablations.ablation import main as ablate
 from ablations.spectrum import ABLATION
-from analysis.report import main as report
+from analysis.report.__main__ import main as report
 from studies.study import main as study
 from vlatent.tracking import TrackingConfig, recorded_runs
 

@@ -1,0 +1,1 @@
+"""Runs, trials, studies, arms or checkpoints side by side."""

@@ -1,0 +1,325 @@
+"""The numbers of a comparison: configs, statistics, and differences over seeds and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import fmean
+from typing import Literal
+
+import torch
+from rich.progress import Progress
+
+from analysis.compare.subject import Subject
+from vlatent import checkpoints
+from vlatent.config import effective
+from vlatent.corpus import load
+from vlatent.dependence import Pictures, dependence, paint
+from vlatent.effects import Effect, family, interval, paired
+from vlatent.evaluation import Evaluation, Verdict, score
+from vlatent.models import trained_model
+from vlatent.priors import Priors
+from vlatent.shapes import UserError
+from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
+
+CHUNK = 32  # sentences painted at once
+SAME_PICTURE = 1e-3  # share of the variance between sentences below which they share a picture
+SMALLEST_SHARE = 1e-16  # what lies between sentences, before its logarithm
+SLOPE, DISTANCE = "slope alpha", "distance of alpha from 2"
+RESIDUAL, CHECKERBOARD = "power-law residual", "checkerboard excess"
+
+corpus_of = lru_cache(maxsize=2)(load)  # most things that are compared read the same sentences
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number of a run, by the tracker's name and as people call it."""
+
+    name: str
+    label: str
+    logarithmic: bool = False
+    possible: tuple[float, float] = (0.0, math.inf)  # what it can be: no interval reaches beyond
+
+    def of(self, metrics: Mapping[str, float]) -> float:
+        value = metrics.get(self.name, math.nan)
+        return math.log10(max(value, SMALLEST_SHARE)) if self.logarithmic else value
+
+
+MEASURES = {  # what the statistic of a prior is, where its name does not say it
+    "total_variation": "total variation",
+    "wavelet": "wavelet mean/rms",
+    "kurtosis": "kurtosis of gradients",
+    "decorrelation": "mean |correlation|",
+}
+OTHERS = {name: MEASURES.get(name, name) for name, _ in Priors() if name != "spectrum"}
+STATISTICS = (
+    Statistic("score", "score"),
+    Statistic("channels_in_band", "channels in band"),
+    Statistic("statistic/spectrum", SLOPE, possible=(-math.inf, math.inf)),
+    Statistic("alpha_distance", DISTANCE),
+    Statistic("statistic/residual", RESIDUAL),
+    *(Statistic(f"statistic/{name}", label) for name, label in OTHERS.items()),
+    Statistic("statistic/checkerboard_largest", CHECKERBOARD),
+    Statistic("statistic/alpha_deviation", "deviation of alpha between sentences"),
+    Statistic("dependence/between_share", "share between sentences (log10)", True, (-16.0, 0.0)),
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n seeds or sentences with its 95 % t interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Over:
+    """Statistics over seeds, or over sentences.
+
+    Attributes:
+        what: Which of them.
+        estimates: By label of the subject and of the statistic.
+        effects: The difference from the first subject, paired, by the same labels; p adjusted
+            over the subjects, for every statistic on its own.
+        silent: Why a subject cannot be compared with the first, by its label.
+    """
+
+    what: Literal["seeds", "sentences"]
+    estimates: Mapping[str, Mapping[str, Estimate]]
+    effects: Mapping[str, Mapping[str, Effect]]
+    silent: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What a checkpoint paints.
+
+    Attributes:
+        texts: Held-out sentences.
+        held_out: Their pictures.
+        fixed_texts: The fixed sentences.
+        fixed: Pictures of them.
+    """
+
+    texts: tuple[str, ...]
+    held_out: Pictures
+    fixed_texts: tuple[str, ...]
+    fixed: Pictures
+
+    @property
+    def same(self) -> bool:
+        """Whether the picture is the same for every sentence."""
+        return dependence(self.held_out)["dependence/between_share"] < SAME_PICTURE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that is known of some subjects side by side; the first is compared with.
+
+    Attributes:
+        subjects: With labels of which no two are equal.
+        config: The dotted names of which not all have the same value, and the values.
+        found: Every statistic of the run that is shown, by subject and statistic.
+        seeds: Over seeds, of those that were trained on several.
+        sentences: Over held-out sentences, of those that have a checkpoint.
+        painted: What those paint, by label.
+        unpainted: Why the others cannot be painted.
+    """
+
+    subjects: tuple[Subject, ...]
+    config: Mapping[str, tuple[object, ...]]
+    found: Mapping[str, Mapping[str, float]]
+    seeds: Over
+    sentences: Over
+    painted: Mapping[str, Painted]
+    unpainted: Mapping[str, str]
+
+
+def compare(
+    subjects: Sequence[Subject], sentences: int, progress: Progress | None = None
+) -> Comparison:
+    """Put subjects side by side.
+
+    Args:
+        subjects: At least two, with labels of which no two are equal.
+        sentences: Held-out sentences that are painted, at most.
+        progress: Where to show how far it is.
+    """
+    painted: dict[str, Painted] = {}
+    unpainted: dict[str, str] = {}
+    bar = None if progress is None else progress.add_task("painting", total=len(subjects))
+    for subject in subjects:
+        try:
+            painted[subject.label] = paint_sentences(subject, sentences)
+        except UserError as error:
+            unpainted[subject.label] = str(error)
+        if progress is not None and bar is not None:
+            progress.advance(bar)
+    priors = subjects[0].config.priors
+    by_sentence = {label: of_sentences(each.held_out, priors) for label, each in painted.items()}
+    return Comparison(
+        tuple(subjects),
+        config_differences(subjects),
+        {s.label: told(statistics_of(s.evaluation, s.verdict)) for s in subjects},
+        over_seeds(subjects),
+        _over_sentences(subjects[0].label, painted, by_sentence),
+        painted,
+        unpainted,
+    )
+
+
+def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, ...]]:
+    """Dotted names that can change what is computed and differ, with every subject's value."""
+    known = [effective(subject.config) for subject in subjects]
+    return {
+        name: values
+        for name in known[0]
+        if len(set(map(repr, values := tuple(each[name] for each in known)))) > 1
+    }
+
+
+def statistics_of(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
+    """The statistics of an evaluation by the tracker's names."""
+    means = {f"statistic/{name}": fmean(each) for name, each in evaluation.channels.items()}
+    return dict(evaluation.metrics) | means | {"score": score(evaluation, verdict)}
+
+
+def told(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Every statistic by its label; NaN where it was not recorded."""
+    return {statistic.label: statistic.of(metrics) for statistic in STATISTICS}
+
+
+def over_seeds(subjects: Sequence[Subject]) -> Over:
+    """Means over seeds, and differences from the first on the seeds that both were trained on."""
+    values = {
+        subject.label: {seed: told(metrics) for seed, metrics in subject.seeds.items()}
+        for subject in subjects
+        if len(subject.seeds) > 1
+    }
+    estimates = {
+        label: {
+            statistic.label: estimate(
+                [found[statistic.label] for found in by_seed.values()], statistic.label
+            )
+            for statistic in STATISTICS
+        }
+        for label, by_seed in values.items()
+    }
+    first = subjects[0].label
+    silent, pairs = {}, {}
+    for label in (subject.label for subject in subjects[1:]):
+        alone = next((each for each in (first, label) if each not in values), None)
+        if alone is not None:
+            silent[label] = f"{alone} is a single run"
+            continue
+        common = values[first].keys() & values[label].keys()
+        if len(common) < 2:
+            silent[label] = f"{first} and {label} share {len(common) or 'no'} seed"
+            silent[label] += ", so they cannot be paired"
+            continue
+        pairs[label] = {
+            s.label: [
+                (values[first][seed][s.label], values[label][seed][s.label])
+                for seed in sorted(common)
+            ]
+            for s in STATISTICS
+        }
+    return Over("seeds", estimates, _effects(pairs), silent)
+
+
+def estimate(values: Sequence[float], label: str) -> Estimate:
+    """Mean and t interval of the finite values of the statistic with this label."""
+    finite = [value for value in values if math.isfinite(value)]
+    possible = next(each.possible for each in STATISTICS if each.label == label)
+    return Estimate(*interval(finite, possible), len(finite))
+
+
+def paint_sentences(subject: Subject, count: int) -> Painted:
+    """What the subject's checkpoint paints for its held-out and for the fixed sentences.
+
+    Raises:
+        UserError: It has no checkpoint, or its sentences are not there; says how to get them.
+    """
+    if subject.checkpoint is None:
+        raise UserError("no checkpoint")
+    state = checkpoints.load(subject.checkpoint)
+    corpus = corpus_of(subject.config.data)
+    model = trained_model(state, corpus.vocabulary_size)
+    held_out = paint(model, corpus.validation, CHUNK, count)
+    fixed = paint(model, corpus.fixed, CHUNK)
+    if not (torch.isfinite(held_out).all() and torch.isfinite(fixed).all()):
+        raise UserError("it paints values that are not finite")
+    texts = tuple(corpus.validation.texts[: len(held_out)])
+    return Painted(texts, held_out, tuple(corpus.fixed.texts), fixed)
+
+
+@torch.no_grad()
+def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
+    """Statistics of every single picture, the mean over its channels, by label.
+
+    A single picture's correlation between channels and residual are larger than those of many
+    sentences together, and its channels in band fewer: they are means over single pictures.
+    """
+    power = power_spectrum(latent)
+    slope = whittle_slope(power)
+    found = {
+        SLOPE: slope,
+        DISTANCE: (slope - 2).abs(),
+        RESIDUAL: residual(power),
+        CHECKERBOARD: checkerboard(power[:, None]).largest,
+    }
+    for name, prior in priors:
+        if name in OTHERS:
+            found[OTHERS[name]] = prior.statistic(latent[:, None])  # every picture a batch
+    return {label: values.double().mean(-1).tolist() for label, values in found.items()}
+
+
+def _over_sentences(
+    first: str,
+    painted: Mapping[str, Painted],
+    values: Mapping[str, Mapping[str, Sequence[float]]],
+) -> Over:
+    """Means over sentences, and differences from the first where both painted the same ones."""
+    estimates = {
+        label: {name: estimate(each, name) for name, each in found.items()}
+        for label, found in values.items()
+    }
+    silent, pairs = {}, {}
+    for label in (each for each in painted if each != first):
+        if first not in painted:
+            silent[label] = f"{first} has no pictures"
+        elif painted[first].texts != painted[label].texts:
+            silent[label] = f"{first} and {label} hold other sentences out, so they are not paired"
+        elif painted[first].same and painted[label].same:
+            count = len(painted[label].texts)
+            silent[label] = (
+                f"each paints one picture for every sentence, so {count} sentences are one case, "
+                f"not {count}"
+            )
+        else:
+            pairs[label] = {
+                name: list(zip(values[first][name], each, strict=True))
+                for name, each in values[label].items()
+            }
+    return Over("sentences", estimates, _effects(pairs), silent)
+
+
+def _effects(
+    pairs: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+) -> dict[str, dict[str, Effect]]:
+    """The paired difference of every statistic; the subjects on one statistic are a family."""
+    names = list(dict.fromkeys(name for statistics in pairs.values() for name in statistics))
+    found: dict[str, dict[str, Effect]] = {label: {} for label in pairs}
+    for name in names:
+        alone = {
+            label: paired([b - a for a, b in each[name] if math.isfinite(a) and math.isfinite(b)])
+            for label, each in pairs.items()
+        }
+        for label, effect in family(alone).items():
+            found[label][name] = effect
+    return found

@@ -1,0 +1,301 @@
+"""A comparison in words: tables for the screen and for files, and what the numbers support."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+
+from rich.table import Table
+
+from analysis.compare.compute import STATISTICS, Comparison, Estimate, Over
+from analysis.compare.subject import criteria_of
+from vlatent.dependence import in_words as dependence_in_words
+from vlatent.effects import Effect
+from vlatent.effects import in_words as effect_in_words
+from vlatent.evaluation import VIOLATED
+from vlatent.figures.search import digits
+
+COLUMNS = ("part", "name", "subject", "value", "low", "high", "n", "p_adjusted")
+
+Rows = list[tuple[str, ...]]
+
+
+def heads(comparison: Comparison) -> tuple[str, ...]:
+    return ("", *(subject.label for subject in comparison.subjects))
+
+
+def config_rows(comparison: Comparison) -> Rows:
+    """Every dotted name that differs, with its values."""
+    return [
+        (name, *(_setting(value) for value in values)) for name, values in comparison.config.items()
+    ]
+
+
+def criteria_rows(comparison: Comparison) -> Rows:
+    """The verdict, then every criterion: what was found, whether it holds, and its margin."""
+    criteria = [criteria_of(subject.verdict) for subject in comparison.subjects]
+    names = list(dict.fromkeys(name for each in criteria for name in each))
+    verdicts = []
+    for subject in comparison.subjects:
+        held = sum(criterion.holds for criterion in subject.verdict.criteria)
+        word = "PASS" if subject.verdict.passed else "FAIL"
+        verdicts.append(f"{word}: {held} of {len(subject.verdict.criteria)}")
+    rows: Rows = [("all criteria", *verdicts)]
+    rows.append(("at step", *(str(s.evaluation.step) for s in comparison.subjects)))
+    for name in names:
+        row = []
+        for each in criteria:
+            criterion = each.get(name)
+            if criterion is None:
+                row.append("not judged")
+                continue
+            margin = "not yet" if criterion.margin >= VIOLATED else f"{criterion.margin:+.2f}"
+            word = "" if criterion.holds else "FAIL "
+            row.append(f"{word}{criterion.found} [{margin}]")
+        rows.append((name, *row))
+    return rows
+
+
+def statistic_rows(comparison: Comparison) -> Rows:
+    """Every statistic of the one run that is shown."""
+    return [
+        (
+            statistic.label,
+            *(_number(comparison.found[s.label][statistic.label]) for s in comparison.subjects),
+        )
+        for statistic in STATISTICS
+    ]
+
+
+def over_rows(comparison: Comparison, over: Over) -> Rows:
+    """Means with intervals, and differences from the first where there are any."""
+    names = list(dict.fromkeys(name for each in over.estimates.values() for name in each))
+    rows: Rows = []
+    for name in names:
+        row = [name]
+        for subject in comparison.subjects:
+            found = over.estimates.get(subject.label)
+            row.append("-" if found is None else _estimate(found[name]))
+        for effects in over.effects.values():
+            row.append(_effect(effects[name]))
+        rows.append(tuple(row))
+    return rows
+
+
+def over_heads(comparison: Comparison, over: Over) -> tuple[str, ...]:
+    first = comparison.subjects[0].label
+    counts = {
+        label: max((each.n for each in found.values()), default=0)
+        for label, found in over.estimates.items()
+    }
+    known = [
+        f"{s.label} ({counts[s.label]} {over.what})" if s.label in counts else s.label
+        for s in comparison.subjects
+    ]
+    return ("", *known, *(f"{label} minus {first}" for label in over.effects))
+
+
+def words(comparison: Comparison, over: Over) -> list[str]:
+    """What the differences support, a sentence a statistic."""
+    first = comparison.subjects[0].label
+    return [
+        effect_in_words(f"From {first} to {label}", name, effect)
+        for label, effects in over.effects.items()
+        for name, effect in effects.items()
+    ]
+
+
+def brief(comparison: Comparison, over: Over) -> list[str]:
+    """The same in fewer lines: what shows no difference is only named."""
+    first = comparison.subjects[0].label
+    said = []
+    for label, effects in over.effects.items():
+        change = f"From {first} to {label}"
+        shown = {n: e for n, e in effects.items() if e.established or e.suggestive}
+        said += [effect_in_words(change, name, effect) for name, effect in shown.items()]
+        rest = [name for name in effects if name not in shown]
+        if rest:
+            said.append(f"{change}, no detectable effect on {', '.join(rest)}.")
+    return said
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """What the numbers do not say."""
+    first = comparison.subjects[0]
+    said = [f"{s.label} {note}." for s in comparison.subjects for note in s.notes]
+    said += [
+        f"{label} cannot be compared with {first.label} over seeds: {why}."
+        for label, why in comparison.seeds.silent.items()
+    ]
+    single = [s.label for s in comparison.subjects if s.label not in comparison.seeds.estimates]
+    if single:
+        said.append(
+            f"One run says nothing about other seeds ({', '.join(single)}): two seeds of one "
+            "config may differ as much as what is compared here. Train more with --training.seed, "
+            "or compare what was trained on several: confirmed trials, or arms of an ablation."
+        )
+    if comparison.seeds.effects or comparison.sentences.effects:
+        said.append(
+            "Every statistic is tested on its own: of twenty without any effect, one will look as "
+            "if it had one."
+        )
+    said += [
+        f"{label} cannot be compared with {first.label} over sentences: {why}."
+        for label, why in comparison.sentences.silent.items()
+        if label in comparison.painted and first.label in comparison.painted
+    ]
+    if comparison.sentences.effects:
+        said.append(
+            "What is said over sentences holds for these trained encoders alone, not for their "
+            "configs; single pictures are measured, then averaged."
+        )
+    said += [
+        f"{label} paints the same picture for every sentence; that is why its intervals over "
+        "sentences are so narrow."
+        for label, painted in comparison.painted.items()
+        if painted.same
+    ]
+    return said
+
+
+def dependences(comparison: Comparison) -> list[str]:
+    """How much each depends on the text."""
+    return [f"{s.label}: {dependence_in_words(s.evaluation.metrics)}" for s in comparison.subjects]
+
+
+def not_painted(comparison: Comparison) -> list[str]:
+    """What cannot be shown of whom, and why."""
+    of_reason: dict[str, list[str]] = {}
+    for label, why in comparison.unpainted.items():
+        of_reason.setdefault(why, []).append(label)
+    return [
+        f"{', '.join(labels)}: {why}; spectrum, new pictures and numbers over sentences cannot be "
+        "shown, only what the record holds."
+        for why, labels in of_reason.items()
+    ]
+
+
+def screens(comparison: Comparison) -> Iterator[Table]:
+    """The tables of the terminal."""
+    parts = (
+        ("Configs: what differs", heads(comparison), config_rows(comparison)),
+        ("Verdicts: found [margin, at most 0 holds]", heads(comparison), criteria_rows(comparison)),
+        (
+            "Statistics of the run shown, held-out sentences",
+            heads(comparison),
+            statistic_rows(comparison),
+        ),
+        (
+            "Over seeds: mean [95 % interval]",
+            over_heads(comparison, comparison.seeds),
+            over_rows(comparison, comparison.seeds),
+        ),
+        (
+            "Over sentences, single pictures: mean [95 % interval]",
+            over_heads(comparison, comparison.sentences),
+            over_rows(comparison, comparison.sentences),
+        ),
+    )
+    for title, columns, rows in parts:
+        if rows:
+            table = Table(title=title, title_justify="left", title_style="bold")
+            for column in columns:
+                table.add_column(column, overflow="fold")
+            for row in rows:
+                table.add_row(*row)
+            yield table
+
+
+def markdown(comparison: Comparison, pictures: Sequence[str], again: Sequence[str]) -> str:
+    """The whole comparison as a file.
+
+    Args:
+        comparison: What is told.
+        pictures: Files that lie beside it.
+        again: How what lacks a checkpoint is trained again.
+    """
+    seeds, sentences = comparison.seeds, comparison.sentences
+    parts = [
+        f"# {' against '.join(s.label for s in comparison.subjects)}",
+        *(f"- **{s.label}**: {s.what}" for s in comparison.subjects),
+        "## Verdicts",
+        "Found, and in brackets the margin: at most 0 holds.",
+        _table(heads(comparison), criteria_rows(comparison)),
+        *(f"- {line}" for line in dependences(comparison)),
+        "## Configs",
+        _table(heads(comparison), config_rows(comparison))
+        if comparison.config
+        else "No key differs that can change what is computed.",
+        "## Statistics of the run shown",
+        _table(heads(comparison), statistic_rows(comparison)),
+    ]
+    for title, over in (("Over seeds", seeds), ("Over sentences, single pictures", sentences)):
+        if over.estimates:
+            parts += [
+                f"## {title}",
+                "Mean and 95 % t interval; differences are paired, an asterisk marks those that "
+                "are established (p < 0.05 after Holm's correction over what is compared with the "
+                "first, for every statistic on its own).",
+                _table(over_heads(comparison, over), over_rows(comparison, over)),
+                *(f"- {line}" for line in words(comparison, over)),
+            ]
+    said = [*cautions(comparison), *not_painted(comparison), *again]
+    parts += ["## What the numbers do not say", *(f"- {line}" for line in said)] if said else []
+    parts += [f"![{name}]({name}.png)" for name in pictures]
+    return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Every number as a line."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name, values in comparison.config.items():
+        for subject, value in zip(comparison.subjects, values, strict=True):
+            writer.writerow(("config", name, subject.label, value, "", "", "", ""))
+    for subject in comparison.subjects:
+        for criterion in subject.verdict.criteria:
+            row = ("margin", criterion.name, subject.label, criterion.margin)
+            writer.writerow((*row, "", "", "", ""))
+        for name, number in comparison.found[subject.label].items():
+            writer.writerow(("run", name, subject.label, number, "", "", "", ""))
+    for over in (comparison.seeds, comparison.sentences):
+        for label, estimates in over.estimates.items():
+            for name, e in estimates.items():
+                writer.writerow((over.what, name, label, e.mean, e.low, e.high, e.n, ""))
+        for label, effects in over.effects.items():
+            change = f"{label} minus {comparison.subjects[0].label}"
+            for name, d in effects.items():
+                row = (f"difference over {over.what}", name, change, d.mean)
+                writer.writerow((*row, d.low, d.high, d.n, d.adjusted))
+    return file.getvalue()
+
+
+def _table(columns: Sequence[str], rows: Rows) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+def _setting(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    return digits(value) if math.isfinite(value) else "not recorded"
+
+
+def _estimate(found: Estimate) -> str:
+    if found.n < 2:
+        return _number(found.mean)
+    return f"{digits(found.mean)} [{digits(found.low)}, {digits(found.high)}]"
+
+
+def _effect(found: Effect) -> str:
+    if found.n < 2:
+        return "-"
+    mark = "*" if found.established else ""
+    return f"{found.mean:+.3g}{mark} [{found.low:+.3g}, {found.high:+.3g}]"

@@ -1,0 +1,66 @@
+"""Which weight and which rate matter: for the score, and for every criterion."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+
+from analysis.importance import text as importance_text
+from analysis.importance.compute import importance, pictures
+from analysis.trials import STORAGE, read_study
+from vlatent.command_line import Parser, run
+from vlatent.runtime.databases import without_password
+from vlatent.screen import console, progress_display
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="python -m analysis.importance",
+        description="Which weight and which rate matter for the score and for every criterion, "
+        "with intervals, and whether the trials say anything about it at all. "
+        "Example: python -m analysis.importance loss_weights",
+    )
+    parser.add_argument("study", type=str, help="Name of the study.")
+    parser.add_argument("--storage", type=str, default=STORAGE, help="Optuna's database.")
+    parser.add_argument(
+        "--out", type=Path | None, help="Where files go; runs/STUDY/importance when left away."
+    )
+    parser.add_argument("--seed", type=int, default=0, help="Of folds, forests and resamples.")
+    given = parser.checked(arguments)
+    study = read_study(given["storage"], given["study"])
+    count = len(study.trials)
+    console.print(
+        f"Growing forests on {count} trials of {study.name}; this takes up to a minute ..."
+    )
+    with progress_display() as progress:
+        result = importance(study, given["seed"], progress)
+    folder = given["out"] or Path("runs") / study.name / "importance"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "importance.csv").write_text(importance_text.csv(result), encoding="utf-8")
+    (folder / "importance.md").write_text(importance_text.markdown(result), encoding="utf-8")
+    drawn = pictures(result)
+    for name, png in drawn.items():
+        (folder / f"{name}.png").write_bytes(png)
+    console.rule(Text(study.name, "bold"))
+    console.print(importance_text.groups(result))
+    console.print(importance_text.table(result))
+    for paragraph in importance_text.words(result):
+        console.print(paragraph)
+    files = ", ".join(["importance.csv", "importance.md", *(f"{name}.png" for name in drawn)])
+    console.print(f"Written to {folder}: {files}")
+    kept = (
+        ""
+        if given["storage"] == STORAGE
+        else f" --storage {shlex.quote(without_password(given['storage']))}"
+    )
+    console.print(
+        f"The trials themselves: python -m studies status {shlex.quote(study.name)}{kept}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,243 @@
+"""Which weight and which rate matter: for the score, and for every criterion.
+
+Three answers to one question, and none without a check that there is anything to be answered: the
+share of the variance that a forest loses without the parameter, Optuna's fANOVA and PED-ANOVA.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import optuna
+from jaxtyping import Float
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.importance import (
+    BaseImportanceEvaluator,
+    FanovaImportanceEvaluator,
+    PedAnovaImportanceEvaluator,
+    get_param_importances,
+)
+from optuna.trial import create_trial
+from rich.progress import Progress
+
+from analysis.importance import figures as importance_figure
+from analysis.importance.surrogate import (
+    Column,
+    Curves,
+    Estimate,
+    Inputs,
+    Interactions,
+    curves,
+    estimate,
+    importances,
+    interactions,
+    noise,
+    ranks,
+    resamples,
+    skill,
+)
+from analysis.importance.targets import Target, targets
+from analysis.trials import Study, Trial
+from vlatent.figures.search import Axis
+
+FEWEST = 10  # trials: below, folds of two trials decide
+STEPS = 25  # points of a curve
+FEWEST_APART = 5  # trials that differ from all others: below, some folds have none
+LEVEL = 0.05  # share of targets without signal in which some may be found
+AT_THE_TOP = 5  # trials that PED-ANOVA compares with all: Optuna advises no fewer
+
+Direction = Literal["maximize", "minimize"]
+Known = dict[tuple[bytes, bytes], Column]  # R2 of noise, by parameters and ties of the target
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What can be said about one target.
+
+    Attributes:
+        target: The target.
+        silent: Why nothing can be said about the parameters; empty if something can.
+        r2: Share of the variance of the ranks that the forest foretells in trials it has not
+            seen; None below ten trials or when all trials are the same.
+        forest: Share of that variance lost without each parameter.
+        fanova: Share of the variance that Optuna's fANOVA gives to each parameter, of all shares.
+        ped_anova: Share that PED-ANOVA gives it in being among the best.
+        curves: Partial dependence on every parameter.
+        interactions: Which pairs act together.
+    """
+
+    target: Target
+    silent: str
+    r2: Estimate | None = None
+    forest: tuple[Estimate, ...] = ()
+    fanova: tuple[Estimate, ...] = ()
+    ped_anova: tuple[Estimate, ...] = ()
+    curves: Curves | None = None
+    interactions: Interactions | None = None
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What a study says about its parameters.
+
+    Attributes:
+        study: Its name.
+        question: What it asks.
+        space: Scale of every parameter, in the order of all rows and columns.
+        states: How many trials ended complete, pruned and failed, and how many are feasible.
+        findings: One a target and group of trials.
+    """
+
+    study: str
+    question: str
+    space: dict[str, Axis]
+    states: dict[str, int]
+    findings: tuple[Finding, ...]
+
+    @property
+    def heard(self) -> tuple[Finding, ...]:
+        """The findings with enough signal."""
+        return tuple(finding for finding in self.findings if not finding.silent)
+
+
+def importance(study: Study, seed: int = 0, progress: Progress | None = None) -> Importance:
+    """Which parameters matter, for every target and among all and feasible trials.
+
+    A pruned trial was measured earlier in its run than the others, so its numbers are not
+    compared with theirs: it counts only for the target whether a trial was trained to the end.
+
+    Args:
+        study: The study.
+        seed: Of folds, forests and resamples; the same seed gives the same numbers.
+        progress: Where to show how far it is.
+    """
+    wanted = list(targets(study))
+    bar = None if progress is None else progress.add_task("targets", total=len(wanted))
+    findings = []
+    known: Known = {}
+    for target in wanted:
+        findings.append(_finding(target, study.space, seed, known))
+        if progress is not None and bar is not None:
+            progress.advance(bar)
+    states = [trial.state for trial in study.trials]
+    return Importance(
+        study=study.name,
+        question=study.question,
+        space=study.space,
+        states={state: states.count(state) for state in ("complete", "pruned", "failed")}
+        | {"feasible": sum(trial.feasible for trial in study.trials)},
+        findings=tuple(findings),
+    )
+
+
+def pictures(result: Importance) -> dict[str, bytes]:
+    """PNG files: `importances`, and where there is signal `dependence` and `interactions`."""
+    return importance_figure.pictures(result)
+
+
+def _finding(target: Target, space: Mapping[str, Axis], seed: int, known: Known) -> Finding:
+    count = len(target.trials)
+    if count < FEWEST:
+        return Finding(target, f"{count} trials are too few, {FEWEST} are needed")
+    apart = count - int(np.unique(target.values, return_counts=True)[1].max())
+    if not apart:
+        return Finding(target, "the same in every trial")
+    if apart < FEWEST_APART:
+        return Finding(target, "the same in all but a few trials")
+    x = inputs(target.trials, space)
+    y = ranks(target.values)
+    found = skill(x, y, seed)
+    if not _signal(found, x, y, seed, known):
+        return Finding(target, "not enough signal", found)
+    return Finding(
+        target=target,
+        silent="",
+        r2=found,
+        forest=importances(x, y, seed),
+        fanova=_shares(
+            target, space, seed, lambda k: FanovaImportanceEvaluator(n_trees=16, seed=seed + k)
+        ),
+        ped_anova=_shares(
+            *(target, space, seed),
+            lambda _: PedAnovaImportanceEvaluator(target_quantile=max(0.1, AT_THE_TOP / count)),
+        ),
+        curves=curves(x, y, target.values, _steps(space), seed),
+        interactions=interactions(x, y, seed),
+    )
+
+
+def _signal(r2: Estimate, x: Inputs, y: Column, seed: int, known: Known) -> bool:
+    """Whether anything may be said about the parameters at all.
+
+    R2 must lie above 0 with its whole interval, and above all but 5 % of the studies in which the
+    target is dealt to the trials anew. The second is a permutation test, so a target that has
+    nothing to do with the parameters is taken for one that has in at most 5 % of all cases,
+    whatever its distribution. The first guards the importances, which say nothing where a forest
+    is hardly better than the mean; together they are wrong in fewer cases still (see the tests).
+    """
+    if not r2.above_zero:
+        return False
+    key = (x.tobytes(), np.sort(y).tobytes())
+    if key not in known:
+        known[key] = noise(x, y, seed)
+    p = (1 + np.sum(known[key] >= r2.value)) / (1 + len(known[key]))
+    return bool(p <= LEVEL)
+
+
+def inputs(trials: Sequence[Trial], space: Mapping[str, Axis]) -> Inputs:
+    """Place of every value on its scale, 0 to 1: even in the logarithm where the search was."""
+    return np.array(
+        [[axis.position(trial.params[name]) for name, axis in space.items()] for trial in trials]
+    )
+
+
+def _steps(space: Mapping[str, Axis]) -> list[Float[np.ndarray, " step"]]:
+    return [np.linspace(0, 1, len(axis.values) or STEPS) for axis in space.values()]
+
+
+def _shares(
+    target: Target,
+    space: Mapping[str, Axis],
+    seed: int,
+    evaluator: Callable[[int], BaseImportanceEvaluator],
+) -> tuple[Estimate, ...]:
+    """What one of Optuna's evaluators says, with intervals from resamples of the trials."""
+    worth = ranks(target.values)
+    direction: Direction = "maximize" if target.better == "higher" else "minimize"
+    rows = inputs(target.trials, space)
+    distributions = {name: _distribution(axis) for name, axis in space.items()}
+
+    def shares(k: int, weight: Column) -> list[float]:
+        kept = np.repeat(np.arange(len(worth)), weight.astype(int))
+        if np.ptp(worth[kept]) == 0:
+            return [0.0] * len(space)
+        study = optuna.create_study(direction=direction)
+        study.add_trials(
+            create_trial(
+                params=dict(zip(space, rows[row].tolist(), strict=True)),
+                distributions=distributions,
+                value=float(worth[row]),
+            )
+            for row in kept
+        )
+        with warnings.catch_warnings(action="ignore"):  # few trials: that is what intervals say
+            found = get_param_importances(study, evaluator=evaluator(k))
+        return [float(found[name]) for name in space]
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    values = shares(0, np.ones(len(worth)))
+    again = np.array([shares(k, weight) for k, weight in resamples(len(worth), seed)])
+    return tuple(
+        estimate(value, column).within(0, 1) for value, column in zip(values, again.T, strict=True)
+    )
+
+
+def _distribution(axis: Axis) -> BaseDistribution:
+    """Of places on the scale: fANOVA takes what it is given as even, logarithmic or not."""
+    if axis.values:
+        return CategoricalDistribution([axis.position(value) for value in axis.values])
+    return FloatDistribution(0.0, 1.0)

@@ -1,0 +1,239 @@
+"""What the importance of a study's parameters is in words, in tables and in files."""
+
+from __future__ import annotations
+
+import csv as comma_separated
+import io
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+
+from analysis.importance.surrogate import Estimate
+from vlatent.figures.search import Axis, digits
+from vlatent.figures.search.names import short_names
+
+if TYPE_CHECKING:
+    from analysis.importance.compute import Finding, Importance
+
+METHODS = {"forest": "forest", "fanova": "fANOVA", "ped_anova": "PED-ANOVA"}
+EXPLAINED = (
+    "R2 is the share of the variance of the ranks that a forest foretells in trials it has not "
+    "seen. The forest's importance is the share of that variance lost without the parameter; "
+    "fANOVA and PED-ANOVA share out 1 among all parameters, whether there is anything to share or "
+    "not. Brackets hold 95 % intervals over trials."
+)
+NEAR = 0.1  # of a curve's span: an end this near to its extreme is where it rises or falls to
+
+
+def groups(result: Importance) -> str:
+    """Which trials are looked at."""
+    states = result.states
+    pruned = (
+        f"; {states['pruned']} pruned ones were measured earlier in their runs, so only whether "
+        "they were pruned is looked at"
+        if states["pruned"]
+        else ""
+    )
+    failed = f"; {states['failed']} failed" if states["failed"] else ""
+    return (
+        f"{states['complete']} complete trials, {states['feasible']} of them feasible (they "
+        f"pass every criterion){pruned}{failed}."
+    )
+
+
+def table(result: Importance) -> Table:
+    """Every target: whether there is signal, and which parameters matter."""
+    made = Table(
+        title="What matters: share of the variance lost without the parameter",
+        title_justify="left",
+        title_style="bold",
+    )
+    for heading in ("target", "trials", "R2", "what matters"):
+        made.add_column(heading, justify="right" if heading == "trials" else "left")
+    for mine in _by_group(result):
+        made.add_section()
+        for cells in _rows(result, mine):
+            made.add_row(*cells)
+    return made
+
+
+def words(result: Importance) -> list[str]:
+    """What the numbers support, and nothing else."""
+    said = []
+    for mine in _by_group(result):
+        among = mine[0].target.among
+        if _silent_alike(mine):
+            said.append(f"{among[0].upper()}{among[1:]} trials say nothing: {mine[0].silent}.")
+            continue
+        heard = [finding for finding in mine if not finding.silent]
+        clear = [each for each in heard if mattering(each) or together(each)]
+        said.append(
+            f"Among {among} trials: {'; '.join(_sentence(result, each) for each in clear)}. Of the "
+            "other parameters nothing can be said there."
+            if clear
+            else f"{among[0].upper()}{among[1:]} trials do not say which parameters matter."
+        )
+        if len(clear) < len(heard):
+            names = ", ".join(each.target.label for each in heard if each not in clear)
+            said[-1] += f" Foretold, but by no single parameter: {names}."
+        reasons = dict.fromkeys(finding.silent for finding in mine if finding.silent)
+        for reason in reasons:
+            names = ", ".join(each.target.label for each in mine if each.silent == reason)
+            said[-1] += f" {reason[0].upper()}{reason[1:]}: {names}."
+    tested = sum(finding.r2 is not None for finding in result.findings)
+    if tested:
+        said.append(
+            f"Targets tested for signal: {tested}, each at a level of 5 %. What is said holds over "
+            "the values that the search tried, and for this model and budget."
+        )
+    if not result.heard:
+        said.append(
+            "More complete trials say more: continue the study with a larger --study.trials and "
+            "--study.pruner none."
+        )
+    return said
+
+
+def markdown(result: Importance) -> str:
+    """The same as a section of a report."""
+    parts = [f"# Importance of the parameters: {result.study}", result.question, groups(result)]
+    lines = ["| target | trials | R2 | what matters |", "| --- | --- | --- | --- |"]
+    for mine in _by_group(result):
+        lines += [f"| {' | '.join(cells)} |" for cells in _rows(result, mine)]
+    parts += ["\n".join(lines), *words(result)]
+    for finding in result.heard:
+        heads = ["parameter", *METHODS.values()]
+        lines = [f"| {' | '.join(heads)} |", "| --- | --- | --- | --- |"]
+        for row, name in enumerate(result.space):
+            cells = [_bracket(getattr(finding, method)[row]) for method in METHODS]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        parts += [f"## {called(finding)}", "\n".join(lines)]
+    return "\n\n".join([*parts, EXPLAINED]) + "\n"
+
+
+def csv(result: Importance) -> str:
+    """One line a target, parameter and method; targets without signal have their R2 alone."""
+    file = io.StringIO()
+    writer = comma_separated.writer(file, lineterminator="\n")
+    heads = ("study", "target", "among", "trials", "silent", "quantity", "parameter")
+    writer.writerow([*heads, "value", "low", "high"])
+    for finding in result.findings:
+        target = finding.target
+        about = (result.study, target.name, target.among, len(target.trials), finding.silent)
+        if finding.r2 is None:
+            writer.writerow([*about, "", "", "", "", ""])
+            continue
+        writer.writerow([*about, "r2", "", *_numbers(finding.r2)])
+        for method in METHODS:
+            for name, found in zip(result.space, getattr(finding, method), strict=False):
+                writer.writerow([*about, method, name, *_numbers(found)])
+        if finding.interactions is not None:
+            for j, k in combinations(range(len(result.space)), 2):
+                pair = " x ".join(list(result.space)[column] for column in (j, k))
+                share = f"{finding.interactions.shares[j, k]:.6g}"
+                writer.writerow([*about, "interaction", pair, share, "", ""])
+            limit = f"{finding.interactions.chance:.6g}"
+            writer.writerow([*about, "interaction by chance", "", limit, "", ""])
+    return file.getvalue()
+
+
+def called(finding: Finding) -> str:
+    """The target and its trials."""
+    return f"{finding.target.label}, {len(finding.target.trials)} {finding.target.among} trials"
+
+
+def mattering(finding: Finding) -> list[int]:
+    """The parameters without which the forest surely loses something, the first the most."""
+    order = sorted(range(len(finding.forest)), key=lambda row: -finding.forest[row].value)
+    return [row for row in order if finding.forest[row].above_zero]
+
+
+def together(finding: Finding) -> list[tuple[int, int]]:
+    """The pairs that act together more than chance makes the strongest of all seem to."""
+    found = finding.interactions
+    if found is None:
+        return []
+    pairs = combinations(range(len(found.shares)), 2)
+    return [(j, k) for j, k in pairs if found.shares[j, k] > found.chance]
+
+
+def _by_group(result: Importance) -> list[list[Finding]]:
+    """The findings among the same trials together."""
+    groups = dict.fromkeys(finding.target.among for finding in result.findings)
+    return [[f for f in result.findings if f.target.among == among] for among in groups]
+
+
+def _silent_alike(findings: Sequence[Finding]) -> bool:
+    """Whether there is one reason why none of several targets can even be tested."""
+    reasons = {finding.silent for finding in findings}
+    return len(findings) > 1 and len(reasons) == 1 and findings[0].r2 is None
+
+
+def _rows(result: Importance, findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
+    """Cells of the table: target, trials, R2, and what matters or why that is not known."""
+    trials = [f"{len(each.target.trials)} {each.target.among}" for each in findings]
+    if _silent_alike(findings):
+        return [(f"all {len(findings)} targets", trials[0], "", findings[0].silent)]
+    return [
+        (
+            each.target.label,
+            which,
+            "" if each.r2 is None else _bracket(each.r2),
+            each.silent or _matters(result, each),
+        )
+        for each, which in zip(findings, trials, strict=True)
+    ]
+
+
+def _sentence(result: Importance, finding: Finding) -> str:
+    short = list(short_names(list(result.space)).values())
+    parts = [f"{short[row]} ({_course(result, finding, row)})" for row in mattering(finding)]
+    parts += [f"{short[j]} together with {short[k]}" for j, k in together(finding)]
+    return f"{finding.target.label} goes with {' and '.join(parts)}"
+
+
+def _course(result: Importance, finding: Finding, row: int) -> str:
+    """How the target goes with the parameter, on average over the others."""
+    assert finding.curves is not None
+    axis = list(result.space.values())[row]
+    places, curve = finding.curves.positions[row], finding.curves.middle[row]
+    first, last = (f"{digits(curve[end])} at {digits(value(axis, places[end]))}" for end in (0, -1))
+    low, high = np.quantile(curve, [0, 1]) + np.array([1, -1]) * NEAR * np.ptp(curve)
+    if curve[0] <= low and curve[-1] >= high:
+        return f"rising from {first} to {last}"
+    if curve[0] >= high and curve[-1] <= low:
+        return f"falling from {first} to {last}"
+    best = int(np.argmax(curve) if finding.target.better == "higher" else np.argmin(curve))
+    place = f"{digits(curve[best])} near {digits(value(axis, places[best]))}"
+    return f"{first}, {last}, best {place}"
+
+
+def value(axis: Axis, position: float) -> float:
+    """The value at a place of its scale: what `Axis.position` turns round."""
+    if axis.values:
+        return axis.values[round(position * (len(axis.values) - 1))]
+    if axis.log:
+        return float(axis.low * (axis.high / axis.low) ** position)
+    return float(axis.low + (axis.high - axis.low) * position)
+
+
+def _matters(result: Importance, finding: Finding) -> str:
+    short = list(short_names(list(result.space)).values())
+    found = [f"{short[row]} {_bracket(finding.forest[row])}" for row in mattering(finding)]
+    pairs = [f"{short[j]} with {short[k]}" for j, k in together(finding)]
+    return ", ".join([*found, *pairs]) or "no single parameter"
+
+
+def _bracket(found: Estimate) -> str:
+    return f"{_tidy(found.value)} [{_tidy(found.low)}, {_tidy(found.high)}]"
+
+
+def _tidy(number: float) -> str:
+    return f"{round(number, 2) + 0.0:.2f}"  # + 0.0: never -0.00
+
+
+def _numbers(found: Estimate) -> Sequence[str]:
+    return [f"{number:.6g}" for number in (found.value, found.low, found.high)]

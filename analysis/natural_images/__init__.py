@@ -1,0 +1,1 @@
+"""Statistics of photographs, of known fields and of artefacts: the evidence behind the targets."""

@@ -1,0 +1,97 @@
+"""A number of the code beside what was measured, and how evidence is put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from analysis.natural_images.photographs import TONES
+from analysis.natural_images.table import Cell, Numbers
+
+Verdict = Literal["supported", "not supported", "a convention", "not decided"]
+
+RECORD = next(iter(TONES))  # the tone that the targets are held to
+CENTRAL = (0.1, 0.9)  # of the crops: what lies in here an ordinary crop can have
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number in the code and what was found about it.
+
+    Attributes:
+        name: Of the number.
+        place: File in `vlatent` where it stands.
+        says: What the code takes for granted.
+        found: The evidence.
+        verdict: Whether the evidence supports it; a convention needs none.
+    """
+
+    name: str
+    place: str
+    says: str
+    found: str
+    verdict: Verdict
+
+
+def field_of(cells: Sequence[Cell], alpha: float) -> Cell:
+    """The clean field of this slope."""
+    return next(cell for cell in cells if cell.kind == "field" and cell.alpha == alpha)
+
+
+def photographs_of(cells: Sequence[Cell], tone: str = RECORD) -> list[Cell]:
+    """The photographs in one tone, largest scale last."""
+    return [cell for cell in cells if cell.origin is not None and cell.origin.tone == tone]
+
+
+def exact(count: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share (Clopper and Pearson 1934)."""
+    interval = stats.binomtest(count, total).proportion_ci(0.95, "exact")
+    return float(interval.low), float(interval.high)
+
+
+def over_photographs(cells: Sequence[Cell]) -> tuple[float, float, float]:
+    """Mean slope over photographs with a t interval, each first averaged over scales and tones."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        assert cell.origin is not None
+        for name, alpha in cell.origin.alpha.items():
+            found.setdefault(name, []).append(alpha)
+    means = np.array([np.mean(alphas) for alphas in found.values()])
+    if len(means) < 2:
+        return float(means.mean()), -np.inf, np.inf
+    half = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
+    return float(means.mean()), float(means.mean() - half), float(means.mean() + half)
+
+
+def medians(cells: Sequence[Cell], statistic: str) -> Numbers:
+    """Median over the crops of every photograph at every scale."""
+    found = []
+    for cell in photographs_of(cells):
+        assert cell.origin is not None
+        sources = cell.origin.sources
+        found += [np.median(cell.values[statistic][sources == name]) for name in np.unique(sources)]
+    return np.array(found)
+
+
+def holds(condition: bool) -> Verdict:
+    """The verdict on something that can be seen."""
+    return "supported" if condition else "not supported"
+
+
+def span(values: Numbers, digits: int) -> str:
+    """The smallest and the largest of some numbers."""
+    return f"{values.min():.{digits}f} to {values.max():.{digits}f}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in percent."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def percents(shares: Sequence[float]) -> str:
+    """The smallest and the largest of some shares."""
+    return f"{percent(min(shares))} to {percent(max(shares))}"

@@ -1,0 +1,202 @@
+"""What does the latent know about the sentence? Every number beside its chance level.
+
+Two sets of sentences are painted: held-out ones with a paraphrase each, and pairs of blocks said in
+four ways. From what was painted, linear readers tell color, shape, relation and argument order, and
+a sentence is searched by its paraphrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from rich.progress import Progress
+from scipy import stats
+from sklearn.feature_extraction.text import CountVectorizer
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from analysis.probes import figures as probes_figure
+from analysis.probes.encoding import Painted
+from analysis.probes.linear_probe import Groups, Reading, Rows, Span, read, settled, split
+from analysis.probes.maps import Map, maps
+from analysis.probes.retrieval import find
+from analysis.probes.sentences import Asked
+from vlatent.dependence import Pictures, dependence
+from vlatent.effects import ALPHA, holm, within
+
+PAINTED = ("latent", "shapes only", "embedding")
+WORDS = "words"  # of the sentence, counted: what a reader finds where everything is told but order
+# What a measure is at least; shares lie from 0 to 1, no rank is above the number of pictures.
+LEAST = {"cosine": -1.0, "effective_rank": 1.0, "effective_rank_centred": 1.0}
+BLOCKS = 20  # of scenes, of which one at a time is left out
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One measure of how much the pictures differ, between its values for two extremes.
+
+    Attributes:
+        value: The measure with a jackknife interval over scenes.
+        same: What it is when every sentence gets the same picture.
+        unrelated: What it is when every sentence gets white noise of its own.
+    """
+
+    value: Span
+    same: float
+    unrelated: float
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What a latent knows about the sentence.
+
+    Attributes:
+        name: Of the run.
+        sentences: How many held-out sentences were painted, paraphrases among them.
+        scenes: How many different meanings they have.
+        pairs: How many pairs of blocks were painted, in four sentences each.
+        readings: By target and representation; p adjusted over all but those of the words.
+        structure: The measures of `vlatent.dependence`, of the sentences without paraphrases.
+        maps: The sentences in two dimensions.
+    """
+
+    name: str
+    sentences: int
+    scenes: int
+    pairs: int
+    readings: Mapping[tuple[str, str], Reading]
+    structure: Mapping[str, Structure]
+    maps: tuple[Map, ...]
+
+
+def probe(
+    name: str,
+    held_out: Painted,
+    pairs: Painted | None = None,
+    tsne: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Probes:
+    """Read everything that is asked from everything that was painted.
+
+    Args:
+        name: Of the run, written on every page.
+        held_out: Held-out sentences.
+        pairs: Pairs of blocks in four sentences each; None for a corpus of something else.
+        tsne: Whether to make a t-SNE map too.
+        seed: Of splits, shuffles and resamples; the same seed gives the same numbers.
+        progress: Where to show how far it is.
+    """
+    sets = [held_out] if pairs is None else [held_out, pairs]
+    # Hundreds of small matrices: threads would spend their time waiting for each other.
+    with threadpool_limits(1):
+        return _probe(name, sets, tsne, seed, progress)
+
+
+def _probe(
+    name: str, sets: Sequence[Painted], tsne: bool, seed: int, progress: Progress | None
+) -> Probes:
+    shown = [(painted.asked, representations(painted)) for painted in sets]
+    total = sum(len(rows) for _, rows in shown)
+    bar = None if progress is None else progress.add_task("reading", total=total)
+    readings: dict[tuple[str, str], Reading] = {}
+    for asked, every in shown:
+        for representation, rows in every.items():
+            for target, reading in _readings(asked, rows, seed):
+                readings[target, representation] = reading
+            if progress is not None and bar is not None:
+                progress.advance(bar)
+    first = sets[0].asked
+    own = ~first.paraphrase
+    return Probes(
+        name=name,
+        sentences=len(first.texts),
+        scenes=len(np.unique(first.groups)),
+        pairs=sum(len(np.unique(other.asked.groups)) for other in sets[1:]),
+        readings=_adjusted(readings),
+        structure=structure(sets[0].latent[own], first.groups[own]),
+        maps=maps(shown, PAINTED[:2], tsne, seed),
+    )
+
+
+def pictures(result: Probes) -> dict[str, bytes]:
+    """PNG files: `readings`, and a map a method, such as `map_pca`."""
+    return probes_figure.pictures(result)
+
+
+def representations(painted: Painted) -> dict[str, Rows]:
+    """One row a sentence: the latent, its shapes, the embedding, and the sentence's own words.
+
+    Shapes are the latent without the mean of every channel, which no image prior sees.
+    """
+    latent = painted.latent.double()
+    size = float(latent.square().mean().sqrt())
+    shapes = latent - latent.mean((1, 2), keepdim=True)
+    words = CountVectorizer(token_pattern=r"\w+").fit_transform(painted.asked.texts).toarray()
+    return {
+        "latent": settled(latent.flatten(1).numpy(), size),
+        "shapes only": settled(shapes.flatten(1).numpy(), size),
+        "embedding": settled(painted.embedding.double().numpy()),
+        WORDS: words.astype(float),
+    }
+
+
+def structure(latent: Pictures, groups: Groups) -> dict[str, Structure]:
+    """The measures of `vlatent.dependence` with a jackknife interval over scenes.
+
+    The bootstrap would draw scenes twice, and a rank counts different ones.
+    """
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0))
+    same, unrelated = dependence(latent[:1].expand_as(latent)), dependence(noise)
+    values = dependence(latent)
+    block = np.unique(groups, return_inverse=True)[1] % BLOCKS
+    left = [torch.from_numpy(np.flatnonzero(block != each)) for each in np.unique(block)]
+    again = [dependence(latent[kept]) for kept in left if len(kept)]
+    made = {}
+    for key, value in values.items():
+        name = key.removeprefix("dependence/")
+        most = len(latent) if "rank" in name else 1.0
+        span = jackknife(value, np.array([each[key] for each in again]))
+        span = Span(value, *within((LEAST.get(name, 0.0), most), value, span.low, span.high))
+        made[name] = Structure(span, same[key], unrelated[key])
+    return made
+
+
+def jackknife(value: float, again: Float[np.ndarray, " block"]) -> Span:
+    """A statistic with a 95 % t interval from its values without one block each (Tukey 1958).
+
+    Of a mean it is the t interval of the blocks' means. Infinitely wide below two blocks.
+    """
+    count = len(again)
+    if count < 2:
+        return Span(value, -np.inf, np.inf)
+    half = float(stats.t.ppf(1 - ALPHA / 2, count - 1) * np.sqrt((count - 1) * again.var()))
+    return Span(value, value - half, value + half)
+
+
+def _readings(asked: Asked, rows: Rows, seed: int) -> Iterator[tuple[str, Reading]]:
+    """Everything that these rows are asked: the targets, and paraphrases if there are any."""
+    if asked.answers:
+        told = asked.told
+        groups, strata = asked.groups[told], asked.strata[told]
+        folds = split(rows[told], groups, seed)
+        for target, answers in asked.answers.items():
+            given = [answer for answer in answers if answer]
+            yield target, read(folds, given, groups, strata, seed)
+    if asked.paraphrase.any():
+        yield from find(rows, asked.groups, asked.paraphrase, seed).items()
+
+
+def _adjusted(
+    readings: Mapping[tuple[str, str], Reading],
+) -> dict[tuple[str, str], Reading]:
+    """The readings with p adjusted over all that is read from what was painted."""
+    family = [key for key in readings if key[1] != WORDS]
+    adjusted = dict(zip(family, holm([readings[key].p for key in family]), strict=True))
+    return {
+        key: replace(reading, adjusted=adjusted.get(key, reading.p))
+        for key, reading in readings.items()
+    }

@@ -1,0 +1,103 @@
+"""What a checkpoint paints for the sentences that probes ask about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from rich.progress import Progress
+from torch import Tensor
+
+from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
+from vlatent import checkpoints
+from vlatent.config import from_yaml
+from vlatent.corpus import Corpus, Sentences, load
+from vlatent.corpus.files import read
+from vlatent.dependence import Pictures, paint
+from vlatent.encoder import Encoder
+from vlatent.models import trained_model
+from vlatent.screen import console
+from vlatent.shapes import UserError
+
+MOST_PAIRS = 400  # of blocks
+CHUNK = 32  # sentences painted at once
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """Sentences and what an encoder makes of them.
+
+    Attributes:
+        asked: The sentences, and what is to be read from each.
+        latent: Their pictures.
+        embedding: Their pooled embeddings.
+    """
+
+    asked: Asked
+    latent: Pictures
+    embedding: Float[Tensor, "batch embedding"]
+
+
+def open_checkpoint(
+    place: Path, sentences: Path | None, count: int, progress: Progress | None = None
+) -> tuple[Painted, Painted | None]:
+    """What the averaged weights of a checkpoint paint for held-out sentences and for pairs.
+
+    Args:
+        place: A checkpoint, or the folder of a run.
+        sentences: A file of sentences; None takes the run's own validation sentences.
+        count: How many of them at most, beside their paraphrases, and how many pairs at most.
+        progress: Where to show how far it is.
+
+    Raises:
+        UserError: The checkpoint or a file cannot be used, or nothing was held out.
+    """
+    state = checkpoints.load(place)
+    config = from_yaml(state["config"])
+    corpus = load(config.data)
+    encoder = trained_model(state, corpus.vocabulary_size)
+    lines = held_out(config.data) if sentences is None else read(sentences)
+    trained_on = set(corpus.train.texts)
+    new = [line for line in lines if trained_on.isdisjoint((line.text, *line.paraphrases))]
+    if len(new) < len(lines):
+        console.print(
+            f"{len(lines) - len(new)} of {len(lines)} sentences are left out: the encoder of "
+            f"{place} was trained on them."
+        )
+    if not new:
+        raise UserError(
+            f"{place} was trained on every sentence of {sentences or 'its validation file'}: give "
+            "others with --sentences."
+        )
+    asked = [scenes(new[:count])]
+    if asked[0].answers:
+        asked.append(argument_pairs(min(count, MOST_PAIRS), trained_on))
+    made = [painted(encoder, corpus, config.data.max_length, each, progress) for each in asked]
+    return made[0], made[1] if len(made) > 1 else None
+
+
+def painted(
+    encoder: Encoder, corpus: Corpus, max_length: int, asked: Asked, progress: Progress | None
+) -> Painted:
+    """Paint the sentences.
+
+    Raises:
+        UserError: A picture is not finite.
+    """
+    bar = None if progress is None else progress.add_task("painting", total=len(asked.texts))
+    latents = []
+    for start in range(0, len(asked.texts), CHUNK):
+        texts = list(asked.texts[start : start + CHUNK])
+        tokens = [ids[:max_length] for ids in corpus.tokenizer.encode(texts)]
+        flat = torch.tensor([token for ids in tokens for token in ids], dtype=torch.int32)
+        offsets = torch.tensor([0, *map(len, tokens)]).cumsum(0)
+        latents.append(paint(encoder, Sentences(texts, flat, offsets, truncated=0), CHUNK))
+        if progress is not None and bar is not None:
+            progress.advance(bar, len(texts))
+    latent = torch.cat(latents)
+    if not torch.isfinite(latent).all():
+        raise UserError("the encoder paints values that are not finite: there is nothing to probe.")
+    with torch.no_grad():
+        return Painted(asked, latent, encoder.embed(latent))

@@ -1,0 +1,234 @@
+"""What a latent knows about the sentence, in tables, in words and in files."""
+
+from __future__ import annotations
+
+import csv as comma_separated
+import io
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from analysis.probes.linear_probe import Reading, Span, Verdict
+from analysis.probes.retrieval import MEDIAN_RANK
+from vlatent.dependence import in_words
+from vlatent.figures.search import digits
+
+if TYPE_CHECKING:
+    from analysis.probes.compute import Probes
+
+COLUMNS = (
+    *("run", "target", "representation", "value", "low", "high"),
+    *("shuffled", "shuffled_low", "shuffled_high", "trivial", "p", "adjusted", "verdict"),
+    *("groups", "sentences"),
+)
+HEADINGS = ("read", "from", "found [95 %]", "shuffled [95 %]", "trivial", "p", "verdict")
+MEASURES = {
+    "between_share": "variance between sentences, share of all",
+    "between_share_means": "of it in the means of channels",
+    "between_share_shapes": "of it in what is drawn",
+    "cosine": "cosine of two pictures, mean",
+    "effective_rank": "effective rank",
+    "effective_rank_centred": "effective rank without the mean picture",
+}
+EXPLAINED = (
+    "Color, shape and relation are those of the fact of a sentence that comes first in the "
+    "alphabet; argument order is which of two blocks is the subject of a relation, and word order "
+    "which is named first, in sentences that name both. Accuracies and recalls are of sentences "
+    "held out by scene, with a bootstrap interval over scenes. Shuffled: the same with answers "
+    "exchanged between scenes of as many facts in words of one complexity level, mean and central "
+    "95 % of 999. Trivial: always the "
+    "commonest answer, or any sentence. p: share of the shuffles that do as well, after Holm's "
+    "correction. Words: the sentence's words, counted, to see that a reader finds what is there."
+)
+STYLES: dict[Verdict, str] = {
+    "above chance": "green",
+    "at chance": "yellow",
+    "not enough data": "dim",
+}
+
+
+def tables(result: Probes) -> list[Table]:
+    """The readings, and how much the pictures differ."""
+    made = Table(title="What can be read", title_justify="left", title_style="bold")
+    for heading in HEADINGS:
+        made.add_column(heading, no_wrap=heading in ("read", "verdict"))
+    last = None
+    for (target, representation), reading in ordered(result):
+        if target != last:
+            made.add_section()
+        *cells, verdict = row(target, representation, reading)
+        cells[0] = target if target != last else ""
+        made.add_row(*cells, Text(verdict, STYLES[reading.verdict]))
+        last = target
+    differ = Table(title="How much the pictures differ", title_justify="left", title_style="bold")
+    for heading in ("measure", "found [95 %]", "all the same", "white noise"):
+        differ.add_column(heading)
+    for line in structure_rows(result):
+        differ.add_row(*line)
+    return [made, differ] if result.readings else [differ]
+
+
+def words(result: Probes) -> list[str]:
+    """What the numbers support, and nothing else."""
+    said = [_dependence(result)]
+    if not result.readings:
+        said.append(
+            "Nothing else can be asked: the sentences are not about colored blocks, and no "
+            "paraphrases of them are given."
+        )
+    for representation in dict.fromkeys(key[1] for key in result.readings):
+        mine = {
+            target: reading
+            for (target, name), reading in result.readings.items()
+            if name == representation and target not in (MEDIAN_RANK, "recall@5")
+        }
+        said += _paragraph(representation, mine)
+    share = result.structure["between_share"].value.value
+    heard = [
+        reading
+        for (_, name), reading in result.readings.items()
+        if name != "words" and reading.verdict == "above chance"
+    ]
+    if heard and share < 0.001:
+        said.append(
+            f"What is read lies in differences of {percent(math.sqrt(share))} of the picture's "
+            "standard deviation: a standardised reader finds differences however small they are."
+        )
+    return said
+
+
+def markdown(result: Probes) -> str:
+    """The same as a page."""
+    lines = [row(target, name, reading) for (target, name), reading in ordered(result)]
+    parts = [
+        f"# What does the latent of {result.name} know about the sentence?",
+        _asked(result),
+        *words(result),
+        "## What can be read",
+        _table(HEADINGS, lines),
+        EXPLAINED,
+        "## How much the pictures differ",
+        _table(
+            ("measure", "found [95 %]", "every picture the same", "white noise each"),
+            structure_rows(result),
+        ),
+        "Intervals: jackknife over scenes.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def csv(result: Probes) -> str:
+    """Every reading, one a line."""
+    file = io.StringIO()
+    writer = comma_separated.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for (target, representation), reading in ordered(result):
+        spans = (reading.value, reading.control)
+        writer.writerow(
+            [result.name, target, representation]
+            + [number for span in spans for number in (span.value, span.low, span.high)]
+            + [reading.trivial, reading.p, reading.adjusted, reading.verdict]
+            + [reading.groups, reading.rows]
+        )
+    return file.getvalue()
+
+
+def ordered(result: Probes) -> list[tuple[tuple[str, str], Reading]]:
+    """The readings target by target, each from all representations."""
+    targets = list(dict.fromkeys(target for target, _ in result.readings))
+    return sorted(result.readings.items(), key=lambda item: targets.index(item[0][0]))
+
+
+def row(target: str, representation: str, reading: Reading) -> list[str]:
+    """One reading as people read it."""
+    unknown = math.isnan(reading.value.value)
+    return [
+        target,
+        representation,
+        "" if unknown else bracket(target, reading.value),
+        "" if unknown else bracket(target, reading.control),
+        number(target, reading.trivial),
+        "" if unknown else f"{reading.adjusted:.2g}",
+        reading.verdict,
+    ]
+
+
+def structure_rows(result: Probes) -> list[list[str]]:
+    """The measures of how much the pictures differ, with what they are in two extremes."""
+    return [
+        [
+            MEASURES[name],
+            f"{digits(each.value.value)} [{digits(each.value.low)}, {digits(each.value.high)}]",
+            digits(round(each.same, 9)),
+            digits(each.unrelated),
+        ]
+        for name, each in result.structure.items()
+    ]
+
+
+def bracket(target: str, span: Span) -> str:
+    """A number with its interval."""
+    low, high = number(target, span.low), number(target, span.high)
+    return f"{number(target, span.value)} [{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
+
+
+def number(target: str, value: float) -> str:
+    """A share in percent, a rank as it is."""
+    return f"{value:.1f}" if target == MEDIAN_RANK else percent(value)
+
+
+def percent(share: float) -> str:
+    """A share in percent, with two digits at least."""
+    return f"{100 * share:.1f} %" if share >= 0.01 or share == 0 else f"{100 * share:.2g} %"
+
+
+def _paragraph(representation: str, readings: dict[str, Reading]) -> list[str]:
+    """What can and cannot be read from one representation."""
+    parts = []
+    for verdict, begin in (
+        ("above chance", "above chance"),
+        ("at chance", "at chance"),
+        ("not enough data", "not enough data for"),
+    ):
+        found = [
+            f"{_name(target)} {number(target, reading.value.value)} "
+            f"(shuffled {number(target, reading.control.value)})"
+            if verdict != "not enough data"
+            else _name(target)
+            for target, reading in readings.items()
+            if reading.verdict == verdict
+        ]
+        if found:
+            parts.append(f"{begin}{'' if verdict == 'not enough data' else ':'} {_list(found)}")
+    where = {
+        "latent": "From the latent",
+        "shapes only": "From its shapes, the means of channels taken off",
+        "embedding": "From the pooled embedding",
+        "words": "From the sentence's own words, counted",
+    }[representation]
+    return [f"{where}, {'; '.join(parts)}."] if parts else []
+
+
+def _name(target: str) -> str:
+    return "paraphrase found first" if target == "recall@1" else target
+
+
+def _dependence(result: Probes) -> str:
+    return in_words({f"dependence/{name}": e.value.value for name, e in result.structure.items()})
+
+
+def _asked(result: Probes) -> str:
+    pairs = f", and {result.pairs} pairs of blocks said in four ways" if result.pairs else ""
+    return f"{result.sentences} held-out sentences of {result.scenes} meanings{pairs}."
+
+
+def _list(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [list(headings), ["---"] * len(list(headings)), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

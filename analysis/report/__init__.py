@@ -1,0 +1,1 @@
+"""A study or an ablation as one page."""
