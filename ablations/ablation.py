@@ -26,7 +26,7 @@ from vlatent.command_line import Parser
 from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
 from vlatent.effects import smallest_p
 from vlatent.names import claim
-from vlatent.runtime.databases import credentials, place_of, shown
+from vlatent.runtime.addresses import credentials, place_of, shown
 from vlatent.runtime.interruption import Stop, gentle_interruption, interruption
 from vlatent.runtime.workers import run_processes, run_ray
 from vlatent.screen import console, progress_display

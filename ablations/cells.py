@@ -15,16 +15,8 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 
 from ablations.arms import Arm
 from vlatent.config import Config, effective, override, to_yaml
-from vlatent.runtime.databases import (
-    check_address,
-    engine_arguments,
-    explained,
-    immediate,
-    is_file,
-    patient,
-    reason,
-    shown,
-)
+from vlatent.runtime.addresses import check_address, is_file, shown
+from vlatent.runtime.databases import engine_arguments, explained, immediate, patient, reason
 from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone
 from vlatent.shapes import UserError
 

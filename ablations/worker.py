@@ -19,7 +19,7 @@ from vlatent.config import Config, override
 from vlatent.dependence import Pictures, paint
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.models import trained_model
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged

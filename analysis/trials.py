@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from vlatent.evaluation import Criterion, Evaluation
 from vlatent.figures.search import Axis
-from vlatent.runtime.databases import engine_arguments, is_file, reason, shown
+from vlatent.runtime.addresses import is_file, shown
+from vlatent.runtime.databases import engine_arguments, reason
 from vlatent.shapes import UserError
 
 State = Literal["complete", "pruned", "failed"]

@@ -23,7 +23,7 @@ from studies.report import winner
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from vlatent.command_line import Parser, run
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig, recorded_runs

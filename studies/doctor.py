@@ -20,7 +20,7 @@ from studies.record import is_ours
 from studies.storage import SILENT_BEATS, lock_of, open_storage
 from studies.trial import requeue, status_of
 from vlatent.corpus.tokenizer import default_cache
-from vlatent.runtime.databases import file_of, is_file, shown
+from vlatent.runtime.addresses import file_of, is_file, shown
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     PROCESS,

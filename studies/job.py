@@ -19,7 +19,7 @@ from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from vlatent.config import Config, effective, flatten
 from vlatent.names import OWNER, claim
-from vlatent.runtime.databases import place_of, shown
+from vlatent.runtime.addresses import place_of, shown
 from vlatent.runtime.locks import Lock
 from vlatent.shapes import UserError
 from vlatent.tracking import View

@@ -27,7 +27,7 @@ from vlatent.config import to_yaml
 from vlatent.effects import bracket, interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.figures.search import Axis, TrialRow, search_figures
-from vlatent.runtime.databases import without_password
+from vlatent.runtime.addresses import without_password
 from vlatent.screen import console, dependence_lines, verdict_table
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 

@@ -15,17 +15,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
-from vlatent.runtime.databases import (
-    beside,
-    check_address,
-    engine_arguments,
-    explained,
-    immediate,
-    is_file,
-    patient,
-    reason,
-    shown,
-)
+from vlatent.runtime.addresses import beside, check_address, is_file, shown
+from vlatent.runtime.databases import engine_arguments, explained, immediate, patient, reason
 from vlatent.runtime.locks import DatabaseLock, Lock, PlaceLock, alone
 from vlatent.shapes import UserError
 

@@ -23,7 +23,7 @@ from studies.storage import open_storage
 from studies.worker import Confirmation, Search, over, settle, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, build, flatten
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop, gentle_interruption, interruption
 from vlatent.runtime.workers import run_processes, run_ray
 from vlatent.screen import console, progress_display

@@ -22,7 +22,7 @@ from studies.record import counts
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged

@@ -14,7 +14,7 @@ from ablations.cells import Cells
 from studies.storage import lock_of, open_storage
 from vlatent import checkpoints
 from vlatent.config import flatten, from_yaml, override, to_yaml
-from vlatent.runtime.databases import (
+from vlatent.runtime.addresses import (
     check_address,
     credentials,
     file_of,

@@ -19,7 +19,8 @@ from optuna.trial import TrialState
 from servers import Postgres
 
 from studies.storage import lock_of, open_storage
-from vlatent.runtime.databases import engine_arguments, shown
+from vlatent.runtime.addresses import shown
+from vlatent.runtime.databases import engine_arguments
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent

@@ -19,7 +19,7 @@ from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
 from vlatent.priors import Priors
-from vlatent.runtime.databases import without_password
+from vlatent.runtime.addresses import without_password
 from vlatent.terms import Terms
 from vlatent.tracking import TrackingConfig
 from vlatent.yaml_reader import read_settings

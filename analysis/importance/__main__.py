@@ -12,7 +12,7 @@ from analysis.importance import text as importance_text
 from analysis.importance.compute import importance, pictures
 from analysis.trials import STORAGE, read_study
 from vlatent.command_line import Parser, run
-from vlatent.runtime.databases import without_password
+from vlatent.runtime.addresses import without_password
 from vlatent.screen import console, progress_display
 
 

@@ -16,7 +16,7 @@ from analysis.report.study import parent_of, study_document
 from analysis.trials import STORAGE, read_study
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (

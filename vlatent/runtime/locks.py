@@ -15,7 +15,8 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 
 from vlatent.runtime import databases
-from vlatent.runtime.databases import connection_settings, file_of, patient
+from vlatent.runtime.addresses import file_of
+from vlatent.runtime.databases import connection_settings, patient
 from vlatent.shapes import UserError
 
 

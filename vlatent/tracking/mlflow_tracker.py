@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import (
     DIGEST_LENGTH,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vlatent.runtime.databases import file_of, is_file, shown
+from vlatent.runtime.addresses import file_of, is_file, shown
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, milliseconds, valid
 from vlatent.tracking.processes import PROCESS, is_gone

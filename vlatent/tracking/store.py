@@ -16,16 +16,15 @@ from urllib.parse import unquote
 
 import sqlalchemy
 
-from vlatent.runtime.databases import (
-    ailment,
+from vlatent.runtime.addresses import (
     check_address,
-    connection_settings,
     file_of,
     file_url,
     is_file,
     shown,
     without_password,
 )
+from vlatent.runtime.databases import ailment, connection_settings
 from vlatent.runtime.locks import alone
 from vlatent.shapes import UserError
 from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name

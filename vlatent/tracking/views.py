@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlatent.runtime.databases import shown
+from vlatent.runtime.addresses import shown
 from vlatent.tracking.calls import milliseconds, valid_name
 from vlatent.tracking.store import (
     address_of,
