@@ -17,6 +17,7 @@ from ablations.arms import BASE, Arm
 from ablations.cells import Cell, Cells
 from ablations.comparison import Table, comparisons, doses, table_of
 from ablations.cost import Cost, cost
+from ablations.figures import Comparison, Painting, ablation_figures
 from ablations.measurement import SENTENCES, made_up, painting
 from ablations.question import Ablation
 from ablations.worker import Job
@@ -25,7 +26,6 @@ from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.dependence import Pictures
 from vlatent.effects import interval
 from vlatent.encoder import EncoderConfig
-from vlatent.figures.ablation import Comparison, Painting, ablation_figures
 from vlatent.screen import console
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
 from vlatent.training import corpus_of

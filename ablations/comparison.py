@@ -10,10 +10,10 @@ from typing import Literal
 
 from ablations.arms import BASE, FACTORS, Arm, families
 from ablations.cells import Cell
+from ablations.figures import Comparison, Dose
 from ablations.measurement import ANY, POSSIBLE, STATISTICS, Measured
 from ablations.question import Prediction
 from vlatent.effects import Effect, family, interval, paired
-from vlatent.figures.ablation import Comparison, Dose
 
 Answer = Literal["held", "refuted", "open"]
 Interval = tuple[float, float, float]  # mean, low, high

@@ -14,6 +14,7 @@ from rich.text import Text
 from ablations.arms import BASE, PRIORS, Arm, families
 from ablations.comparison import Table, answer, effects
 from ablations.cost import Cost
+from ablations.figures import Comparison, in_figures
 from ablations.question import Ablation
 from vlatent.effects import (
     Effect,
@@ -27,7 +28,6 @@ from vlatent.effects import (
     paired,
     shapley,
 )
-from vlatent.figures.ablation import Comparison, in_figures
 
 COLUMNS = (
     *("arm", "group", "family", "statistic", "n", "base", "arm's mean", "difference"),

@@ -19,9 +19,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from vlatent.evaluation import Criterion, Evaluation
-from vlatent.figures.search import Axis
 from vlatent.runtime.addresses import is_file, shown
 from vlatent.runtime.databases import engine_arguments, reason
+from vlatent.search_space import Axis
 from vlatent.shapes import UserError
 
 State = Literal["complete", "pruned", "failed"]

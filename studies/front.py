@@ -10,8 +10,8 @@ from rich.table import Table
 
 from studies import record
 from studies.confirmation import Confirmed, finalists
+from studies.figures.pareto import Objective, Point, pareto_figure
 from studies.question import Question
-from vlatent.figures.pareto import Objective, Point, pareto_figure
 
 
 def trials(study: optuna.Study) -> list[FrozenTrial]:

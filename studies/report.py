@@ -17,6 +17,7 @@ from rich.text import Text
 from studies import front
 from studies.confirmation import Confirmed, confirmed, finalists
 from studies.confirmation import table as confirmation_table
+from studies.figures.search import TrialRow, search_figures
 from studies.job import CONFIRMATION, Job, load_study
 from studies.question import Range, Space
 from studies.record import best, completed, cost, counted, feasible, without_added
@@ -26,9 +27,9 @@ from vlatent import checkpoints
 from vlatent.config import to_yaml
 from vlatent.effects import bracket, interval
 from vlatent.evaluation import Criterion, Evaluation, Verdict
-from vlatent.figures.search import Axis, TrialRow, search_figures
 from vlatent.runtime.addresses import without_password
 from vlatent.screen import console, dependence_lines, verdict_table
+from vlatent.search_space import Axis
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
 STATES: dict[TrialState, Literal["complete", "pruned", "failed"]] = {

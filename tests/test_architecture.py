@@ -24,7 +24,12 @@ ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
 DOORS = {
     "mlflow": {"vlatent/tracking/"},
     "optuna": {"studies/", "analysis/trials.py", "analysis/importance/", "benchmarks/"},
-    "matplotlib": {"vlatent/figures/", "analysis/", "studies/report.py"},
+    "matplotlib": {
+        "vlatent/figures/",
+        "studies/figures/",
+        "ablations/figures/",
+        "analysis/",
+    },
 }
 PRIORS = [field.name for field in fields(Priors)]
 

@@ -20,8 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from vlatent.effects import Effect, family, paired
-from vlatent.figures.ablation import (
+from ablations.figures import (
     Comparison,
     Dose,
     Painting,
@@ -32,6 +31,7 @@ from vlatent.figures.ablation import (
     in_figures,
     places,
 )
+from vlatent.effects import Effect, family, paired
 from vlatent.figures.page import Page
 
 SEEDS = 8

@@ -15,14 +15,17 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from studies.figures.search import TrialRow, search_figures
+from studies.figures.search.history import HELD, NOT_JUDGED, VIOLATED, best_so_far, judgement
+from studies.figures.search.importances import FEWEST
+from studies.figures.search.parallel_coordinates import parallel_positions
+from studies.figures.search.trials import chosen, score_axis
 from vlatent.figures.page import Page
-from vlatent.figures.search import Axis, TrialRow, digits, search_figures
-from vlatent.figures.search.history import HELD, NOT_JUDGED, VIOLATED, best_so_far, judgement
-from vlatent.figures.search.importances import FEWEST
-from vlatent.figures.search.names import short_names
-from vlatent.figures.search.parallel_coordinates import parallel_positions
-from vlatent.figures.search.sheet import WIDTH
-from vlatent.figures.search.trials import chosen, score_axis
+from vlatent.figures.parameter_names import short_names
+from vlatent.figures.sheet import WIDTH
+from vlatent.figures.ticks import axis_ticks
+from vlatent.formatting import digits
+from vlatent.search_space import Axis
 
 NAMES = ("history", "importances", "parallel_coordinates", "slices")
 RANGES: dict[str, Axis] = {
@@ -161,8 +164,8 @@ def test_choices_are_evenly_apart() -> None:
     places = [sizes.position(value) for value in (2, 4, 8, 16)]
     assert places == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert Axis.choices([6]).position(6) == 0.5
-    assert sizes.ticks(0.1) == list(zip(places, ("2", "4", "8", "16"), strict=True))
-    assert [label for _, label in sizes.ticks(0.5)] == ["2", "16"]
+    assert axis_ticks(sizes, 0.1) == list(zip(places, ("2", "4", "8", "16"), strict=True))
+    assert [label for _, label in axis_ticks(sizes, 0.5)] == ["2", "16"]
 
 
 def test_an_axis_is_extended_to_values_outside_it() -> None:
@@ -173,10 +176,10 @@ def test_an_axis_is_extended_to_values_outside_it() -> None:
 
 def test_ticks_are_both_ends_and_the_decades_with_room_between() -> None:
     axis = Axis(0.05, 20.0, log=True)
-    assert [label for _, label in axis.ticks(0.05)] == ["0.05", "0.1", "1", "10", "20"]
-    assert [label for _, label in axis.ticks(0.2)] == ["0.05", "1", "20"]
-    assert [label for _, label in Axis(0.0, 0.3).ticks(0.1)] == ["0", "0.1", "0.2", "0.3"]
-    assert Axis(2.0, 2.0).ticks(0.1) == [(0.5, "2")]
+    assert [label for _, label in axis_ticks(axis, 0.05)] == ["0.05", "0.1", "1", "10", "20"]
+    assert [label for _, label in axis_ticks(axis, 0.2)] == ["0.05", "1", "20"]
+    assert [label for _, label in axis_ticks(Axis(0.0, 0.3), 0.1)] == ["0", "0.1", "0.2", "0.3"]
+    assert axis_ticks(Axis(2.0, 2.0), 0.1) == [(0.5, "2")]
 
 
 def test_digits_are_short() -> None:

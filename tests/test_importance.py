@@ -40,7 +40,7 @@ from analysis.importance.text import csv as as_csv
 from analysis.importance.text import markdown, value, words
 from analysis.trials import Objective, Study, Trial, read_study
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
-from vlatent.figures.search import Axis
+from vlatent.search_space import Axis
 
 SPACE = {
     "priors.strong.weight": Axis(0.001, 10.0, log=True),

@@ -15,7 +15,7 @@ from vlatent.dependence import in_words as dependence_in_words
 from vlatent.effects import Effect
 from vlatent.effects import in_words as effect_in_words
 from vlatent.evaluation import VIOLATED
-from vlatent.figures.search import digits
+from vlatent.formatting import digits
 
 COLUMNS = ("part", "name", "subject", "value", "low", "high", "n", "p_adjusted")
 

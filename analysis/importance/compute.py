@@ -42,7 +42,7 @@ from analysis.importance.surrogate import (
 )
 from analysis.importance.targets import Target, targets
 from analysis.trials import Study, Trial
-from vlatent.figures.search import Axis
+from vlatent.search_space import Axis
 
 FEWEST = 10  # trials: below, folds of two trials decide
 STEPS = 25  # points of a curve

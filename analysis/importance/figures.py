@@ -15,10 +15,10 @@ from analysis.importance.surrogate import Estimate
 from analysis.importance.text import METHODS, called, mattering
 from vlatent.figures.drawing import BAND_COLOR, COLORS
 from vlatent.figures.page import GRAY, INK, NORMAL, SMALL, Page, fitted, measured
-from vlatent.figures.search import Axis
-from vlatent.figures.search.axis import round_values
-from vlatent.figures.search.names import broken, pattern, short_names
-from vlatent.figures.search.sheet import LINE, WIDTH, instead, sheet
+from vlatent.figures.parameter_names import broken, pattern, short_names
+from vlatent.figures.sheet import LINE, WIDTH, instead, sheet
+from vlatent.figures.ticks import axis_ticks, round_values
+from vlatent.search_space import Axis
 
 if TYPE_CHECKING:
     from analysis.importance.compute import Finding, Importance
@@ -230,8 +230,8 @@ def _ticks(axes: Axes, axis: Axis, width: float) -> None:
     """Both ends of the parameter's scale, and what fits between."""
     margin = 6 / width
     axes.set_xlim(-margin, 1 + margin)
-    widest = max(measured(label, SMALL) for _, label in axis.ticks(0))
-    ticks = axis.ticks((widest * 1.5 + 8) / width)
+    widest = max(measured(label, SMALL) for _, label in axis_ticks(axis, 0))
+    ticks = axis_ticks(axis, (widest * 1.5 + 8) / width)
     axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks])
     ends = axes.get_xticklabels()
     ends[0].set_horizontalalignment("left")

@@ -12,8 +12,9 @@ import numpy as np
 from rich.table import Table
 
 from analysis.importance.surrogate import Estimate
-from vlatent.figures.search import Axis, digits
-from vlatent.figures.search.names import short_names
+from vlatent.figures.parameter_names import short_names
+from vlatent.formatting import digits
+from vlatent.search_space import Axis
 
 if TYPE_CHECKING:
     from analysis.importance.compute import Finding, Importance

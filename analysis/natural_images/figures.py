@@ -16,7 +16,7 @@ from analysis.natural_images.table import ESTIMATORS, Cell, Numbers
 from vlatent.evaluation import BAND, CHECKERBOARD_LIMITS
 from vlatent.figures.drawing import BAD, BAND_COLOR, COLORS
 from vlatent.figures.page import GRAY, INK, SMALL, Page
-from vlatent.figures.search.sheet import WIDTH, sheet
+from vlatent.figures.sheet import WIDTH, sheet
 from vlatent.priors import Kurtosis, Spectrum, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio
 from vlatent.spectra import RESIDUAL_LIMIT

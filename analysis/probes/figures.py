@@ -15,7 +15,7 @@ from analysis.probes.retrieval import MEDIAN_RANK
 from analysis.probes.text import bracket, number, ordered, percent
 from vlatent.figures.drawing import COLORS
 from vlatent.figures.page import GRAY, INK, SMALL, Page, measured
-from vlatent.figures.search.sheet import HANDLE, WIDTH, instead, sample, sheet
+from vlatent.figures.sheet import HANDLE, WIDTH, instead, sample, sheet
 
 if TYPE_CHECKING:
     from analysis.probes.compute import Probes

@@ -14,7 +14,7 @@ from rich.text import Text
 from analysis.probes.linear_probe import Reading, Span, Verdict
 from analysis.probes.retrieval import MEDIAN_RANK
 from vlatent.dependence import in_words
-from vlatent.figures.search import digits
+from vlatent.formatting import digits
 
 if TYPE_CHECKING:
     from analysis.probes.compute import Probes

@@ -7,11 +7,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from studies.figures.search.trials import Kind, TrialRow, chosen, score_axis
 from vlatent.figures.drawing import BAD, COLORS
 from vlatent.figures.page import INK
-from vlatent.figures.search.axis import digits, round_values
-from vlatent.figures.search.sheet import Entry, say
-from vlatent.figures.search.trials import Kind, TrialRow, chosen, score_axis
+from vlatent.figures.sheet import Entry, say
+from vlatent.figures.ticks import round_values
+from vlatent.formatting import digits
 
 MARKS: dict[Kind, dict[str, Any]] = {
     "infeasible": {"marker": "o", "mfc": "none", "mec": "#8A6D3B", "ms": 5, "mew": 1.0},

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlatent.figures.drawing import BAND_COLOR
-from vlatent.figures.page import SMALL, Page, fitted
-from vlatent.figures.pareto.panel import (
+from studies.figures.pareto.panel import (
     DOMINATED,
     MEAN,
     ON_FRONT,
@@ -17,10 +15,12 @@ from vlatent.figures.pareto.panel import (
     Point,
     draw_panel,
 )
-from vlatent.figures.pareto.ruler import EVEN, Objective, Ruler
-from vlatent.figures.search.axis import digits
-from vlatent.figures.search.marks import STAR, START
-from vlatent.figures.search.sheet import HANDLE, LINE, WIDTH, Entry, instead, sample, sheet
+from studies.figures.pareto.ruler import EVEN, Objective, Ruler
+from studies.figures.search.marks import STAR, START
+from vlatent.figures.drawing import BAND_COLOR
+from vlatent.figures.page import SMALL, Page, fitted
+from vlatent.figures.sheet import HANDLE, LINE, WIDTH, Entry, instead, sample, sheet
+from vlatent.formatting import digits
 from vlatent.pareto import front
 
 LEFT, ABOVE, BELOW = 112, 8, 80  # pixels for what is written around the panels

@@ -10,12 +10,12 @@ import numpy as np
 from jaxtyping import Bool, Int
 from matplotlib.axes import Axes
 
+from studies.figures.search.marks import marks_legend, scatter, score_limits
+from studies.figures.search.trials import TrialRow
 from vlatent.figures.drawing import COLORS
 from vlatent.figures.page import GRAY, NORMAL, SMALL, Page, fitted, measured
-from vlatent.figures.search.axis import round_values
-from vlatent.figures.search.marks import marks_legend, scatter, score_limits
-from vlatent.figures.search.sheet import WIDTH, say, sheet
-from vlatent.figures.search.trials import TrialRow
+from vlatent.figures.sheet import WIDTH, say, sheet
+from vlatent.figures.ticks import round_values
 
 NOT_JUDGED, HELD, VIOLATED = 0, 1, 2  # levels of `Judgement`
 

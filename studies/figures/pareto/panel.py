@@ -12,12 +12,12 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from studies.figures.pareto.labels import FAR, HEIGHT, label_places
+from studies.figures.pareto.ruler import Ruler
+from studies.figures.search.marks import STAR, START
 from vlatent.figures.drawing import BAND_COLOR, COLORS, GOOD, Box
 from vlatent.figures.page import GRAY, SMALL, Page, fitted, measured
-from vlatent.figures.pareto.labels import FAR, HEIGHT, label_places
-from vlatent.figures.pareto.ruler import Ruler
-from vlatent.figures.search.marks import STAR, START
-from vlatent.figures.search.sheet import FAINT, LINE
+from vlatent.figures.sheet import FAINT, LINE
 from vlatent.pareto import front
 
 Interval = tuple[float, float, float]  # mean, low and high end

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from studies.figures.search.trials import TrialRow, complete
 from vlatent.figures.drawing import COLORS
 from vlatent.figures.page import INK, NORMAL, SMALL, Page, measured
-from vlatent.figures.search.axis import round_values
-from vlatent.figures.search.names import broken, pattern, short_names
-from vlatent.figures.search.sheet import WIDTH, instead, sheet
-from vlatent.figures.search.trials import TrialRow, complete
+from vlatent.figures.parameter_names import broken, pattern, short_names
+from vlatent.figures.sheet import WIDTH, instead, sheet
+from vlatent.figures.ticks import round_values
 
 FEWEST = 10  # complete trials below which importances are noise
 ADVISED = 50  # Optuna advises at least 5 trials among the best 10 %

@@ -30,7 +30,7 @@ from vlatent.figures.page import (
     fitted,
     measured,
 )
-from vlatent.figures.search import digits
+from vlatent.formatting import digits
 
 Interval = tuple[float, float, float]  # mean, low, high
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from vlatent.figures.search.axis import Axis
+from vlatent.search_space import Axis
 
 Kind = Literal["feasible", "infeasible", "pruned", "failed"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vlatent.figures.page import Scale
-from vlatent.figures.search.axis import digits
+from vlatent.formatting import digits
 
 FLOOR = 1e-9  # on a log scale, what is less stands here
 EVEN = 0.1  # a symlog scale is even up to this far from 0, and logarithmic beyond

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from studies.figures.search.marks import marks_legend, scatter, score_limits
+from studies.figures.search.trials import TrialRow
 from vlatent.figures.page import NORMAL, SMALL, Page, measured
-from vlatent.figures.search.axis import Axis
-from vlatent.figures.search.marks import marks_legend, scatter, score_limits
-from vlatent.figures.search.names import broken, pattern, short_names
-from vlatent.figures.search.sheet import LINE, WIDTH, sheet
-from vlatent.figures.search.trials import TrialRow
+from vlatent.figures.parameter_names import broken, pattern, short_names
+from vlatent.figures.sheet import LINE, WIDTH, sheet
+from vlatent.figures.ticks import axis_ticks
+from vlatent.search_space import Axis
 
 
 def slices_page(title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]) -> Page:
@@ -37,9 +38,9 @@ def slices_page(title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]
         panel = page.axes(at, down, width, height)
         margin = 10 / width  # on both sides of the range
         panel.set_xlim(-margin, 1 + margin)
-        widths = [measured(label, SMALL) for _, label in axis.ticks(0)]
+        widths = [measured(label, SMALL) for _, label in axis_ticks(axis, 0)]
         meet = max(widths[0], widths[-1]) > between + 16  # then next panel's labels are in the way
-        ticks = axis.ticks((max(widths) * (1.5 if meet else 1) + 10) / width)
+        ticks = axis_ticks(axis, (max(widths) * (1.5 if meet else 1) + 10) / width)
         panel.set_xticks([place for place, _ in ticks], [label for _, label in ticks])
         if meet:
             outer = panel.get_xticklabels()

@@ -1,15 +1,12 @@
-"""Scales: where a value stands between the lowest and the highest, and what is written there."""
+"""Range or choices of a searched parameter, and where a value stands among them."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 
 @dataclass(frozen=True)
@@ -53,33 +50,3 @@ class Axis:
         else:
             place = math.log(value / self.low) / math.log(self.high / self.low)
         return min(max(place, 0.0), 1.0)
-
-    def ticks(self, gap: float) -> list[tuple[float, str]]:
-        """Places and labels, `gap` apart: both ends, and between them choices or round values."""
-        if self.low == self.high:
-            return [(0.5, digits(self.low))]
-        ticks = {self.low: 0.0, self.high: 1.0}
-        for value in self.values or self._round_values():
-            place = self.position(value)
-            inside = self.low < value < self.high
-            if inside and all(abs(place - other) >= gap for other in ticks.values()):
-                ticks[value] = place
-        return [(place, digits(value)) for value, place in sorted(ticks.items())]
-
-    def _round_values(self) -> list[float]:
-        if not self.log:
-            return [float(value) for value in round_values(5).tick_values(self.low, self.high)]
-        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        return [10.0**decade for decade in decades]
-
-
-def digits(value: float) -> str:
-    """A number in three digits, as short as it goes: 0.05, 20, 1000, 1e-5."""
-    if 1e3 <= abs(value) < 1e5:
-        return f"{value:.0f}"
-    return re.sub(r"e([+-])0*", lambda m: "e" + m[1].replace("+", ""), f"{value:.3g}")
-
-
-def round_values(count: int, **options: Any) -> MaxNLocator:
-    """Marks at about this many round values."""
-    return MaxNLocator(count, steps=[1, 2, 5, 10], **options)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vlatent.figures.search.axis import Axis, digits
-from vlatent.figures.search.history import history_page
-from vlatent.figures.search.importances import importances_page
-from vlatent.figures.search.parallel_coordinates import parallel_coordinates_page
-from vlatent.figures.search.slices import slices_page
-from vlatent.figures.search.trials import TrialRow
+from studies.figures.search.history import history_page
+from studies.figures.search.importances import importances_page
+from studies.figures.search.parallel_coordinates import parallel_coordinates_page
+from studies.figures.search.slices import slices_page
+from studies.figures.search.trials import TrialRow
+from vlatent.search_space import Axis
 
 
 def search_figures(
@@ -40,4 +40,4 @@ def search_figures(
     return {name: page.png() for name, page in pages.items()}
 
 
-__all__ = ["Axis", "TrialRow", "digits", "search_figures"]
+__all__ = ["TrialRow", "search_figures"]

@@ -11,13 +11,15 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from studies.figures.search.marks import called
+from studies.figures.search.trials import TrialRow, chosen, complete, score_axis
 from vlatent.figures.drawing import COLORS
 from vlatent.figures.page import INK, NORMAL, SMALL, Page, measured
-from vlatent.figures.search.axis import Axis, digits
-from vlatent.figures.search.marks import called
-from vlatent.figures.search.names import broken, pattern, short_names, split
-from vlatent.figures.search.sheet import FAINT, LINE, WIDTH, Entry, instead, sheet
-from vlatent.figures.search.trials import TrialRow, chosen, complete, score_axis
+from vlatent.figures.parameter_names import broken, pattern, short_names, split
+from vlatent.figures.sheet import FAINT, LINE, WIDTH, Entry, instead, sheet
+from vlatent.figures.ticks import axis_ticks
+from vlatent.formatting import digits
+from vlatent.search_space import Axis
 
 HEIGHT = 360  # pixels
 SHADES = (0.35, 1.0)  # of the color map: the lightest can be told from white and from gray
@@ -46,7 +48,7 @@ def parallel_coordinates_page(
         return instead(title, "Parallel coordinates", "No trial was trained to the end.")
     score = score_axis(drawn)
     short = short_names(list(axes))
-    ticks = [axis.ticks(20 / HEIGHT) for axis in (*axes.values(), score)]
+    ticks = [axis_ticks(axis, 20 / HEIGHT) for axis in (*axes.values(), score)]
     right = max(64.0, 20 + max(measured(label, SMALL) for _, label in ticks[-1]))
     pitch = (WIDTH - 72 - right) / max(len(axes), 1)
     parts = [part for name in short.values() for part in split(name)]

@@ -1,0 +1,1 @@
+"""Figures of studies: the search (history, importances, …) and the Pareto front."""
