@@ -19,7 +19,8 @@ from smoke import CONFIGS, sentences
 
 from analysis.compare.__main__ import main
 from analysis.compare.compute import compare, config_differences, of_sentences, over_seeds
-from analysis.compare.subject import Subject, subject_of
+from analysis.compare.references import subject_of
+from analysis.compare.result import Subject
 from vlatent.__main__ import train_command
 from vlatent.priors import Priors
 from vlatent.shapes import UserError

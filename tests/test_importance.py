@@ -25,7 +25,9 @@ from sklearn.metrics import r2_score
 
 from analysis.importance import surrogate
 from analysis.importance.__main__ import main
-from analysis.importance.compute import Importance, importance, inputs, pictures
+from analysis.importance.compute import importance, inputs
+from analysis.importance.figures import figures
+from analysis.importance.result import Importance
 from analysis.importance.surrogate import (
     curves,
     grow,
@@ -424,14 +426,14 @@ def test_csv_holds_every_number() -> None:
 
 
 def test_pictures_are_drawn_where_there_is_something_to_show() -> None:
-    drawn_pictures = pictures(known())
+    drawn_pictures = figures(known())
     assert list(drawn_pictures) == ["importances", "dependence", "interactions"]
     for png in drawn_pictures.values():
         image = Image.open(io.BytesIO(png))
         assert image.width == 720
         assert len(image.getcolors(1 << 20) or range(99)) > 20
     few = importance(study(*(trial(n, p, gain(p)) for n, p in enumerate(drawn(4, 0)))))
-    assert list(pictures(few)) == ["importances"]
+    assert list(figures(few)) == ["importances"]
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others() -> None:

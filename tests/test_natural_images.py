@@ -24,7 +24,7 @@ from analysis.natural_images.photographs import (
     linear,
     reduced,
 )
-from analysis.natural_images.table import Cell, natural, synthetic
+from analysis.natural_images.table import ImageKind, natural, synthetic
 from analysis.natural_images.text import all_targets
 from vlatent.evaluation import CHECKERBOARD_LIMITS
 from vlatent.priors import Kurtosis, Spectrum, Variance, Wavelet
@@ -54,18 +54,18 @@ CHECKERBOARDS = {
 
 
 @pytest.fixture(scope="module")
-def cells() -> dict[str, Cell]:
+def cells() -> dict[str, ImageKind]:
     return {cell.name: cell for cell in synthetic(PATCHES, seed=7)}
 
 
 @pytest.fixture(scope="module")
-def photographed() -> list[Cell]:
+def photographed() -> list[ImageKind]:
     return natural(bundled(), PATCHES, seed=7)
 
 
 @pytest.mark.parametrize("estimator", CALIBRATION)
 def test_every_estimator_has_the_bias_and_spread_of_the_calibration(
-    cells: dict[str, Cell], estimator: str
+    cells: dict[str, ImageKind], estimator: str
 ) -> None:
     biases, deviation = CALIBRATION[estimator]
     for alpha, bias in zip(ALPHAS, biases, strict=True):
@@ -77,14 +77,14 @@ def test_every_estimator_has_the_bias_and_spread_of_the_calibration(
 
 
 def test_the_bias_that_is_added_to_the_slope_of_record_is_what_it_lacks(
-    cells: dict[str, Cell],
+    cells: dict[str, ImageKind],
 ) -> None:
     found = [cells[f"alpha = {alpha:g}"].values["spectrum"].mean() - alpha for alpha in ALPHAS[1:]]
     assert np.mean(found) == pytest.approx(0, abs=0.02)  # so WHITTLE_BIAS is right to .02
     assert WHITTLE_BIAS == 0.08
 
 
-def test_the_residual_tells_power_laws_from_artefacts(cells: dict[str, Cell]) -> None:
+def test_the_residual_tells_power_laws_from_artefacts(cells: dict[str, ImageKind]) -> None:
     for alpha in (1.5, 2, 2.5):
         below = cells[f"alpha = {alpha:g}"].values["residual"] < RESIDUAL_LIMIT
         assert below.mean() > 0.965  # 99 %, less three standard errors
@@ -93,13 +93,13 @@ def test_the_residual_tells_power_laws_from_artefacts(cells: dict[str, Cell]) ->
             assert cell.values["residual"].min() > RESIDUAL_LIMIT
 
 
-def test_upsampled_noise_would_pass_by_its_slope_alone(cells: dict[str, Cell]) -> None:
+def test_upsampled_noise_would_pass_by_its_slope_alone(cells: dict[str, ImageKind]) -> None:
     slope = cells["noise upsampled by 2"].values["spectrum"]
     assert ((slope > 1.5) & (slope < 2.5)).mean() > 0.8
 
 
 @pytest.mark.parametrize("name", CHECKERBOARDS)
-def test_checkerboards_stand_out_as_calibrated(cells: dict[str, Cell], name: str) -> None:
+def test_checkerboards_stand_out_as_calibrated(cells: dict[str, ImageKind], name: str) -> None:
     for statistic, expected in zip(("largest", "mean"), CHECKERBOARDS[name], strict=True):
         values = cells[name].values[f"checkerboard_{statistic}"]
         low, middle, high = np.quantile(values, (0.01, 0.5, 0.99))
@@ -109,7 +109,7 @@ def test_checkerboards_stand_out_as_calibrated(cells: dict[str, Cell], name: str
 
 
 def test_the_limits_of_checkerboards_pass_clean_fields_and_stop_the_planted(
-    cells: dict[str, Cell],
+    cells: dict[str, ImageKind],
 ) -> None:
     def passes(name: str) -> bool:
         channels = cells[name].pooled
@@ -120,7 +120,7 @@ def test_the_limits_of_checkerboards_pass_clean_fields_and_stop_the_planted(
     assert not any(passes(name) for name in CHECKERBOARDS if name.endswith("on alpha = 2"))
 
 
-def test_the_other_statistics_of_fields_and_edges(cells: dict[str, Cell]) -> None:
+def test_the_other_statistics_of_fields_and_edges(cells: dict[str, ImageKind]) -> None:
     for alpha, variation in ((0, 2247), (1, 1899), (2, 1231)):
         found = cells[f"alpha = {alpha}"].values["total_variation_normalized"]
         assert found.mean() == pytest.approx(variation, rel=0.02)
@@ -144,7 +144,7 @@ def test_the_shape_of_wavelet_coefficients_has_the_ratio_that_science_gives_it()
 
 
 def test_the_targets_of_the_priors_follow_the_evidence(
-    cells: dict[str, Cell], photographed: list[Cell]
+    cells: dict[str, ImageKind], photographed: list[ImageKind]
 ) -> None:
     found = all_targets([*cells.values(), *photographed])
     verdicts = {target.name: target.verdict for target in found}
@@ -155,7 +155,7 @@ def test_the_targets_of_the_priors_follow_the_evidence(
 
 
 def test_a_wrong_constant_is_not_supported(
-    cells: dict[str, Cell], photographed: list[Cell], monkeypatch: pytest.MonkeyPatch
+    cells: dict[str, ImageKind], photographed: list[ImageKind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = [*cells.values(), *photographed]
     monkeypatch.setattr("analysis.natural_images.slopes.RESIDUAL_LIMIT", 1.5)

@@ -28,14 +28,14 @@ from analysis.probes.__main__ import main, names
 from analysis.probes.compute import (
     PAINTED,
     WORDS,
-    Probes,
     jackknife,
-    pictures,
     probe,
     structure,
 )
-from analysis.probes.encoding import Painted
+from analysis.probes.encoding import EncodedSentences
+from analysis.probes.figures import figures
 from analysis.probes.linear_probe import Span, compared, read, resampled, settled, shuffled, split
+from analysis.probes.result import Probes
 from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
 from vlatent import checkpoints
@@ -66,10 +66,12 @@ def lines() -> list[Line]:
     ]  # by chance, color and relation go together in the first 90
 
 
-def painted(asked: Asked, latent: Float[torch.Tensor, "batch height width channel"]) -> Painted:
+def painted(
+    asked: Asked, latent: Float[torch.Tensor, "batch height width channel"]
+) -> EncodedSentences:
     """A latent as if it had been painted, pooled as the encoder pools."""
     moments = [latent.mean((1, 2)), latent.var((1, 2), correction=0)]
-    return Painted(asked, latent, torch.cat(moments, dim=-1))
+    return EncodedSentences(asked, latent, torch.cat(moments, dim=-1))
 
 
 def noise(count: int, share: float, seed: int = 0) -> torch.Tensor:
@@ -158,7 +160,7 @@ def test_a_template_is_at_chance(lines: list[Line], share: float) -> None:
         rank = result.readings["median rank", "latent"]
         assert rank.value.value == rank.trivial == (count + 1) / 2
         assert all(each.points is None for each in result.maps)
-    assert set(pictures(result)) == {"readings", "map_pca"}
+    assert set(figures(result)) == {"readings", "map_pca"}
 
 
 def test_the_same_seed_gives_the_same_numbers(lines: list[Line]) -> None:

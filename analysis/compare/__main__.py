@@ -10,9 +10,10 @@ from jsonargparse.typing import PositiveInt
 from rich.text import Text
 
 from analysis.compare import text as compare_text
-from analysis.compare.compute import Comparison, compare
+from analysis.compare.compute import compare
 from analysis.compare.figures import figures
-from analysis.compare.subject import labelled, subject_of
+from analysis.compare.references import subject_of
+from analysis.compare.result import Comparison, labelled
 from analysis.runs import artifact
 from analysis.trials import STORAGE
 from vlatent.command_line import Parser, run

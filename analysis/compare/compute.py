@@ -4,140 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from statistics import fmean
-from typing import Literal
 
 import torch
 from rich.progress import Progress
 
-from analysis.compare.subject import Subject
+from analysis.compare.result import (
+    CHECKERBOARD,
+    DISTANCE,
+    OTHERS,
+    RESIDUAL,
+    SLOPE,
+    STATISTICS,
+    Comparison,
+    Latents,
+    Over,
+    SampleMean,
+    Subject,
+    statistics_of,
+    told,
+)
 from vlatent import checkpoints
 from vlatent.config import effective
 from vlatent.corpus import load
-from vlatent.dependence import Pictures, dependence, paint
+from vlatent.dependence import Pictures, paint
 from vlatent.effects import Effect, family, interval, paired
-from vlatent.evaluation import Evaluation, Verdict, score
 from vlatent.models import trained_model
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
 
 CHUNK = 32  # sentences painted at once
-SAME_PICTURE = 1e-3  # share of the variance between sentences below which they share a picture
-SMALLEST_SHARE = 1e-16  # what lies between sentences, before its logarithm
-SLOPE, DISTANCE = "slope alpha", "distance of alpha from 2"
-RESIDUAL, CHECKERBOARD = "power-law residual", "checkerboard excess"
 
 corpus_of = lru_cache(maxsize=2)(load)  # most things that are compared read the same sentences
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """One number of a run, by the tracker's name and as people call it."""
-
-    name: str
-    label: str
-    logarithmic: bool = False
-    possible: tuple[float, float] = (0.0, math.inf)  # what it can be: no interval reaches beyond
-
-    def of(self, metrics: Mapping[str, float]) -> float:
-        value = metrics.get(self.name, math.nan)
-        return math.log10(max(value, SMALLEST_SHARE)) if self.logarithmic else value
-
-
-MEASURES = {  # what the statistic of a prior is, where its name does not say it
-    "total_variation": "total variation",
-    "wavelet": "wavelet mean/rms",
-    "kurtosis": "kurtosis of gradients",
-    "decorrelation": "mean |correlation|",
-}
-OTHERS = {name: MEASURES.get(name, name) for name, _ in Priors() if name != "spectrum"}
-STATISTICS = (
-    Statistic("score", "score"),
-    Statistic("channels_in_band", "channels in band"),
-    Statistic("statistic/spectrum", SLOPE, possible=(-math.inf, math.inf)),
-    Statistic("alpha_distance", DISTANCE),
-    Statistic("statistic/residual", RESIDUAL),
-    *(Statistic(f"statistic/{name}", label) for name, label in OTHERS.items()),
-    Statistic("statistic/checkerboard_largest", CHECKERBOARD),
-    Statistic("statistic/alpha_deviation", "deviation of alpha between sentences"),
-    Statistic("dependence/between_share", "share between sentences (log10)", True, (-16.0, 0.0)),
-)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over n seeds or sentences with its 95 % t interval."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
-class Over:
-    """Statistics over seeds, or over sentences.
-
-    Attributes:
-        what: Which of them.
-        estimates: By label of the subject and of the statistic.
-        effects: The difference from the first subject, paired, by the same labels; p adjusted
-            over the subjects, for every statistic on its own.
-        silent: Why a subject cannot be compared with the first, by its label.
-    """
-
-    what: Literal["seeds", "sentences"]
-    estimates: Mapping[str, Mapping[str, Estimate]]
-    effects: Mapping[str, Mapping[str, Effect]]
-    silent: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Painted:
-    """What a checkpoint paints.
-
-    Attributes:
-        texts: Held-out sentences.
-        held_out: Their pictures.
-        fixed_texts: The fixed sentences.
-        fixed: Pictures of them.
-    """
-
-    texts: tuple[str, ...]
-    held_out: Pictures
-    fixed_texts: tuple[str, ...]
-    fixed: Pictures
-
-    @property
-    def same(self) -> bool:
-        """Whether the picture is the same for every sentence."""
-        return dependence(self.held_out)["dependence/between_share"] < SAME_PICTURE
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Everything that is known of some subjects side by side; the first is compared with.
-
-    Attributes:
-        subjects: With labels of which no two are equal.
-        config: The dotted names of which not all have the same value, and the values.
-        found: Every statistic of the run that is shown, by subject and statistic.
-        seeds: Over seeds, of those that were trained on several.
-        sentences: Over held-out sentences, of those that have a checkpoint.
-        painted: What those paint, by label.
-        unpainted: Why the others cannot be painted.
-    """
-
-    subjects: tuple[Subject, ...]
-    config: Mapping[str, tuple[object, ...]]
-    found: Mapping[str, Mapping[str, float]]
-    seeds: Over
-    sentences: Over
-    painted: Mapping[str, Painted]
-    unpainted: Mapping[str, str]
 
 
 def compare(
@@ -150,7 +49,7 @@ def compare(
         sentences: Held-out sentences that are painted, at most.
         progress: Where to show how far it is.
     """
-    painted: dict[str, Painted] = {}
+    painted: dict[str, Latents] = {}
     unpainted: dict[str, str] = {}
     bar = None if progress is None else progress.add_task("painting", total=len(subjects))
     for subject in subjects:
@@ -181,17 +80,6 @@ def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, .
         for name in known[0]
         if len(set(map(repr, values := tuple(each[name] for each in known)))) > 1
     }
-
-
-def statistics_of(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
-    """The statistics of an evaluation by the tracker's names."""
-    means = {f"statistic/{name}": fmean(each) for name, each in evaluation.channels.items()}
-    return dict(evaluation.metrics) | means | {"score": score(evaluation, verdict)}
-
-
-def told(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Every statistic by its label; NaN where it was not recorded."""
-    return {statistic.label: statistic.of(metrics) for statistic in STATISTICS}
 
 
 def over_seeds(subjects: Sequence[Subject]) -> Over:
@@ -232,14 +120,14 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
     return Over("seeds", estimates, _effects(pairs), silent)
 
 
-def estimate(values: Sequence[float], label: str) -> Estimate:
+def estimate(values: Sequence[float], label: str) -> SampleMean:
     """Mean and t interval of the finite values of the statistic with this label."""
     finite = [value for value in values if math.isfinite(value)]
     possible = next(each.possible for each in STATISTICS if each.label == label)
-    return Estimate(*interval(finite, possible), len(finite))
+    return SampleMean(*interval(finite, possible), len(finite))
 
 
-def paint_sentences(subject: Subject, count: int) -> Painted:
+def paint_sentences(subject: Subject, count: int) -> Latents:
     """What the subject's checkpoint paints for its held-out and for the fixed sentences.
 
     Raises:
@@ -255,7 +143,7 @@ def paint_sentences(subject: Subject, count: int) -> Painted:
     if not (torch.isfinite(held_out).all() and torch.isfinite(fixed).all()):
         raise UserError("it paints values that are not finite")
     texts = tuple(corpus.validation.texts[: len(held_out)])
-    return Painted(texts, held_out, tuple(corpus.fixed.texts), fixed)
+    return Latents(texts, held_out, tuple(corpus.fixed.texts), fixed)
 
 
 @torch.no_grad()
@@ -281,7 +169,7 @@ def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
 
 def _over_sentences(
     first: str,
-    painted: Mapping[str, Painted],
+    painted: Mapping[str, Latents],
     values: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> Over:
     """Means over sentences, and differences from the first where both painted the same ones."""

@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from analysis.compare.compute import Comparison, Painted
+from analysis.compare.result import Comparison, Curve, Latents
 from analysis.compare.spectra import LINE, sample, spectra_page, styled, title
-from analysis.compare.subject import Curve
 from vlatent.evaluation import BAND
 from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
 from vlatent.figures.montage import GAP, montage, paint
@@ -154,7 +153,7 @@ def montages_page(comparison: Comparison, recorded: Mapping[str, bytes]) -> Page
     return page
 
 
-def _montage(label: str, painted: Painted) -> Page:
+def _montage(label: str, painted: Latents) -> Page:
     found = spectra(painted.held_out)
     return montage(label, mosaic(painted.fixed), painted.fixed_texts, found)
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.compare.compute import SLOPE, Comparison, Painted
-from analysis.compare.subject import Subject
+from analysis.compare.result import SLOPE, Comparison, Latents, Subject
 from vlatent.evaluation import BAND
 from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
 from vlatent.figures.mean_spectrum import mean_spectrum
@@ -70,7 +69,7 @@ class Overlay:
     words: tuple[str, ...]
 
 
-def overlay(subject: Subject, painted: Painted | None, recorded: float) -> Overlay | None:
+def overlay(subject: Subject, painted: Latents | None, recorded: float) -> Overlay | None:
     """A subject's spectrum, painted or recorded, or else its recorded slope; None without."""
     height, width = subject.config.encoder.height, subject.config.encoder.width
     grid = frequencies(height, width, torch.float64, torch.device("cpu"))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analysis.compare.compute import statistics_of
-from analysis.compare.subject import Subject
+from analysis.compare.result import Subject, statistics_of
 from analysis.trials import Confirmed, Study, Trial, read_study, study_names
 from vlatent.config import from_yaml
 from vlatent.effects import by_confirmation

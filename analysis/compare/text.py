@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from analysis.compare.compute import STATISTICS, Comparison, Estimate, Over
-from analysis.compare.subject import criteria_of
+from analysis.compare.result import STATISTICS, Comparison, Over, SampleMean, criteria_of
 from vlatent.dependence import in_words as dependence_in_words
 from vlatent.effects import Effect
 from vlatent.effects import in_words as effect_in_words
@@ -288,7 +287,7 @@ def _number(value: float) -> str:
     return digits(value) if math.isfinite(value) else "not recorded"
 
 
-def _estimate(found: Estimate) -> str:
+def _estimate(found: SampleMean) -> str:
     if found.n < 2:
         return _number(found.mean)
     return f"{digits(found.mean)} [{digits(found.low)}, {digits(found.high)}]"

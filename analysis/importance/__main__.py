@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.text import Text
 
 from analysis.importance import text as importance_text
-from analysis.importance.compute import importance, pictures
+from analysis.importance.compute import importance
+from analysis.importance.figures import figures
 from analysis.trials import STORAGE, read_study
 from vlatent.command_line import Parser, run
 from vlatent.runtime.addresses import without_password
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "importance.csv").write_text(importance_text.csv(result), encoding="utf-8")
     (folder / "importance.md").write_text(importance_text.markdown(result), encoding="utf-8")
-    drawn = pictures(result)
+    drawn = figures(result)
     for name, png in drawn.items():
         (folder / f"{name}.png").write_bytes(png)
     console.rule(Text(study.name, "bold"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,13 +23,8 @@ from optuna.importance import (
 from optuna.trial import create_trial
 from rich.progress import Progress
 
-from analysis.importance import figures as importance_figure
+from analysis.importance.result import Column, Estimate, Finding, Importance, Inputs, Target
 from analysis.importance.surrogate import (
-    Column,
-    Curves,
-    Estimate,
-    Inputs,
-    Interactions,
     curves,
     estimate,
     importances,
@@ -40,7 +34,7 @@ from analysis.importance.surrogate import (
     resamples,
     skill,
 )
-from analysis.importance.targets import Target, targets
+from analysis.importance.targets import targets
 from analysis.trials import Study, Trial
 from vlatent.search_space import Axis
 
@@ -52,56 +46,6 @@ AT_THE_TOP = 5  # trials that PED-ANOVA compares with all: Optuna advises no few
 
 Direction = Literal["maximize", "minimize"]
 Known = dict[tuple[bytes, bytes], Column]  # R2 of noise, by parameters and ties of the target
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What can be said about one target.
-
-    Attributes:
-        target: The target.
-        silent: Why nothing can be said about the parameters; empty if something can.
-        r2: Share of the variance of the ranks that the forest foretells in trials it has not
-            seen; None below ten trials or when all trials are the same.
-        forest: Share of that variance lost without each parameter.
-        fanova: Share of the variance that Optuna's fANOVA gives to each parameter, of all shares.
-        ped_anova: Share that PED-ANOVA gives it in being among the best.
-        curves: Partial dependence on every parameter.
-        interactions: Which pairs act together.
-    """
-
-    target: Target
-    silent: str
-    r2: Estimate | None = None
-    forest: tuple[Estimate, ...] = ()
-    fanova: tuple[Estimate, ...] = ()
-    ped_anova: tuple[Estimate, ...] = ()
-    curves: Curves | None = None
-    interactions: Interactions | None = None
-
-
-@dataclass(frozen=True)
-class Importance:
-    """What a study says about its parameters.
-
-    Attributes:
-        study: Its name.
-        question: What it asks.
-        space: Scale of every parameter, in the order of all rows and columns.
-        states: How many trials ended complete, pruned and failed, and how many are feasible.
-        findings: One a target and group of trials.
-    """
-
-    study: str
-    question: str
-    space: dict[str, Axis]
-    states: dict[str, int]
-    findings: tuple[Finding, ...]
-
-    @property
-    def heard(self) -> tuple[Finding, ...]:
-        """The findings with enough signal."""
-        return tuple(finding for finding in self.findings if not finding.silent)
 
 
 def importance(study: Study, seed: int = 0, progress: Progress | None = None) -> Importance:
@@ -132,11 +76,6 @@ def importance(study: Study, seed: int = 0, progress: Progress | None = None) ->
         | {"feasible": sum(trial.feasible for trial in study.trials)},
         findings=tuple(findings),
     )
-
-
-def pictures(result: Importance) -> dict[str, bytes]:
-    """PNG files: `importances`, and where there is signal `dependence` and `interactions`."""
-    return importance_figure.pictures(result)
 
 
 def _finding(target: Target, space: Mapping[str, Axis], seed: int, known: Known) -> Finding:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from analysis.importance.surrogate import Estimate
+from analysis.importance.result import Estimate, Finding, Importance
 from analysis.importance.text import METHODS, called, mattering
 from vlatent.figures.drawing import BAND_COLOR, COLORS
 from vlatent.figures.page import GRAY, INK, NORMAL, SMALL, Page, fitted, measured
@@ -19,9 +19,6 @@ from vlatent.figures.parameter_names import broken, pattern, short_names
 from vlatent.figures.sheet import LINE, WIDTH, instead, sheet
 from vlatent.figures.ticks import axis_ticks, round_values
 from vlatent.search_space import Axis
-
-if TYPE_CHECKING:
-    from analysis.importance.compute import Finding, Importance
 
 DOTS: dict[str, dict[str, Any]] = {
     "forest": {"marker": "o", "color": COLORS[0], "ms": 6},
@@ -33,7 +30,7 @@ SILENT: dict[str, Any] = {"marker": "o", "color": GRAY, "mfc": "white", "ms": 6}
 BETWEEN = 26  # pixels between blocks
 
 
-def pictures(result: Importance) -> dict[str, bytes]:
+def figures(result: Importance) -> dict[str, bytes]:
     """PNG files: `importances`, and where there is signal `dependence` and `interactions`."""
     pages = {"importances": importances_page(result)}
     if result.heard:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import sklearn
@@ -17,6 +16,8 @@ from jaxtyping import Float
 from scipy import stats
 from sklearn.model_selection import RepeatedKFold
 from sklearn.tree import ExtraTreeRegressor
+
+from analysis.importance.result import Column, Curves, Estimate, Inputs, Interactions
 
 FOLDS, REPEATS = 5, 4  # of the cross-validation
 TREES = 20  # of a forest; there are hundreds of forests
@@ -31,60 +32,7 @@ CONFIDENCE = 0.95
 # variance of their mean is 1 + K / (K - 1) times what it seems (Nadeau and Bengio 2003).
 WIDENED = math.sqrt(1 + FOLDS / (FOLDS - 1))
 
-Inputs = Float[np.ndarray, "trial parameter"]
-Column = Float[np.ndarray, " trial"]
 Forest = list[ExtraTreeRegressor]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its 95 % interval over trials."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def above_zero(self) -> bool:
-        return self.low > 0
-
-    def within(self, low: float, high: float) -> Estimate:
-        """The same where only numbers from low to high have a meaning."""
-        return Estimate(*(min(max(each, low), high) for each in (self.value, self.low, self.high)))
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Partial dependence: the target on average, for every value of one parameter (Friedman 2001).
-
-    Attributes:
-        positions: Places on the parameter's scale, 0 its lowest and 1 its highest value.
-        middle: The target there, in its own unit, one row a parameter: the value whose rank is
-            the mean rank that the forest foretells.
-        low: Lower end of the 95 % interval over trials.
-        high: Its upper end.
-    """
-
-    positions: tuple[Float[np.ndarray, " step"], ...]
-    middle: tuple[Float[np.ndarray, " step"], ...]
-    low: tuple[Float[np.ndarray, " step"], ...]
-    high: tuple[Float[np.ndarray, " step"], ...]
-
-
-@dataclass(frozen=True)
-class Interactions:
-    """What two parameters do together beyond what each does alone.
-
-    Attributes:
-        shares: Of the variance of what the forest foretells, one number a pair, symmetric:
-            Var(F_jk - F_j - F_k) / Var(F), the numerator of Friedman and Popescu's H^2 (2008).
-            Over Var(F) and not over Var(F_jk), so that two parameters without effect are near 0.
-        chance: What is no evidence of an interaction: the largest share of any pair that data
-            without one shows in 19 of 20 cases, and at least the 2 % that ranks make of a sum.
-    """
-
-    shares: Float[np.ndarray, "parameter parameter"]
-    chance: float
 
 
 def ranks(values: Column) -> Column:

@@ -4,38 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from analysis.importance.surrogate import Column
+from analysis.importance.result import Among, Better, Target
 from analysis.trials import Study, Trial
 from vlatent.evaluation import Verdict, score
-
-Among = Literal["complete", "feasible", "complete and pruned"]
-Better = Literal["higher", "lower"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One number of a trial that parameters may explain.
-
-    Attributes:
-        name: In files.
-        label: In tables and pictures.
-        better: Which values are better.
-        among: Which trials are looked at.
-        trials: Those of them that have the number.
-        values: The number, one a trial.
-    """
-
-    name: str
-    label: str
-    better: Better
-    among: Among
-    trials: tuple[Trial, ...]
-    values: Column
 
 
 def targets(study: Study) -> Iterator[Target]:

@@ -6,18 +6,14 @@ import csv as comma_separated
 import io
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
 
-from analysis.importance.surrogate import Estimate
+from analysis.importance.result import Estimate, Finding, Importance
 from vlatent.figures.parameter_names import short_names
 from vlatent.formatting import digits
 from vlatent.search_space import Axis
-
-if TYPE_CHECKING:
-    from analysis.importance.compute import Finding, Importance
 
 METHODS = {"forest": "forest", "fanova": "fANOVA", "ped_anova": "PED-ANOVA"}
 EXPLAINED = (

@@ -13,9 +13,9 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from analysis.natural_images import figures as natural_images_figure
 from analysis.natural_images import text as natural_images_text
-from analysis.natural_images.evidence import Target
+from analysis.natural_images.evidence import Evidence
 from analysis.natural_images.photographs import bundled, from_folder
-from analysis.natural_images.table import CHANNELS, Cell, natural, synthetic
+from analysis.natural_images.table import CHANNELS, ImageKind, natural, synthetic
 from vlatent.command_line import Parser, run
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def write(cells: Sequence[Cell], found: Sequence[Target], folder: Path) -> None:
+def write(cells: Sequence[ImageKind], found: Sequence[Evidence], folder: Path) -> None:
     """Tables and pictures.
 
     Raises:

@@ -10,16 +10,16 @@ import numpy as np
 from scipy import stats
 
 from analysis.natural_images.photographs import TONES
-from analysis.natural_images.table import Cell, Numbers
+from analysis.natural_images.table import ImageKind, Numbers
 
-Verdict = Literal["supported", "not supported", "a convention", "not decided"]
+Support = Literal["supported", "not supported", "a convention", "not decided"]
 
 RECORD = next(iter(TONES))  # the tone that the targets are held to
 CENTRAL = (0.1, 0.9)  # of the crops: what lies in here an ordinary crop can have
 
 
 @dataclass(frozen=True)
-class Target:
+class Evidence:
     """A number in the code and what was found about it.
 
     Attributes:
@@ -34,15 +34,15 @@ class Target:
     place: str
     says: str
     found: str
-    verdict: Verdict
+    verdict: Support
 
 
-def field_of(cells: Sequence[Cell], alpha: float) -> Cell:
+def field_of(cells: Sequence[ImageKind], alpha: float) -> ImageKind:
     """The clean field of this slope."""
     return next(cell for cell in cells if cell.kind == "field" and cell.alpha == alpha)
 
 
-def photographs_of(cells: Sequence[Cell], tone: str = RECORD) -> list[Cell]:
+def photographs_of(cells: Sequence[ImageKind], tone: str = RECORD) -> list[ImageKind]:
     """The photographs in one tone, largest scale last."""
     return [cell for cell in cells if cell.origin is not None and cell.origin.tone == tone]
 
@@ -53,7 +53,7 @@ def exact(count: int, total: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def over_photographs(cells: Sequence[Cell]) -> tuple[float, float, float]:
+def over_photographs(cells: Sequence[ImageKind]) -> tuple[float, float, float]:
     """Mean slope over photographs with a t interval, each first averaged over scales and tones."""
     found: dict[str, list[float]] = {}
     for cell in cells:
@@ -67,7 +67,7 @@ def over_photographs(cells: Sequence[Cell]) -> tuple[float, float, float]:
     return float(means.mean()), float(means.mean() - half), float(means.mean() + half)
 
 
-def medians(cells: Sequence[Cell], statistic: str) -> Numbers:
+def medians(cells: Sequence[ImageKind], statistic: str) -> Numbers:
     """Median over the crops of every photograph at every scale."""
     found = []
     for cell in photographs_of(cells):
@@ -77,7 +77,7 @@ def medians(cells: Sequence[Cell], statistic: str) -> Numbers:
     return np.array(found)
 
 
-def holds(condition: bool) -> Verdict:
+def holds(condition: bool) -> Support:
     """The verdict on something that can be seen."""
     return "supported" if condition else "not supported"
 

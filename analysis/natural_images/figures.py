@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis.natural_images.evidence import field_of, photographs_of
 from analysis.natural_images.priors import CORRELATION, ONE_EDGE
-from analysis.natural_images.table import ESTIMATORS, Cell, Numbers
+from analysis.natural_images.table import ESTIMATORS, ImageKind, Numbers
 from vlatent.evaluation import BAND, CHECKERBOARD_LIMITS
 from vlatent.figures.drawing import BAD, BAND_COLOR, COLORS
 from vlatent.figures.page import GRAY, INK, SMALL, Page
@@ -103,7 +103,7 @@ STATISTICS = {
 }
 
 
-def pictures(cells: Sequence[Cell]) -> dict[str, bytes]:
+def pictures(cells: Sequence[ImageKind]) -> dict[str, bytes]:
     """PNG files: `estimators`, and `natural_images` where there are photographs."""
     pages = {"estimators": estimators_page(cells)}
     if photographs_of(cells):
@@ -111,7 +111,7 @@ def pictures(cells: Sequence[Cell]) -> dict[str, bytes]:
     return {name: page.png() for name, page in pages.items()}
 
 
-def estimators_page(cells: Sequence[Cell]) -> Page:
+def estimators_page(cells: Sequence[ImageKind]) -> Page:
     """Bias and spread of every estimator of the slope, and whom the residual gate lets through."""
     shown = [cell for cell in cells if cell.kind == "field"]
     rows = [cell for cell in cells if cell.origin is None] + photographs_of(cells)
@@ -147,7 +147,7 @@ def estimators_page(cells: Sequence[Cell]) -> Page:
     return page
 
 
-def photographs_page(cells: Sequence[Cell]) -> Page:
+def photographs_page(cells: Sequence[ImageKind]) -> Page:
     """Every statistic of crops of photographs by scale, with what the priors ask for."""
     shown = [*photographs_of(cells), field_of(cells, FIELD)]
     names = sorted({name for cell in shown if cell.origin for name in cell.origin.alpha})
@@ -184,7 +184,7 @@ def photographs_page(cells: Sequence[Cell]) -> Page:
     return page
 
 
-def _gate(page: Page, top: float, rows: Sequence[Cell], row: int) -> None:
+def _gate(page: Page, top: float, rows: Sequence[ImageKind], row: int) -> None:
     """The residual of every kind of picture, and the limit."""
     left = 248
     axes = page.axes(left, top, WIDTH - left - 70, len(rows) * row)
@@ -213,7 +213,7 @@ def _gate(page: Page, top: float, rows: Sequence[Cell], row: int) -> None:
         page.text(WIDTH - 16, middle, passed, size=SMALL, ha="right", va="center")
 
 
-def _statistic(axes: Axes, statistic: str, how: Shown, shown: Sequence[Cell]) -> None:
+def _statistic(axes: Axes, statistic: str, how: Shown, shown: Sequence[ImageKind]) -> None:
     """The crops of every scale, and what the priors ask for."""
     if how.log:
         axes.set_yscale("log")
@@ -247,7 +247,7 @@ def _statistic(axes: Axes, statistic: str, how: Shown, shown: Sequence[Cell]) ->
             axes.plot([place + 0.27] * len(each), each, ls="", zorder=4, **ONE)
 
 
-def _of_latents(cell: Cell) -> set[str]:
+def _of_latents(cell: ImageKind) -> set[str]:
     """Statistics of a latent of all crops that mean the same as those of single crops."""
     return set(cell.pooled) - {"variance", "decorrelation"}
 
@@ -281,6 +281,6 @@ def _line(place: int) -> dict[str, Any]:
     }
 
 
-def _scale(cell: Cell) -> int:
+def _scale(cell: ImageKind) -> int:
     assert cell.origin is not None
     return cell.origin.scale

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.natural_images.evidence import (
     CENTRAL,
-    Target,
+    Evidence,
     exact,
     field_of,
     holds,
@@ -18,7 +18,7 @@ from analysis.natural_images.evidence import (
     photographs_of,
     span,
 )
-from analysis.natural_images.table import ALPHAS, CHANNELS, Cell
+from analysis.natural_images.table import ALPHAS, CHANNELS, ImageKind
 from vlatent.priors import Kurtosis, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio, generalized_gaussian_shape
 
@@ -26,7 +26,7 @@ ONE_EDGE = 64.0  # total variation that the criterion asks for
 CORRELATION = 0.1  # mean |correlation| that the criterion asks for
 
 
-def targets(cells: Sequence[Cell]) -> list[Target]:
+def targets(cells: Sequence[ImageKind]) -> list[Evidence]:
     """The numbers of `vlatent/priors`, and what all criteria together say of photographs."""
     return [
         _one_edge(cells),
@@ -41,11 +41,11 @@ def targets(cells: Sequence[Cell]) -> list[Target]:
     ]
 
 
-def _one_edge(cells: Sequence[Cell]) -> Target:
+def _one_edge(cells: Sequence[ImageKind]) -> Evidence:
     name = "total_variation_normalized"
     edges = next(cell for cell in cells if cell.name == "half-plane edges").values[name]
     low = min(float(np.quantile(cell.values[name], 0.01)) for cell in photographs_of(cells))
-    return Target(
+    return Evidence(
         "total variation, criterion",
         "priors/total_variation.py",
         f"{ONE_EDGE:g} is the flattest picture of one edge, below every photograph",
@@ -55,10 +55,10 @@ def _one_edge(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _no_variation(cells: Sequence[Cell]) -> Target:
+def _no_variation(cells: Sequence[ImageKind]) -> Evidence:
     found = medians(cells, "total_variation_normalized")
     field = float(field_of(cells, 2).values["total_variation_normalized"].mean())
-    return Target(
+    return Evidence(
         "total variation, no target",
         "priors/total_variation.py",
         "photographs differ too much for one target",
@@ -68,7 +68,7 @@ def _no_variation(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _wavelet(cells: Sequence[Cell]) -> Target:
+def _wavelet(cells: Sequence[ImageKind]) -> Evidence:
     prior = Wavelet()
     wanted = generalized_gaussian_ratio(prior.shape)
     shown = photographs_of(cells)
@@ -77,7 +77,7 @@ def _wavelet(cells: Sequence[Cell]) -> Target:
     pooled = [float(cell.pooled["wavelet"].mean()) for cell in shown]
     shapes = np.array([generalized_gaussian_shape(ratio) for ratio in (*single, *pooled)])
     half = len(shown)
-    return Target(
+    return Evidence(
         "Wavelet.shape",
         "priors/wavelet.py",
         f"photographs have shape {prior.shape:g}, a mean|c| / rms c of {wanted:.3f}",
@@ -88,14 +88,14 @@ def _wavelet(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _gaussian_kurtosis(cells: Sequence[Cell]) -> Target:
+def _gaussian_kurtosis(cells: Sequence[ImageKind]) -> Evidence:
     gaussian = [field_of(cells, alpha).values["kurtosis"] for alpha in ALPHAS]
     above = [float((values > 3).mean()) for values in gaussian]
     every = float(np.mean(above)) ** CHANNELS
     tail = float((np.concatenate(gaussian) > 3.5).mean())
     pooled = np.concatenate([field_of(cells, a).pooled["kurtosis"] for a in ALPHAS])
     shown = np.concatenate([cell.pooled["kurtosis"] for cell in photographs_of(cells)])
-    return Target(
+    return Evidence(
         "kurtosis, criterion",
         "priors/kurtosis.py",
         "above 3 tells photographs from Gaussian fields",
@@ -106,7 +106,7 @@ def _gaussian_kurtosis(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _kurtosis_target(cells: Sequence[Cell]) -> Target:
+def _kurtosis_target(cells: Sequence[ImageKind]) -> Evidence:
     wanted = Kurtosis().target
     shown = photographs_of(cells)
     middle = np.array([np.median(cell.values["kurtosis"]) for cell in shown])
@@ -115,7 +115,7 @@ def _kurtosis_target(cells: Sequence[Cell]) -> Target:
         exact(int((cell.values["kurtosis"] >= wanted).sum()), cell.count)[1] >= 0.5
         for cell in shown
     ]
-    return Target(
+    return Evidence(
         "Kurtosis.target",
         "priors/kurtosis.py",
         f"most crops of photographs have gradients of kurtosis {wanted:g} or more",
@@ -125,13 +125,13 @@ def _kurtosis_target(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _kurtosis_ceiling(cells: Sequence[Cell]) -> Target:
+def _kurtosis_ceiling(cells: Sequence[ImageKind]) -> Evidence:
     ceiling = Kurtosis().ceiling
     shown = photographs_of(cells)
     above = [float((cell.values["kurtosis"] > ceiling).mean()) for cell in shown]
     highest = [float(np.quantile(cell.values["kurtosis"], CENTRAL[1])) for cell in shown]
     edges = next(cell for cell in cells if cell.name == "half-plane edges").values["kurtosis"]
-    return Target(
+    return Evidence(
         "Kurtosis.ceiling",
         "priors/kurtosis.py",
         f"nine of ten crops of photographs stay below {ceiling:g}",
@@ -141,7 +141,7 @@ def _kurtosis_ceiling(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _correlation(cells: Sequence[Cell]) -> Target:
+def _correlation(cells: Sequence[ImageKind]) -> Evidence:
     independent = [
         *(cell for cell in cells if cell.kind == "field"),
         *photographs_of(cells),
@@ -156,7 +156,7 @@ def _correlation(cells: Sequence[Cell]) -> Target:
         f"; red, green and blue {span(colors, 2)}: no photograph asks for it" if len(colors) else ""
     )
     sentences = independent[0].count // CHANNELS
-    return Target(
+    return Evidence(
         "correlation, criterion",
         "priors/decorrelation.py",
         f"channels without relation stay below {CORRELATION:g}",
@@ -166,10 +166,10 @@ def _correlation(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _variance(cells: Sequence[Cell]) -> Target:
+def _variance(cells: Sequence[ImageKind]) -> Evidence:
     shown = photographs_of(cells)
     near = [float((np.abs(np.log2(cell.values["variance"])) <= 1).mean()) for cell in shown]
-    return Target(
+    return Evidence(
         "Variance.target",
         "priors/variance.py",
         "1, within a factor 2",
@@ -179,13 +179,13 @@ def _variance(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _all_criteria(cells: Sequence[Cell]) -> Target:
+def _all_criteria(cells: Sequence[ImageKind]) -> Evidence:
     shown = photographs_of(cells)
     others = [cell for cell in cells if cell.kind in ("field", "reference", "planted")]
     passed = [cell.name for cell in shown if cell.verdict.passed]
     wrong = [cell.name for cell in others if cell.verdict.passed]
     failed = sorted({name for cell in shown for name in cell.violated})
-    return Target(
+    return Evidence(
         "all criteria together",
         "evaluation.py",
         "a latent made of photographs passes, one of anything else fails",

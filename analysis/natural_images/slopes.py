@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.natural_images.evidence import (
     RECORD,
-    Target,
+    Evidence,
     exact,
     field_of,
     holds,
@@ -19,13 +19,13 @@ from analysis.natural_images.evidence import (
     span,
 )
 from analysis.natural_images.photographs import TONES
-from analysis.natural_images.table import Cell
+from analysis.natural_images.table import ImageKind
 from vlatent.evaluation import BAND, CHECKERBOARD_LIMITS
 from vlatent.priors import Spectrum
 from vlatent.spectra import RESIDUAL_LIMIT, WHITTLE_BIAS
 
 
-def targets(cells: Sequence[Cell]) -> list[Target]:
+def targets(cells: Sequence[ImageKind]) -> list[Evidence]:
     """The numbers of `vlatent/spectra.py` and `vlatent/evaluation.py`, and the wanted slope."""
     return [
         _bias(cells),
@@ -38,7 +38,7 @@ def targets(cells: Sequence[Cell]) -> list[Target]:
     ]
 
 
-def _bias(cells: Sequence[Cell]) -> Target:
+def _bias(cells: Sequence[ImageKind]) -> Evidence:
     steep = [cell for cell in cells if cell.kind == "field" and cell.alpha >= 1]
     needed = [cell.alpha - float(cell.values["spectrum"].mean()) + WHITTLE_BIAS for cell in steep]
     errors = [float(cell.values["spectrum"].std() / np.sqrt(cell.count)) for cell in steep]
@@ -46,7 +46,7 @@ def _bias(cells: Sequence[Cell]) -> Target:
     error = float(np.sqrt(np.sum(np.square(errors))) / len(errors))
     left = max(abs(each - WHITTLE_BIAS) for each in needed)
     flat = float(field_of(cells, 0).values["spectrum"].mean())
-    return Target(
+    return Evidence(
         "WHITTLE_BIAS",
         "spectra.py",
         f"the slope of the DCT-II lacks {WHITTLE_BIAS:g} from alpha 1 to 3",
@@ -57,7 +57,7 @@ def _bias(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _gate_passes(cells: Sequence[Cell]) -> Target:
+def _gate_passes(cells: Sequence[ImageKind]) -> Evidence:
     parts, consistent = [], True
     for alpha in (BAND[0], 2.0, BAND[1]):
         cell = field_of(cells, alpha)
@@ -66,7 +66,7 @@ def _gate_passes(cells: Sequence[Cell]) -> Target:
         consistent &= high >= 0.99
         share = percent(passed / cell.count, 1)
         parts.append(f"{share} [{100 * low:.1f}, {100 * high:.1f}] at alpha {alpha:g}")
-    return Target(
+    return Evidence(
         "RESIDUAL_LIMIT: power laws pass",
         "spectra.py",
         f"99 % of single crops of power laws in the band stay below {RESIDUAL_LIMIT:g}",
@@ -75,7 +75,7 @@ def _gate_passes(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _gate_stops(cells: Sequence[Cell]) -> Target:
+def _gate_stops(cells: Sequence[ImageKind]) -> Evidence:
     noise = [cell for cell in cells if cell.name.startswith("noise")]
     left = np.concatenate([cell.values["residual"] for cell in noise])
     passed = int((left < RESIDUAL_LIMIT).sum())
@@ -86,7 +86,7 @@ def _gate_stops(cells: Sequence[Cell]) -> Target:
         for cell in noise
         for name in slopes
     )
-    return Target(
+    return Evidence(
         "RESIDUAL_LIMIT: artefacts fail",
         "spectra.py",
         "no upsampled or blurred noise stays below it",
@@ -97,11 +97,11 @@ def _gate_stops(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _gate_photographs(cells: Sequence[Cell]) -> Target:
+def _gate_photographs(cells: Sequence[ImageKind]) -> Evidence:
     shown = photographs_of(cells)
     pooled = np.concatenate([cell.pooled["residual"] for cell in shown])
     single = [float((cell.values["residual"] < RESIDUAL_LIMIT).mean()) for cell in shown]
-    return Target(
+    return Evidence(
         "RESIDUAL_LIMIT: photographs pass",
         "spectra.py",
         f"mean spectra of photographs stay below {RESIDUAL_LIMIT:g}",
@@ -111,14 +111,14 @@ def _gate_photographs(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _band(cells: Sequence[Cell]) -> Target:
+def _band(cells: Sequence[ImageKind]) -> Evidence:
     shown = photographs_of(cells)
     pooled = np.array([cell.pooled["spectrum"].mean() for cell in shown])
     single = [
         float(((cell.values["spectrum"] >= BAND[0]) & (cell.values["spectrum"] <= BAND[1])).mean())
         for cell in shown
     ]
-    return Target(
+    return Evidence(
         "BAND",
         "evaluation.py",
         f"alpha of photographs' mean spectra lies between {BAND[0]:g} and {BAND[1]:g}",
@@ -128,7 +128,7 @@ def _band(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _alpha(cells: Sequence[Cell]) -> Target:
+def _alpha(cells: Sequence[ImageKind]) -> Evidence:
     wanted = Spectrum().alpha
     mean, low, high = over_photographs(photographs_of(cells))
     every = [
@@ -144,7 +144,7 @@ def _alpha(cells: Sequence[Cell]) -> Target:
         if tone != RECORD
     ]
     decided = holds(low <= wanted <= high)
-    return Target(
+    return Evidence(
         "Spectrum.alpha",
         "priors/spectrum.py",
         f"photographs have alpha {wanted:g} on average",
@@ -154,14 +154,14 @@ def _alpha(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _checkerboard(cells: Sequence[Cell]) -> Target:
+def _checkerboard(cells: Sequence[ImageKind]) -> Evidence:
     clean = [cell for cell in cells if cell.kind == "field" and BAND[0] <= cell.alpha <= BAND[1]]
     planted = [cell for cell in cells if cell.kind == "planted"]
     shown = photographs_of(cells)
     found = [f"clean {_stripes(clean)}", f"photographs {_stripes(shown)}"]
     found += [f"{cell.name} {_stripes([cell])}" for cell in planted]
     stopped = [not _clean(cell) for cell in planted if cell.alpha == 2]
-    return Target(
+    return Evidence(
         "CHECKERBOARD_LIMITS",
         "evaluation.py",
         f"at most {CHECKERBOARD_LIMITS[0]:g} (mean {CHECKERBOARD_LIMITS[1]:g}) passes clean "
@@ -171,13 +171,13 @@ def _checkerboard(cells: Sequence[Cell]) -> Target:
     )
 
 
-def _clean(cell: Cell) -> bool:
+def _clean(cell: ImageKind) -> bool:
     """Whether no channel made of these pictures violates a limit."""
     largest, mean = (cell.pooled[f"checkerboard_{name}"].max() for name in ("largest", "mean"))
     return bool(largest <= CHECKERBOARD_LIMITS[0] and mean <= CHECKERBOARD_LIMITS[1])
 
 
-def _stripes(cells: Sequence[Cell]) -> str:
+def _stripes(cells: Sequence[ImageKind]) -> str:
     """The largest channel of a latent made of the pictures: largest and mean excess."""
     largest = max(float(cell.pooled["checkerboard_largest"].max()) for cell in cells)
     mean = max(float(cell.pooled["checkerboard_mean"].max()) for cell in cells)

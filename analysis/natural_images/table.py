@@ -79,7 +79,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class ImageKind:
     """Pictures of one kind, measured one by one and as if an encoder had painted them.
 
     Attributes:
@@ -160,14 +160,14 @@ def as_latent(pictures: fields.Pictures) -> tuple[dict[str, Numbers], Verdict]:
     )
 
 
-def synthetic(patches: int, seed: int = 0, progress: Progress | None = None) -> list[Cell]:
+def synthetic(patches: int, seed: int = 0, progress: Progress | None = None) -> list[ImageKind]:
     """Fields of known slope, references and planted patterns, `patches` pictures of each."""
     total = len(ALPHAS) + 1 + len(UPSAMPLED) + len(BLURRED) + len(PLANTED)
     bar = None if progress is None else progress.add_task("synthetic pictures", total=total)
     cells = []
     for kind, name, alpha, pictures in _synthetic(patches, Generator().manual_seed(seed)):
         channels, verdict = as_latent(pictures)
-        cells.append(Cell(kind, name, alpha, measure(pictures), channels, verdict))
+        cells.append(ImageKind(kind, name, alpha, measure(pictures), channels, verdict))
         if progress is not None and bar is not None:
             progress.advance(bar)
     return cells
@@ -175,7 +175,7 @@ def synthetic(patches: int, seed: int = 0, progress: Progress | None = None) -> 
 
 def natural(
     photographs: list[Photograph], patches: int, seed: int = 0, progress: Progress | None = None
-) -> list[Cell]:
+) -> list[ImageKind]:
     """About `patches` crops of the photographs at every scale, the same ones in every tone.
 
     Raises:
@@ -188,7 +188,7 @@ def natural(
         taken = crops(photographs, scale, patches, *SIZE, seed)
         for tone, pictures in taken.tones.items():
             channels, verdict = as_latent(pictures)
-            cell = Cell(
+            cell = ImageKind(
                 "photograph",
                 f"photographs 1/{scale}",
                 np.nan,

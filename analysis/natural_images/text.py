@@ -16,13 +16,13 @@ from analysis.natural_images import slopes as natural_images_slopes
 from analysis.natural_images.evidence import (
     CENTRAL,
     RECORD,
-    Target,
-    Verdict,
+    Evidence,
+    Support,
     percent,
     photographs_of,
 )
 from analysis.natural_images.photographs import FLAT, TONES
-from analysis.natural_images.table import ESTIMATORS, Cell
+from analysis.natural_images.table import ESTIMATORS, ImageKind
 from vlatent.spectra import RESIDUAL_LIMIT
 
 STATISTICS = {
@@ -37,7 +37,7 @@ STATISTICS = {
     "checkerboard_largest": ("checkerboard, largest", 1),
     "checkerboard_mean": ("checkerboard, mean", 2),
 }
-COLORS: dict[Verdict, str] = {
+COLORS: dict[Support, str] = {
     "supported": "green",
     "not supported": "bold red",
     "a convention": "cyan",
@@ -58,12 +58,12 @@ class Sheet:
     note: str = ""
 
 
-def all_targets(cells: Sequence[Cell]) -> list[Target]:
+def all_targets(cells: Sequence[ImageKind]) -> list[Evidence]:
     """Every target and threshold beside its evidence."""
     return natural_images_slopes.targets(cells) + natural_images_priors.targets(cells)
 
 
-def sheets(cells: Sequence[Cell]) -> list[Sheet]:
+def sheets(cells: Sequence[ImageKind]) -> list[Sheet]:
     """All tables but that of the targets."""
     made = [_estimators(cells), _synthetic(cells)]
     if photographs_of(cells):
@@ -71,7 +71,7 @@ def sheets(cells: Sequence[Cell]) -> list[Sheet]:
     return made
 
 
-def target_sheet(found: Sequence[Target]) -> Sheet:
+def target_sheet(found: Sequence[Evidence]) -> Sheet:
     """The targets and thresholds of the code beside what was found."""
     rows = [
         [target.name, f"vlatent/{target.place}", target.says, target.found, target.verdict]
@@ -82,7 +82,7 @@ def target_sheet(found: Sequence[Target]) -> Sheet:
     )
 
 
-def summary(found: Sequence[Target]) -> list[str]:
+def summary(found: Sequence[Evidence]) -> list[str]:
     """Which targets the evidence supports and which not, in words."""
     said = []
     for verdict in COLORS:
@@ -105,7 +105,7 @@ def on_screen(sheet: Sheet) -> Table:
     return table
 
 
-def targets_on_screen(found: Sequence[Target]) -> Table:
+def targets_on_screen(found: Sequence[Evidence]) -> Table:
     """The targets in three columns, which a terminal has room for."""
     table = Table(title="Targets and thresholds", title_justify="left", title_style="bold")
     for heading in ("takes for granted", "found", "verdict"):
@@ -120,7 +120,7 @@ def targets_on_screen(found: Sequence[Target]) -> Table:
     return table
 
 
-def markdown(cells: Sequence[Cell], found: Sequence[Target]) -> str:
+def markdown(cells: Sequence[ImageKind], found: Sequence[Evidence]) -> str:
     """All tables as a page."""
     parts = ["# What natural images are like, and what the targets rest on", *summary(found)]
     for sheet in (target_sheet(found), *sheets(cells)):
@@ -131,7 +131,7 @@ def markdown(cells: Sequence[Cell], found: Sequence[Target]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def csv(cells: Sequence[Cell]) -> str:
+def csv(cells: Sequence[ImageKind]) -> str:
     """Every statistic of every kind of picture, one a line; then those of every photograph."""
     file = io.StringIO()
     writer = comma_separated.writer(file, lineterminator="\n")
@@ -153,7 +153,7 @@ def csv(cells: Sequence[Cell]) -> str:
     return file.getvalue()
 
 
-def targets_csv(found: Sequence[Target]) -> str:
+def targets_csv(found: Sequence[Evidence]) -> str:
     """The targets, one a line."""
     file = io.StringIO()
     writer = comma_separated.writer(file, lineterminator="\n")
@@ -163,7 +163,7 @@ def targets_csv(found: Sequence[Target]) -> str:
     return file.getvalue()
 
 
-def _estimators(cells: Sequence[Cell]) -> Sheet:
+def _estimators(cells: Sequence[ImageKind]) -> Sheet:
     shown = [cell for cell in cells if cell.kind == "field"]
     rows = [
         [
@@ -184,7 +184,7 @@ def _estimators(cells: Sequence[Cell]) -> Sheet:
     )
 
 
-def _synthetic(cells: Sequence[Cell]) -> Sheet:
+def _synthetic(cells: Sequence[ImageKind]) -> Sheet:
     shown = [cell for cell in cells if cell.origin is None]
     rows = [
         [
@@ -224,7 +224,7 @@ def _synthetic(cells: Sequence[Cell]) -> Sheet:
     )
 
 
-def _photographs(cells: Sequence[Cell]) -> Sheet:
+def _photographs(cells: Sequence[ImageKind]) -> Sheet:
     shown = photographs_of(cells)
     rows = [
         [
@@ -245,7 +245,7 @@ def _photographs(cells: Sequence[Cell]) -> Sheet:
     )
 
 
-def _tones(cells: Sequence[Cell]) -> Sheet:
+def _tones(cells: Sequence[ImageKind]) -> Sheet:
     rows = []
     for tone in TONES:
         shown = photographs_of(cells, tone)
@@ -270,7 +270,7 @@ def _tones(cells: Sequence[Cell]) -> Sheet:
     )
 
 
-def _by_photograph(cells: Sequence[Cell]) -> Sheet:
+def _by_photograph(cells: Sequence[ImageKind]) -> Sheet:
     shown = photographs_of(cells)
     names = list(dict.fromkeys(name for cell in shown if cell.origin for name in cell.origin.alpha))
     rows = []
@@ -284,12 +284,12 @@ def _by_photograph(cells: Sequence[Cell]) -> Sheet:
     )
 
 
-def _quantiles(cell: Cell, statistic: str, digits: int) -> str:
+def _quantiles(cell: ImageKind, statistic: str, digits: int) -> str:
     found = np.quantile(cell.values[statistic], (0.01, 0.5, 0.99))
     return " / ".join(f"{value:.{digits if value < 100 else 0}f}" for value in found)
 
 
-def _spread(cell: Cell, statistic: str, digits: int) -> str:
+def _spread(cell: ImageKind, statistic: str, digits: int) -> str:
     values = cell.values[statistic]
     low, middle, high = (
         f"{value + 0.0:.{digits}f}" for value in np.quantile(values, (CENTRAL[0], 0.5, CENTRAL[1]))
@@ -301,6 +301,6 @@ def _spread(cell: Cell, statistic: str, digits: int) -> str:
     return f"{text} · {pooled.mean():.{digits}f}"
 
 
-def _crops(cell: Cell) -> str:
+def _crops(cell: ImageKind) -> str:
     assert cell.origin is not None
     return f"{cell.count}, {cell.origin.disjoint}; {percent(cell.origin.flat)} left out"

@@ -11,8 +11,10 @@ from jsonargparse.typing import PositiveInt
 from rich.text import Text
 
 from analysis.probes import text as probes_text
-from analysis.probes.compute import Probes, pictures, probe
+from analysis.probes.compute import probe
 from analysis.probes.encoding import open_checkpoint
+from analysis.probes.figures import figures
+from analysis.probes.result import Probes
 from vlatent.command_line import Parser, run
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
@@ -79,7 +81,7 @@ def write(result: Probes, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
-        for name, png in pictures(result).items():
+        for name, png in figures(result).items():
             (folder / f"{name}.png").write_bytes(png)
     except OSError as error:
         raise UserError(

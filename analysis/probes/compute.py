@@ -8,7 +8,7 @@ a sentence is searched by its paraphrase.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,10 +18,10 @@ from scipy import stats
 from sklearn.feature_extraction.text import CountVectorizer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from analysis.probes import figures as probes_figure
-from analysis.probes.encoding import Painted
+from analysis.probes.encoding import EncodedSentences
 from analysis.probes.linear_probe import Groups, Reading, Rows, Span, read, settled, split
-from analysis.probes.maps import Map, maps
+from analysis.probes.maps import maps
+from analysis.probes.result import Probes, Structure
 from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked
 from vlatent.dependence import Pictures, dependence
@@ -34,48 +34,10 @@ LEAST = {"cosine": -1.0, "effective_rank": 1.0, "effective_rank_centred": 1.0}
 BLOCKS = 20  # of scenes, of which one at a time is left out
 
 
-@dataclass(frozen=True)
-class Structure:
-    """One measure of how much the pictures differ, between its values for two extremes.
-
-    Attributes:
-        value: The measure with a jackknife interval over scenes.
-        same: What it is when every sentence gets the same picture.
-        unrelated: What it is when every sentence gets white noise of its own.
-    """
-
-    value: Span
-    same: float
-    unrelated: float
-
-
-@dataclass(frozen=True, eq=False)
-class Probes:
-    """What a latent knows about the sentence.
-
-    Attributes:
-        name: Of the run.
-        sentences: How many held-out sentences were painted, paraphrases among them.
-        scenes: How many different meanings they have.
-        pairs: How many pairs of blocks were painted, in four sentences each.
-        readings: By target and representation; p adjusted over all but those of the words.
-        structure: The measures of `vlatent.dependence`, of the sentences without paraphrases.
-        maps: The sentences in two dimensions.
-    """
-
-    name: str
-    sentences: int
-    scenes: int
-    pairs: int
-    readings: Mapping[tuple[str, str], Reading]
-    structure: Mapping[str, Structure]
-    maps: tuple[Map, ...]
-
-
 def probe(
     name: str,
-    held_out: Painted,
-    pairs: Painted | None = None,
+    held_out: EncodedSentences,
+    pairs: EncodedSentences | None = None,
     tsne: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
@@ -97,7 +59,7 @@ def probe(
 
 
 def _probe(
-    name: str, sets: Sequence[Painted], tsne: bool, seed: int, progress: Progress | None
+    name: str, sets: Sequence[EncodedSentences], tsne: bool, seed: int, progress: Progress | None
 ) -> Probes:
     shown = [(painted.asked, representations(painted)) for painted in sets]
     total = sum(len(rows) for _, rows in shown)
@@ -122,12 +84,7 @@ def _probe(
     )
 
 
-def pictures(result: Probes) -> dict[str, bytes]:
-    """PNG files: `readings`, and a map a method, such as `map_pca`."""
-    return probes_figure.pictures(result)
-
-
-def representations(painted: Painted) -> dict[str, Rows]:
+def representations(painted: EncodedSentences) -> dict[str, Rows]:
     """One row a sentence: the latent, its shapes, the embedding, and the sentence's own words.
 
     Shapes are the latent without the mean of every channel, which no image prior sees.

@@ -26,7 +26,7 @@ CHUNK = 32  # sentences painted at once
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
+class EncodedSentences:
     """Sentences and what an encoder makes of them.
 
     Attributes:
@@ -42,7 +42,7 @@ class Painted:
 
 def open_checkpoint(
     place: Path, sentences: Path | None, count: int, progress: Progress | None = None
-) -> tuple[Painted, Painted | None]:
+) -> tuple[EncodedSentences, EncodedSentences | None]:
     """What the averaged weights of a checkpoint paint for held-out sentences and for pairs.
 
     Args:
@@ -80,7 +80,7 @@ def open_checkpoint(
 
 def painted(
     encoder: Encoder, corpus: Corpus, max_length: int, asked: Asked, progress: Progress | None
-) -> Painted:
+) -> EncodedSentences:
     """Paint the sentences.
 
     Raises:
@@ -100,4 +100,4 @@ def painted(
     if not torch.isfinite(latent).all():
         raise UserError("the encoder paints values that are not finite: there is nothing to probe.")
     with torch.no_grad():
-        return Painted(asked, latent, encoder.embed(latent))
+        return EncodedSentences(asked, latent, encoder.embed(latent))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from analysis.probes.linear_probe import Reading, Verdict
+from analysis.probes.linear_probe import Outcome, Reading
 from analysis.probes.maps import Map
+from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
 from analysis.probes.text import bracket, number, ordered, percent
 from vlatent.figures.drawing import COLORS
 from vlatent.figures.page import GRAY, INK, SMALL, Page, measured
 from vlatent.figures.sheet import HANDLE, WIDTH, instead, sample, sheet
 
-if TYPE_CHECKING:
-    from analysis.probes.compute import Probes
-
 QUESTION = "What does the latent know about the sentence?"
-POINTS: dict[Verdict, dict[str, Any]] = {
+POINTS: dict[Outcome, dict[str, Any]] = {
     "above chance": {"marker": "o", "color": COLORS[0], "mfc": COLORS[0], "ms": 6},
     "at chance": {"marker": "o", "color": COLORS[1], "mfc": "white", "ms": 6},
     "not enough data": {"marker": "x", "color": GRAY, "mfc": GRAY, "ms": 6},
@@ -44,7 +42,7 @@ SHADES = {  # of blocks, dark enough for white paper
 }
 
 
-def pictures(result: Probes) -> dict[str, bytes]:
+def figures(result: Probes) -> dict[str, bytes]:
     """PNG files: `readings`, and a map a method, such as `map_pca`."""
     pages = {"readings": readings_page(result)}
     for method in dict.fromkeys(each.method for each in result.maps):

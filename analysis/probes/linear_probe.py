@@ -32,7 +32,7 @@ ROUNDING = 1e-5  # of the rows' root mean square; fp32 in another batch moves pi
 
 Rows = Float[np.ndarray, "row column"]
 Groups = Int[np.ndarray, " row"]
-Verdict = Literal["above chance", "at chance", "not enough data"]
+Outcome = Literal["above chance", "at chance", "not enough data"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Reading:
     rows: int
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Outcome:
         """Above chance where shuffled answers hardly ever do as well: adjusted p < 0.05.
 
         Not enough data below 20 groups, and where shuffled answers come so far that a reader

@@ -6,18 +6,15 @@ import csv as comma_separated
 import io
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from analysis.probes.linear_probe import Reading, Span, Verdict
+from analysis.probes.linear_probe import Outcome, Reading, Span
+from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
 from vlatent.dependence import in_words
 from vlatent.formatting import digits
-
-if TYPE_CHECKING:
-    from analysis.probes.compute import Probes
 
 COLUMNS = (
     *("run", "target", "representation", "value", "low", "high"),
@@ -43,7 +40,7 @@ EXPLAINED = (
     "commonest answer, or any sentence. p: share of the shuffles that do as well, after Holm's "
     "correction. Words: the sentence's words, counted, to see that a reader finds what is there."
 )
-STYLES: dict[Verdict, str] = {
+STYLES: dict[Outcome, str] = {
     "above chance": "green",
     "at chance": "yellow",
     "not enough data": "dim",

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from rich.progress import Progress
 
 from analysis.importance import text as importance_text
-from analysis.importance.compute import importance, pictures
+from analysis.importance.compute import importance
+from analysis.importance.figures import figures
 from analysis.report.page import Answer, Document, code, escaped, inline_code, markdown_table
 from analysis.runs import artifact, artifact_paths
 from analysis.trials import Confirmed, Study, Trial
@@ -228,7 +229,7 @@ def _importance(study: Study, shown: dict[str, bytes], progress: Progress | None
     result = importance(study, progress=progress)
     parts = ["## What matters", importance_text.groups(result), *importance_text.words(result)]
     if result.heard:
-        for name, png in pictures(result).items():
+        for name, png in figures(result).items():
             key = f"importance_{name.removesuffix('.png')}.png"
             shown[key] = png
             parts.append(f"![{name.replace('_', ' ').removesuffix('.png').capitalize()}]({key})")

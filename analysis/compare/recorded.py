@@ -1,103 +1,26 @@
-"""What is compared: a run, a trial, a study's winner, an arm of an ablation, or a checkpoint."""
+"""Runs of the tracker as what can be compared: a run, a trial, a study's leader or an arm."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from statistics import fmean
+from collections.abc import Mapping
+from dataclasses import replace
 
-from analysis.runs import artifact, children, config_of, evaluations_of, find_run
-from vlatent import checkpoints
-from vlatent.config import Config, fingerprint, from_yaml
-from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, score
+from analysis.compare.checkpoint import checkpoint_of
+from analysis.compare.result import Subject
+from analysis.runs import artifact, children, config_of, evaluations_of
+from vlatent.evaluation import judge
 from vlatent.figures.mean_spectrum import NAME as SPECTRUM_FILE
 from vlatent.figures.mean_spectrum import MeanSpectrum, from_text
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig, metric_history, recorded_runs
 
-Curve = tuple[tuple[int, float], ...]  # step and value, rising
-
 # What is drawn over the run, by the tracker's names; the penalties of all terms come with it. Not
 # the loss: it is another thing under other weights.
 CURVES = ("statistic/spectrum", "score", "margin/worst")
 SAME = 1e-6  # margins that differ by no more are equal: what is left is rounding of other machines
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One thing that is compared.
-
-    Attributes:
-        label: What tables and pictures call it.
-        what: What it is, in words.
-        config: Of its run.
-        evaluation: The last of its run.
-        verdict: At that evaluation.
-        curves: What is drawn over the run, by the tracker's names.
-        seeds: Statistics of the same config on other seeds, by seed and the tracker's names.
-        checkpoint: Where its weights are; None if they are gone.
-        run: Its record; None of a checkpoint.
-        spectrum: The mean spectrum that its run recorded.
-        notes: What a reader has to know about it.
-    """
-
-    label: str
-    what: str
-    config: Config
-    evaluation: Evaluation
-    verdict: Verdict
-    curves: Mapping[str, Curve]
-    seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    checkpoint: Path | None = None
-    run: RecordedRun | None = None
-    notes: tuple[str, ...] = ()
-    spectrum: MeanSpectrum | None = None
-
-    @property
-    def score(self) -> float:
-        return score(self.evaluation, self.verdict)
-
-
-def subject_of(reference: str, tracking: TrackingConfig, storage: str) -> Subject:
-    """What a reference means.
-
-    Args:
-        reference: A checkpoint or the folder of a run; `study:11`, a trial; `study`, its winner;
-            id, beginning of an id, or name of a run in the tracker.
-        tracking: Where runs are recorded.
-        storage: Optuna's database, which is asked for trials that the tracker does not have.
-
-    Raises:
-        UserError: It means nothing, more than one thing, or something that cannot be compared.
-    """
-    path = Path(reference)
-    if path.is_file() or (path / checkpoints.NAME).is_file():
-        return _of_checkpoint(reference, path)
-    if (path / "config.yaml").is_file():
-        return _of_folder(reference, path, tracking)
-    study, _, number = reference.rpartition(":")
-    wanted = int(number) if study and number.isdecimal() else None
-    tags = {"kind": "study", "study": reference}
-    if wanted is not None:
-        tags = {"kind": "trial", "study": study, "trial": number}
-    found = recorded_runs(tracking, tags)
-    try:
-        run = found[-1] if found else find_run(tracking, reference)
-    except UserError:
-        from analysis.compare.storage import subject_in  # asks Optuna, which takes a second
-
-        name = reference if wanted is None else study
-        kept = subject_in(storage, name, wanted)
-        if kept is None:
-            raise
-        return replace(kept, label=reference)
-    label = run.name if run.run_id.startswith(reference) else reference
-    return replace(of_run(run, tracking), label=label)
 
 
 def of_run(run: RecordedRun, tracking: TrackingConfig) -> Subject:
@@ -168,7 +91,7 @@ def _single(run: RecordedRun, tracking: TrackingConfig) -> Subject:
     }
     kind, name = run.tags.get("kind", "run"), run.tags.get("ablation") or run.tags.get("study")
     what = f"{kind}{f' of {name}' if name else ''}, seed {config.training.seed}"
-    place = _weights(config)
+    place = checkpoint_of(config)
     return Subject(
         *(run.name, what, config, last, verdict, curves, {}, place, run, tuple(notes)),
         spectrum=_spectrum(run, tracking),
@@ -240,74 +163,3 @@ def _trained(cell: RecordedRun, tracking: TrackingConfig) -> RecordedRun:
     return next(
         (e for e in reversed(same) if "trained_by" not in e.tags and e.status == "FINISHED"), cell
     )
-
-
-def _of_folder(reference: str, folder: Path, tracking: TrackingConfig) -> Subject:
-    """A folder whose checkpoint is gone, by the record of the run with its config."""
-    config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
-    same = recorded_runs(tracking, {"config": fingerprint(config)})
-    if not same:
-        raise UserError(
-            f"{folder} holds no checkpoint, and no run in the tracker has its config; train it: "
-            f"{shlex.join(['vlatent', 'train', '--config', str(folder / 'config.yaml')])} "
-            "--training.folder NEW"
-        )
-    subject = of_run(same[-1], tracking)
-    note = f"{folder} holds no checkpoint; shown is the record of its config, {same[-1].name}"
-    return replace(subject, label=reference, notes=(*subject.notes, note))
-
-
-def _of_checkpoint(reference: str, path: Path) -> Subject:
-    state = checkpoints.load(path)
-    config = from_yaml(state["config"])
-    history = [Evaluation(**each) for each in json.loads(state["history"])]
-    log: list[dict[str, float]] = json.loads(state["log"])
-    steps, priors = config.training.steps, config.priors
-    verdicts = [judge(history[: end + 1], steps, priors) for end in range(len(history))]
-    judged = list(zip(history, verdicts, strict=True))
-    curves: dict[str, Curve] = {
-        "statistic/spectrum": tuple((e.step, fmean(e.channels["spectrum"])) for e in history),
-        "score": tuple((e.step, score(e, verdict)) for e, verdict in judged),
-        "margin/worst": tuple((e.step, verdict.worst) for e, verdict in judged),
-    }
-    for name in dict.fromkeys(key for row in log for key in row if key.startswith("penalty/")):
-        curves[name] = tuple((int(row["step"]), row[name]) for row in log if name in row)
-    unfinished = state["step"] < steps
-    notes = (f"has done {state['step']} of {steps} steps",) if unfinished else ()
-    return Subject(
-        reference,
-        f"checkpoint, seed {config.training.seed}",
-        config,
-        history[-1],
-        verdicts[-1],
-        curves,
-        checkpoint=path,
-        notes=notes,
-    )
-
-
-def _weights(config: Config) -> Path | None:
-    """The checkpoint in the run's own folder or, of a trial, beside it, if of this very config."""
-    folder = config.training.folder
-    if folder is None:
-        return None
-    for place in (folder / checkpoints.NAME, folder.with_name(f"{folder.name}.pt")):
-        if place.is_file():
-            kept = from_yaml(checkpoints.load(place)["config"])
-            return place if fingerprint(kept) == fingerprint(config) else None
-    return None
-
-
-def labelled(subjects: Sequence[Subject]) -> list[Subject]:
-    """The same with labels of which no two are equal."""
-    labels = [subject.label for subject in subjects]
-    return [
-        replace(subject, label=f"{subject.label} #{index + 1}")
-        if labels.count(subject.label) > 1
-        else subject
-        for index, subject in enumerate(subjects)
-    ]
-
-
-def criteria_of(verdict: Verdict) -> dict[str, Criterion]:
-    return {criterion.name: criterion for criterion in verdict.criteria}

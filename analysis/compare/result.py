@@ -1,0 +1,193 @@
+"""What is compared and what the comparison says, as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Literal
+
+from vlatent.config import Config
+from vlatent.dependence import Pictures, dependence
+from vlatent.effects import Effect
+from vlatent.evaluation import Criterion, Evaluation, Verdict, score
+from vlatent.figures.mean_spectrum import MeanSpectrum
+from vlatent.priors import Priors
+from vlatent.tracking import RecordedRun
+
+Curve = tuple[tuple[int, float], ...]  # step and value, rising
+
+SAME_PICTURE = 1e-3  # share of the variance between sentences below which they share a picture
+SMALLEST_SHARE = 1e-16  # what lies between sentences, before its logarithm
+SLOPE, DISTANCE = "slope alpha", "distance of alpha from 2"
+RESIDUAL, CHECKERBOARD = "power-law residual", "checkerboard excess"
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number of a run, by the tracker's name and as people call it."""
+
+    name: str
+    label: str
+    logarithmic: bool = False
+    possible: tuple[float, float] = (0.0, math.inf)  # what it can be: no interval reaches beyond
+
+    def of(self, metrics: Mapping[str, float]) -> float:
+        value = metrics.get(self.name, math.nan)
+        return math.log10(max(value, SMALLEST_SHARE)) if self.logarithmic else value
+
+
+MEASURES = {  # what the statistic of a prior is, where its name does not say it
+    "total_variation": "total variation",
+    "wavelet": "wavelet mean/rms",
+    "kurtosis": "kurtosis of gradients",
+    "decorrelation": "mean |correlation|",
+}
+OTHERS = {name: MEASURES.get(name, name) for name, _ in Priors() if name != "spectrum"}
+STATISTICS = (
+    Statistic("score", "score"),
+    Statistic("channels_in_band", "channels in band"),
+    Statistic("statistic/spectrum", SLOPE, possible=(-math.inf, math.inf)),
+    Statistic("alpha_distance", DISTANCE),
+    Statistic("statistic/residual", RESIDUAL),
+    *(Statistic(f"statistic/{name}", label) for name, label in OTHERS.items()),
+    Statistic("statistic/checkerboard_largest", CHECKERBOARD),
+    Statistic("statistic/alpha_deviation", "deviation of alpha between sentences"),
+    Statistic("dependence/between_share", "share between sentences (log10)", True, (-16.0, 0.0)),
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing that is compared.
+
+    Attributes:
+        label: What tables and pictures call it.
+        what: What it is, in words.
+        config: Of its run.
+        evaluation: The last of its run.
+        verdict: At that evaluation.
+        curves: What is drawn over the run, by the tracker's names.
+        seeds: Statistics of the same config on other seeds, by seed and the tracker's names.
+        checkpoint: Where its weights are; None if they are gone.
+        run: Its record; None of a checkpoint.
+        spectrum: The mean spectrum that its run recorded.
+        notes: What a reader has to know about it.
+    """
+
+    label: str
+    what: str
+    config: Config
+    evaluation: Evaluation
+    verdict: Verdict
+    curves: Mapping[str, Curve]
+    seeds: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    checkpoint: Path | None = None
+    run: RecordedRun | None = None
+    notes: tuple[str, ...] = ()
+    spectrum: MeanSpectrum | None = None
+
+    @property
+    def score(self) -> float:
+        return score(self.evaluation, self.verdict)
+
+
+@dataclass(frozen=True)
+class SampleMean:
+    """A mean over n seeds or sentences with its 95 % t interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Over:
+    """Statistics over seeds, or over sentences.
+
+    Attributes:
+        what: Which of them.
+        estimates: By label of the subject and of the statistic.
+        effects: The difference from the first subject, paired, by the same labels; p adjusted
+            over the subjects, for every statistic on its own.
+        silent: Why a subject cannot be compared with the first, by its label.
+    """
+
+    what: Literal["seeds", "sentences"]
+    estimates: Mapping[str, Mapping[str, SampleMean]]
+    effects: Mapping[str, Mapping[str, Effect]]
+    silent: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What a checkpoint paints.
+
+    Attributes:
+        texts: Held-out sentences.
+        held_out: Their pictures.
+        fixed_texts: The fixed sentences.
+        fixed: Pictures of them.
+    """
+
+    texts: tuple[str, ...]
+    held_out: Pictures
+    fixed_texts: tuple[str, ...]
+    fixed: Pictures
+
+    @property
+    def same(self) -> bool:
+        """Whether the picture is the same for every sentence."""
+        return dependence(self.held_out)["dependence/between_share"] < SAME_PICTURE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that is known of some subjects side by side; the first is compared with.
+
+    Attributes:
+        subjects: With labels of which no two are equal.
+        config: The dotted names of which not all have the same value, and the values.
+        found: Every statistic of the run that is shown, by subject and statistic.
+        seeds: Over seeds, of those that were trained on several.
+        sentences: Over held-out sentences, of those that have a checkpoint.
+        painted: What those paint, by label.
+        unpainted: Why the others cannot be painted.
+    """
+
+    subjects: tuple[Subject, ...]
+    config: Mapping[str, tuple[object, ...]]
+    found: Mapping[str, Mapping[str, float]]
+    seeds: Over
+    sentences: Over
+    painted: Mapping[str, Latents]
+    unpainted: Mapping[str, str]
+
+
+def labelled(subjects: Sequence[Subject]) -> list[Subject]:
+    """The same with labels of which no two are equal."""
+    labels = [subject.label for subject in subjects]
+    return [
+        replace(subject, label=f"{subject.label} #{index + 1}")
+        if labels.count(subject.label) > 1
+        else subject
+        for index, subject in enumerate(subjects)
+    ]
+
+
+def criteria_of(verdict: Verdict) -> dict[str, Criterion]:
+    return {criterion.name: criterion for criterion in verdict.criteria}
+
+
+def statistics_of(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
+    """The statistics of an evaluation by the tracker's names."""
+    means = {f"statistic/{name}": fmean(each) for name, each in evaluation.channels.items()}
+    return dict(evaluation.metrics) | means | {"score": score(evaluation, verdict)}
+
+
+def told(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Every statistic by its label; NaN where it was not recorded."""
+    return {statistic.label: statistic.of(metrics) for statistic in STATISTICS}

@@ -1,0 +1,47 @@
+"""What a latent says about its sentence, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from analysis.probes.linear_probe import Reading, Span
+from analysis.probes.maps import Map
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One measure of how much the pictures differ, between its values for two extremes.
+
+    Attributes:
+        value: The measure with a jackknife interval over scenes.
+        same: What it is when every sentence gets the same picture.
+        unrelated: What it is when every sentence gets white noise of its own.
+    """
+
+    value: Span
+    same: float
+    unrelated: float
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """What a latent knows about the sentence.
+
+    Attributes:
+        name: Of the run.
+        sentences: How many held-out sentences were painted, paraphrases among them.
+        scenes: How many different meanings they have.
+        pairs: How many pairs of blocks were painted, in four sentences each.
+        readings: By target and representation; p adjusted over all but those of the words.
+        structure: The measures of `vlatent.dependence`, of the sentences without paraphrases.
+        maps: The sentences in two dimensions.
+    """
+
+    name: str
+    sentences: int
+    scenes: int
+    pairs: int
+    readings: Mapping[tuple[str, str], Reading]
+    structure: Mapping[str, Structure]
+    maps: tuple[Map, ...]
