@@ -1,3 +1,5 @@
 """What does each part buy? One file a question; arms are compared seed by seed."""
 
-import vlatent  # noqa: F401  # first, so that Ctrl-C is heard from the beginning
+from vlatent.runtime.process import prepare_module
+
+prepare_module(__name__)

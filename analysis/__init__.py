@@ -1,3 +1,5 @@
 """What did we learn? Reads results and never trains; `python -m analysis.report` shows them."""
 
-import vlatent  # noqa: F401  # first, so that Ctrl-C is heard from the beginning
+from vlatent.runtime.process import prepare_module
+
+prepare_module(__name__)

@@ -1,3 +1,5 @@
 """Programs that measure: what a step, a trial and a search cost, and what they are worth."""
 
-import vlatent  # noqa: F401  # first, so that Ctrl-C is heard from the beginning
+from vlatent.runtime.process import prepare_module
+
+prepare_module(__name__)

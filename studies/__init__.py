@@ -1,3 +1,5 @@
 """Which weights and rates are best? One file a question; Optuna searches."""
 
-import vlatent  # noqa: F401  # first, so that Ctrl-C is heard from the beginning
+from vlatent.runtime.process import prepare_module
+
+prepare_module(__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import shlex
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 from rich.text import Text
 
+import studies
 from studies.confirmation import Confirmed, confirmed
 from studies.doctor import DEFAULT_SILENCE, Books, examine, there_is
 from studies.job import CONFIRMATION, MAKING, load_study
@@ -22,7 +25,8 @@ from studies.replay import replay
 from studies.report import winner
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from vlatent.command_line import Parser, run
+from studies.study import main as run_study
+from vlatent.command_line import Parser, listed, run
 from vlatent.runtime.addresses import shown
 from vlatent.screen import console
 from vlatent.shapes import UserError
@@ -34,6 +38,7 @@ HELP = """usage: python -m studies COMMAND [--help]
 
 What studies there are, how one stands, and whether its record is sound.
 
+  python -m studies run NAME                 begin a study, or continue it, by its question
   python -m studies list                     all studies of a storage
   python -m studies status NAME              progress, best trial, throughput, time left, failures
   python -m studies replay NAME TRIAL        train one trial again and compare every number
@@ -239,7 +244,18 @@ def _time_left(pace: float, trials: int) -> str:
     return f"; {timedelta(seconds=round(pace * trials))} left at that pace"
 
 
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the study of a question, or list the questions."""
+    names = [module.name for module in pkgutil.iter_modules(studies.__path__)]
+    modules = [importlib.import_module(f"studies.{name}") for name in names if name != "__main__"]
+    asked = [module.QUESTION for module in modules if hasattr(module, "QUESTION")]
+    questions = {question.name: question.text for question in asked}
+    name = listed("studies", "study", questions, arguments)
+    return 0 if name is None else run_study(name, arguments[1:])
+
+
 COMMANDS = {
+    "run": run_command,
     "list": list_command,
     "status": status_command,
     "replay": replay_command,

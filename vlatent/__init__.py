@@ -1,30 +1,81 @@
-"""Search the loss weights and ablate the priors of an encoder that paints text as a picture."""
+"""Search the loss weights and ablate the priors of an encoder whose latents look like images.
 
-import ctypes
-import os
-import signal
-import sys
-from types import FrameType
+Importing this package imports nothing else and changes nothing in its process: each public name is
+imported where it is first asked for. Commands (`python -m vlatent`) and workers set up their own
+processes, by `vlatent.runtime.process`.
+"""
 
-# Threads of one step wait for each other many times. Where cores are shared with others, waiting
-# by spinning makes single steps many times as long, and sleeping costs next to nothing.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-# Every step asks for the same large pieces of memory. glibc returns each to the system, which fills
-# its pages with zeros for the next step; here it keeps what it has. Other systems have no mallopt.
-_KEEP = {-4: 0, -1: 2**31 - 1}  # M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
-if os.name == "posix" and hasattr(_libc := ctypes.CDLL(None), "mallopt"):
-    for _option, _value in _KEEP.items():
-        _libc.mallopt(_option, _value)
+from vlatent.runtime.process import prepare_module
+from vlatent.version import VERSION
 
-# A command imports for seconds before it can listen. Nothing is to be put right by then, so Ctrl-C
-# ends it here, instead of with a traceback of its imports. `-m` stands in the place of a module's
-# name until it is found; who imports this library into his own program keeps what he has.
-if sys.argv and os.path.basename(sys.argv[0]) in ("-m", "vlatent"):  # noqa: PTH119
+if TYPE_CHECKING:  # for whom an alias of the same name is public
+    from vlatent.config import Config as Config
+    from vlatent.config import TrainingConfig as TrainingConfig
+    from vlatent.corpus import Corpus as Corpus
+    from vlatent.corpus import DataConfig as DataConfig
+    from vlatent.encoder import Encoder as Encoder
+    from vlatent.encoder import EncoderConfig as EncoderConfig
+    from vlatent.evaluation import Evaluation as Evaluation
+    from vlatent.evaluation import EvaluationConfig as EvaluationConfig
+    from vlatent.evaluation import Verdict as Verdict
+    from vlatent.evaluation import evaluate as evaluate
+    from vlatent.evaluation import judge as judge
+    from vlatent.optimization import OptimizerConfig as OptimizerConfig
+    from vlatent.priors import Decorrelation as Decorrelation
+    from vlatent.priors import Kurtosis as Kurtosis
+    from vlatent.priors import Prior as Prior
+    from vlatent.priors import Priors as Priors
+    from vlatent.priors import Spectrum as Spectrum
+    from vlatent.priors import TotalVariation as TotalVariation
+    from vlatent.priors import Variance as Variance
+    from vlatent.priors import Wavelet as Wavelet
+    from vlatent.shapes import Latent as Latent
+    from vlatent.shapes import UserError as UserError
+    from vlatent.terms import Contrast as Contrast
+    from vlatent.terms import Invariance as Invariance
+    from vlatent.terms import Term as Term
+    from vlatent.terms import Terms as Terms
+    from vlatent.tracking import MemoryTracker as MemoryTracker
+    from vlatent.tracking import Tracker as Tracker
+    from vlatent.tracking import TrackingConfig as TrackingConfig
+    from vlatent.training import Result as Result
+    from vlatent.training import train as train
 
-    def _end(number: int, _: FrameType | None) -> None:
-        os.write(2, b"interrupted\n")
-        os._exit(128 + number)
+__version__ = VERSION
+prepare_module(__name__)
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _end)
+_HOMES = {
+    "config": ("Config", "TrainingConfig"),
+    "corpus": ("Corpus", "DataConfig"),
+    "encoder": ("Encoder", "EncoderConfig"),
+    "evaluation": ("Evaluation", "EvaluationConfig", "Verdict", "evaluate", "judge"),
+    "optimization": ("OptimizerConfig",),
+    "priors": (
+        "Decorrelation",
+        "Kurtosis",
+        "Prior",
+        "Priors",
+        "Spectrum",
+        "TotalVariation",
+        "Variance",
+        "Wavelet",
+    ),
+    "shapes": ("Latent", "UserError"),
+    "terms": ("Contrast", "Invariance", "Term", "Terms"),
+    "tracking": ("MemoryTracker", "Tracker", "TrackingConfig"),
+    "training": ("Result", "train"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vlatent' has no attribute {name!r}")
+    return getattr(import_module(f"vlatent.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

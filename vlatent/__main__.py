@@ -1,177 +1,125 @@
-"""`vlatent train` trains one encoder; `vlatent evaluate` judges a checkpoint."""
+"""`vlatent COMMAND`: every command under one name. What one needs is imported when it is called."""
 
 from __future__ import annotations
 
-import json
-import shlex
-import traceback
-from collections.abc import Sequence
-from dataclasses import replace
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
-from vlatent import checkpoints, recording
-from vlatent.command_line import Parser, run
-from vlatent.config import Config, build, from_yaml, override
-from vlatent.corpus import load
-from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
-from vlatent.models import trained_model
-from vlatent.runtime.interruption import Stop, interruption
-from vlatent.screen import (
-    console,
-    dependence_lines,
-    print_evaluation,
-    progress_display,
-    verdict_table,
-)
-from vlatent.shapes import UserError
-from vlatent.step import Diverged
-from vlatent.tracking import MemoryTracker, Status, end_left, open_run, runs_left, view_command
-from vlatent.training import Result, claimed_folder, corpus_for, placement, train
+from vlatent.runtime.process import prepare_command
+from vlatent.runtime.streams import outlast_readers
+from vlatent.version import VERSION
 
-HELP = """usage: vlatent COMMAND [--help]
 
-Paint text as a picture, and judge the picture by what natural images are like.
+class _Command(NamedTuple):
+    """A command: what it does, and the module whose function takes its arguments.
 
-  vlatent train --config configs/quick.yaml          train one encoder, record it in MLflow
-  vlatent evaluate --checkpoint runs/FOLDER          judge a checkpoint on held-out sentences
-  python -m vlatent.scenes --help                    write sentences of colored blocks
-  python -m studies.loss_weights --help              search the loss weights
-  python -m ablations.suite --help                   what does each prior buy?
+    Attributes:
+        text: One line for the list of commands.
+        module: The module, of whichever room.
+        first: Arguments that come before those of the command line.
+        function: The function of the module.
+    """
+
+    text: str
+    module: str
+    first: tuple[str, ...] = ()
+    function: str = "main"
+
+
+COMMANDS = {
+    "train": _Command("train one encoder", "vlatent.commands", function="train_command"),
+    "evaluate": _Command("judge a checkpoint", "vlatent.commands", function="evaluate_command"),
+    "scenes": _Command("write sentences about colored blocks", "vlatent.scenes.__main__"),
+    "study": _Command("search loss weights or learning rates", "studies.__main__", ("run",)),
+    "ablate": _Command("measure what each prior buys", "ablations.__main__"),
+    "report": _Command("report on a study or an ablation", "analysis.__main__", ("report",)),
+    "compare": _Command("compare runs, trials or arms", "analysis.__main__", ("compare",)),
+    "importance": _Command("rank the parameters of a study", "analysis.__main__", ("importance",)),
+    "probe": _Command("probe what latents know of the text", "analysis.__main__", ("probes",)),
+    "runs": _Command("list recorded runs as CSV", "analysis.__main__", ("runs",)),
+    "status": _Command("show how a study stands; without a name, all", "studies.__main__"),
+    "doctor": _Command("check run records, and repair them", "studies.__main__", ("doctor",)),
+}
+EXAMPLES = """
+For instance:
+  vlatent train --config quick
+  vlatent study loss_weights --config smoke --study.trials 12
+  vlatent ablate spectrum --config smoke
+  vlatent report loss_weights
 """
 
 
-def train_command(arguments: Sequence[str]) -> int:
-    parser = Parser(
-        prog="vlatent train",
-        description="Train one encoder on the image priors, judge it on held-out sentences and "
-        "record everything in MLflow.",
-        own="training",
-        examples=(
-            "vlatent train --config configs/quick.yaml --training.steps 500",
-            "vlatent train --config configs/quick.yaml --training.resume runs/FOLDER",
-        ),
-    )
-    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
-    parser.add_class_arguments(Config, nested_key=None)
-    config = build(parser.checked(arguments))
-    if not any(part.weight for _, part in (*config.priors, *config.terms)):
-        raise UserError(
-            "every weight of priors.* and terms.* is 0, so there is nothing to train: set one, "
-            "--priors.spectrum.weight 0.5 for instance."
-        )
-    placement(config.training)  # bad input is found before anything is recorded
-    console.print(f"{corpus_for(config)}", markup=False)
-    if config.training.resume is not None:
-        checkpoints.load_to_resume(config.training.resume)
-    folder = claimed_folder(config.training)
-    config = override(config, {"training.folder": folder})
-    result = _recorded(config)
-    _close(result.verdict, result.history[-1])
-    console.print(f"{result.seconds:.0f} s. Checkpoint, config and pictures: {result.folder}")
-    console.print(
-        f"Judge it again: vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
-    )
-    console.print(f"Compare runs: {view_command(config.tracking)}")
-    return 0
-
-
-def _recorded(config: Config) -> Result:
-    """Train a run that is recorded, and whose record is closed however it ends."""
-    stop = Stop()
-    assert config.training.folder is not None
-    name = f"train {config.training.folder.name}"
-    with interruption(stop):
-        with stop.undisturbed():  # a run that has begun must come to its end below
-            for left in runs_left(config.tracking, {"kind": "train"}):  # of processes now gone
-                end_left(config.tracking, left.run_id, "KILLED")
-            tracker = open_run(config.tracking, name, tags={"kind": "train"})
-
-        def end(status: Status, error: str | None = None) -> None:
-            with stop.undisturbed():
-                tracker.close(status, error)
-
-        try:
-            stop.heed()
-            if config.training.compile:
-                console.print("The first step compiles the encoder, which takes a minute or two.")
-            with progress_display() as progress:
-                told = None if console.is_terminal else print_evaluation
-                result = train(config, tracker, told, progress)
-        except Diverged as error:
-            end("FAILED", str(error))
-            raise UserError(str(error)) from None
-        except KeyboardInterrupt:
-            end("KILLED")
-            raise
-        except BaseException:
-            end("FAILED", traceback.format_exc())
-            raise
-        end("FINISHED")
-    return result
-
-
-def evaluate_command(arguments: Sequence[str]) -> int:
-    parser = Parser(
-        prog="vlatent evaluate",
-        description="Judge the averaged weights of a checkpoint on held-out sentences, its own or "
-        "those of another file. Example: vlatent evaluate --checkpoint runs/FOLDER --out pictures",
-    )
-    parser.add_argument(
-        "--checkpoint", type=Path, required=True, help="A checkpoint, or the folder of a run."
-    )
-    parser.add_argument(
-        "--validation",
-        type=Path,
-        help="Other sentences (.txt or .jsonl) to judge it on, by the criteria of phase 1.",
-    )
-    parser.add_argument(
-        "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
-    )
-    given = parser.checked(arguments)
-    state = checkpoints.load(given["checkpoint"])
-    config = from_yaml(state["config"])
-    corpus = load(config.data)
-    if given["validation"] is not None:
-        corpus = load(replace(config.data, validation=given["validation"]))
-        config = override(config, {"evaluation.retrieved": 0})  # of these no paraphrase is known
-    averaged = trained_model(state, corpus.vocabulary_size)
-    history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
-    step = state["step"]
-    evaluation = evaluate(
-        step, averaged, corpus, config.evaluation, config.priors, config.terms, last=True
-    )
-    history = [*history[:-1], evaluation]
-    verdict = judge(history, config.training.steps, config.priors)
-    place: Path = given["checkpoint"]
-    out = given["out"] or (place if place.is_dir() else place.parent)
-    config = override(config, {"tracking.figures": True})
-    recording.conclude(
-        MemoryTracker(), out, config, averaged, corpus, history, json.loads(state["log"])
-    )
-    _close(verdict, evaluation)
-    console.print(f"Pictures and verdict: {out}")
-    return 0
-
-
-def _close(verdict: Verdict, evaluation: Evaluation) -> None:
-    passed = "PASS" if verdict.passed else "FAIL"
-    console.print(verdict_table(verdict, f"{passed} after {evaluation.step} steps"))
-    for line in dependence_lines(evaluation):
-        console.print(line)
-
-
 def main(arguments: Sequence[str]) -> int:
-    commands = {"train": train_command, "evaluate": evaluate_command}
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(HELP)
-        return 0 if arguments else 2
-    if arguments[0] not in commands:
-        raise UserError(f"there is no command {arguments[0]}; choose train or evaluate.")
-    return commands[arguments[0]](arguments[1:])
+    """Run a command, or list them all."""
+    status = _listed(arguments)
+    if status is not None:
+        return status
+    name, *rest = arguments
+    if name not in COMMANDS:
+        _refuse(name)
+    command = COMMANDS[name]
+    first = command.first
+    if name == "report":
+        rest = _with_kind(rest)
+    elif name == "status":
+        first = ("status",) if rest and not rest[0].startswith("-") else ("list",)
+    run: Callable[[Sequence[str]], int] = getattr(import_module(command.module), command.function)
+    return run([*first, *rest])
+
+
+def _listed(arguments: Sequence[str]) -> int | None:
+    """The status after a list of all commands, or the version; None where a command is named."""
+    if arguments[:1] == ["--version"]:
+        print(f"vlatent {VERSION}")
+        return 0
+    if arguments and arguments[0] not in ("-h", "--help"):
+        return None
+    wide = max(map(len, COMMANDS))
+    print("usage: vlatent COMMAND [--help]\n")
+    print("Train encoders on image priors, search their loss weights, ablate the priors.\n")
+    for name, command in COMMANDS.items():
+        print(f"  {name:<{wide}}  {command.text}")
+    print(EXAMPLES)
+    return 0 if arguments else 2
+
+
+def _refuse(name: str) -> None:
+    from vlatent.shapes import UserError  # imports PyTorch, which the list does not need
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise UserError(f"there is no command {name}; {meant}vlatent --help lists them.")
+
+
+def _with_kind(arguments: Sequence[str]) -> list[str]:
+    """`report NAME` with the flag that says what NAME is: an ablation by its folder, or a study."""
+    if not arguments or arguments[0].startswith("-"):
+        return list(arguments)
+    name, *rest = arguments
+    is_ablation = Path("runs", "ablations", name).is_dir()
+    if is_ablation and Path("runs", name).is_dir():
+        from vlatent.shapes import UserError
+
+        raise UserError(
+            f"{name} is a study and an ablation: say vlatent report --study {name} or "
+            f"vlatent report --ablation {name}."
+        )
+    return ["--ablation" if is_ablation else "--study", name, *rest]
 
 
 def entry() -> None:
-    """What the installed `vlatent` calls."""
+    """Run the program `vlatent`."""
+    prepare_command()
+    outlast_readers()
+    status = _listed(sys.argv[1:])
+    if status is not None:
+        sys.exit(status)
+    from vlatent.command_line import run  # imports PyTorch, for seconds
+
     run(main)
 
 

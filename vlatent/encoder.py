@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
-from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlatent.annotations import Bool, ClosedUnitInterval, Float, Int, PositiveInt
 from vlatent.bounds import require_bounds
 from vlatent.shapes import Latent, UserError
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
 from torch import Tensor, nn
 
+from vlatent.annotations import Int
 from vlatent.shapes import HEIGHT, WIDTH, Latent
 
 CUTOUT = 4  # the cut-out square's side is the picture's shorter one divided by this

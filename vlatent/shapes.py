@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
 from torch import Tensor
+
+from vlatent.annotations import Float
 
 # A batch of pictures. Leading axes, where there are any, hold independent batches:
 # hundreds of latents (or weight vectors) can be scored in one call.

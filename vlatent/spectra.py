@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
+from vlatent.annotations import Float, Int
 from vlatent.shapes import BATCH, Latent, PerChannel
 
 # Added to the Whittle slope of the DCT-II, which reads 0.08 too low between alpha = 1 and 3.

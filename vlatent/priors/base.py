@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
-from jsonargparse.typing import NonNegativeFloat
 from torch import Tensor
 
+from vlatent.annotations import Float, NonNegativeFloat
 from vlatent.bounds import require_bounds
 from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 

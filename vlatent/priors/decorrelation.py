@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from jsonargparse.typing import NonNegativeFloat
 from torch import Tensor
 
+from vlatent.annotations import Float, NonNegativeFloat
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior
 from vlatent.shapes import Latent, PerBatch, PerChannel
 

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jsonargparse.typing import NonNegativeFloat, PositiveFloat
-
+from vlatent.annotations import NonNegativeFloat, PositiveFloat
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior, gradients, standardized
 from vlatent.shapes import (
     BATCH,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from jsonargparse.typing import NonNegativeFloat, PositiveFloat
-
+from vlatent.annotations import NonNegativeFloat, PositiveFloat
 from vlatent.priors.base import Prior
 from vlatent.shapes import Latent, PerBatch, PerChannel
 from vlatent.spectra import curve_slope, frequencies, log_curve, mean_power, whittle_slope

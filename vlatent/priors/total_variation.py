@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jsonargparse.typing import NonNegativeFloat
-
+from vlatent.annotations import NonNegativeFloat
 from vlatent.priors.base import Prior, gradients, standardized
 from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 

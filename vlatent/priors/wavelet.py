@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from vlatent.annotations import Float, NonNegativeFloat, PositiveFloat, PositiveInt
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior, standardized
 from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel, UserError
 

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from vlatent.runtime.interruption import STATUS, Interrupted, Stop
+from vlatent.runtime.process import environment, prepare
 from vlatent.runtime.streams import outlast_readers
 from vlatent.shapes import UserError
 
@@ -123,7 +124,7 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
     process = context.Process(
         target=_work, args=(work, job, theirs, threads, os.getpid()), name=f"worker-{place}"
     )
-    surroundings = {"OMP_NUM_THREADS": str(threads)}  # read when the libraries are loaded
+    surroundings = environment() | {"OMP_NUM_THREADS": str(threads)}  # read with the libraries
     if torch.cuda.is_available():
         surroundings["CUDA_VISIBLE_DEVICES"] = _card(place)
     resource_tracker.ensure_running()  # begun with the first worker, it would unblock the signal
@@ -135,6 +136,7 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
 
 def _work(work: Work, job: object, errors: Connection, threads: int, parent: int) -> None:
     stop = Stop(parent)
+    prepare()
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent tells
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -228,7 +230,10 @@ def run_ray(
             f"({room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs): lower --study.cpus or "
             "--study.gpus."
         )
-    task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1)(_ray_work)
+    surroundings = {"env_vars": environment()}
+    task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1, runtime_env=surroundings)(
+        _ray_work
+    )
     here, path = str(Path.cwd()), [entry for entry in sys.path if entry]
     waiting = [task.remote(work, job, here, path, max(1, int(cpus))) for _ in range(count)]
     told, problem = False, None
@@ -270,6 +275,7 @@ def _join_or_make_cluster(ray: ModuleType) -> None:
 
 
 def _ray_work(work: Work, job: object, here: str, path: list[str], threads: int) -> str | None:
+    prepare()
     sys.path[:] = list(dict.fromkeys(path + sys.path))
     if Path(here).is_dir():
         os.chdir(here)  # relative places mean the same as where the study was begun

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from jaxtyping import Bool, Float
-from jsonargparse.typing import NonNegativeFloat
 from torch import Tensor
 from torch.nn import functional
 
+from vlatent.annotations import Bool, Float, NonNegativeFloat
 from vlatent.bounds import require_bounds
 from vlatent.shapes import Latent, PerBatch
 

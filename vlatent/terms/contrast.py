@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
-from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat
 from torch import Tensor
 from torch.nn import functional
 
+from vlatent.annotations import Bool, Float, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from vlatent.shapes import PerBatch
 from vlatent.terms.base import Rows, Term, Views
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt
-
+from vlatent.annotations import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt
 from vlatent.jitter import jittered
 from vlatent.shapes import PerBatch
 from vlatent.terms.base import Term, Views

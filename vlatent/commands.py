@@ -1,0 +1,149 @@
+"""The commands that work on one encoder: `vlatent train`, `vlatent evaluate`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from vlatent import checkpoints, recording
+from vlatent.command_line import Parser
+from vlatent.config import Config, build, from_yaml, override
+from vlatent.corpus import load
+from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
+from vlatent.models import trained_model
+from vlatent.runtime.interruption import Stop, interruption
+from vlatent.screen import (
+    console,
+    dependence_lines,
+    print_evaluation,
+    progress_display,
+    verdict_table,
+)
+from vlatent.shapes import UserError
+from vlatent.step import Diverged
+from vlatent.tracking import MemoryTracker, Status, end_left, open_run, runs_left, view_command
+from vlatent.training import Result, claimed_folder, corpus_for, placement, train
+
+
+def train_command(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="vlatent train",
+        description="Train one encoder on the image priors, judge it on held-out sentences and "
+        "record everything in MLflow.",
+        own="training",
+        examples=(
+            "vlatent train --config configs/quick.yaml --training.steps 500",
+            "vlatent train --config configs/quick.yaml --training.resume runs/FOLDER",
+        ),
+    )
+    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
+    parser.add_class_arguments(Config, nested_key=None)
+    config = build(parser.checked(arguments))
+    if not any(part.weight for _, part in (*config.priors, *config.terms)):
+        raise UserError(
+            "every weight of priors.* and terms.* is 0, so there is nothing to train: set one, "
+            "--priors.spectrum.weight 0.5 for instance."
+        )
+    placement(config.training)  # bad input is found before anything is recorded
+    console.print(f"{corpus_for(config)}", markup=False)
+    if config.training.resume is not None:
+        checkpoints.load_to_resume(config.training.resume)
+    folder = claimed_folder(config.training)
+    config = override(config, {"training.folder": folder})
+    result = _recorded(config)
+    _close(result.verdict, result.history[-1])
+    console.print(f"{result.seconds:.0f} s. Checkpoint, config and pictures: {result.folder}")
+    console.print(
+        f"Judge it again: vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
+    )
+    console.print(f"Compare runs: {view_command(config.tracking)}")
+    return 0
+
+
+def _recorded(config: Config) -> Result:
+    """Train a run that is recorded, and whose record is closed however it ends."""
+    stop = Stop()
+    assert config.training.folder is not None
+    name = f"train {config.training.folder.name}"
+    with interruption(stop):
+        with stop.undisturbed():  # a run that has begun must come to its end below
+            for left in runs_left(config.tracking, {"kind": "train"}):  # of processes now gone
+                end_left(config.tracking, left.run_id, "KILLED")
+            tracker = open_run(config.tracking, name, tags={"kind": "train"})
+
+        def end(status: Status, error: str | None = None) -> None:
+            with stop.undisturbed():
+                tracker.close(status, error)
+
+        try:
+            stop.heed()
+            if config.training.compile:
+                console.print("The first step compiles the encoder, which takes a minute or two.")
+            with progress_display() as progress:
+                told = None if console.is_terminal else print_evaluation
+                result = train(config, tracker, told, progress)
+        except Diverged as error:
+            end("FAILED", str(error))
+            raise UserError(str(error)) from None
+        except KeyboardInterrupt:
+            end("KILLED")
+            raise
+        except BaseException:
+            end("FAILED", traceback.format_exc())
+            raise
+        end("FINISHED")
+    return result
+
+
+def evaluate_command(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="vlatent evaluate",
+        description="Judge the averaged weights of a checkpoint on held-out sentences, its own or "
+        "those of another file. Example: vlatent evaluate --checkpoint runs/FOLDER --out pictures",
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="A checkpoint, or the folder of a run."
+    )
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        help="Other sentences (.txt or .jsonl) to judge it on, by the criteria of phase 1.",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
+    )
+    given = parser.checked(arguments)
+    state = checkpoints.load(given["checkpoint"])
+    config = from_yaml(state["config"])
+    corpus = load(config.data)
+    if given["validation"] is not None:
+        corpus = load(replace(config.data, validation=given["validation"]))
+        config = override(config, {"evaluation.retrieved": 0})  # of these no paraphrase is known
+    averaged = trained_model(state, corpus.vocabulary_size)
+    history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
+    step = state["step"]
+    evaluation = evaluate(
+        step, averaged, corpus, config.evaluation, config.priors, config.terms, last=True
+    )
+    history = [*history[:-1], evaluation]
+    verdict = judge(history, config.training.steps, config.priors)
+    place: Path = given["checkpoint"]
+    out = given["out"] or (place if place.is_dir() else place.parent)
+    config = override(config, {"tracking.figures": True})
+    recording.conclude(
+        MemoryTracker(), out, config, averaged, corpus, history, json.loads(state["log"])
+    )
+    _close(verdict, evaluation)
+    console.print(f"Pictures and verdict: {out}")
+    return 0
+
+
+def _close(verdict: Verdict, evaluation: Evaluation) -> None:
+    passed = "PASS" if verdict.passed else "FAIL"
+    console.print(verdict_table(verdict, f"{passed} after {evaluation.step} steps"))
+    for line in dependence_lines(evaluation):
+        console.print(line)

@@ -1,0 +1,3 @@
+"""The version, which packaging, `vlatent --version`, runs and checkpoints read."""
+
+VERSION = "0.1.0"
