@@ -20,17 +20,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from ablations.figures import (
-    Comparison,
-    Dose,
-    Painting,
-    ablation_figures,
-    called,
-    criterion,
-    extent,
-    in_figures,
-    places,
-)
+from ablations.figures import Comparison, Dose, Painting, ablation_figures, in_figures
+from ablations.figures.numbers import called, criterion, extent, places
 from vlatent.effects import Effect, family, paired
 from vlatent.figures.page import Page
 

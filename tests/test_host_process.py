@@ -97,6 +97,20 @@ def test_a_command_sets_up_its_process(module: str, tmp_path: Path) -> None:
     assert json.loads(output(["-m", module, "--help"], tmp_path)) == PREPARED
 
 
+def test_commands_start_without_what_only_some_of_them_need() -> None:
+    """Each of these takes a second or more, in every process that a command or a test starts."""
+    code = (
+        "import json, sys\n"
+        "import vlatent.commands, studies.loss_weights, ablations.suite, studies.__main__\n"
+        "import ablations.__main__, analysis.__main__\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    found = set(map(str, printed(code)))  # type: ignore[call-overload]
+    assert "optuna" in found
+    late = {"mlflow", "transformers", "matplotlib", "PIL", "sklearn", "pandas", "ray"}
+    assert found & late == set()
+
+
 def test_public_names_are_there() -> None:
     tree = ast.parse((ROOT / "vlatent" / "__init__.py").read_text(encoding="utf-8"))
     typed = {

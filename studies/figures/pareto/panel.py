@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from studies.figures.pareto.labels import FAR, HEIGHT, label_places
+from studies.figures.pareto.points import Point
 from studies.figures.pareto.ruler import Ruler
 from studies.figures.search.marks import STAR, START
 from vlatent.figures.drawing import BAND_COLOR, COLORS, GOOD, Box
@@ -20,7 +20,6 @@ from vlatent.figures.page import GRAY, SMALL, Page, fitted, measured
 from vlatent.figures.sheet import FAINT, LINE
 from vlatent.pareto import front
 
-Interval = tuple[float, float, float]  # mean, low and high end
 Places = Float[np.ndarray, "_ 2"]  # across and upward
 
 DOMINATED: dict[str, Any] = {"marker": "o", "mfc": FAINT, "mec": "white", "ms": 5.5, "mew": 0.5}
@@ -29,25 +28,6 @@ STAIRS: dict[str, Any] = {"color": COLORS[0], "lw": 1.2, "alpha": 0.5}
 CROSS: dict[str, Any] = {"colors": COLORS[1], "linewidths": 1.3}
 MEAN: dict[str, Any] = {"marker": "+", "mec": COLORS[1], "ms": 8, "mew": 1.3}
 LINK: dict[str, Any] = {"color": COLORS[1], "lw": 1.0, "ls": (0, (2, 1.5))}
-
-
-@dataclass(frozen=True)
-class Point:
-    """One trial that was trained to the end.
-
-    Attributes:
-        number: Its number in the study; trial 0 has the starting values.
-        values: What was found, by objective.
-        on_front: Whether it is on the front.
-        chosen: Whether it is the knee of the front, the best compromise.
-        confirmed: Mean and 95 % interval on new seeds, by objective; None if it was not confirmed.
-    """
-
-    number: int
-    values: tuple[float, ...]
-    on_front: bool
-    chosen: bool
-    confirmed: tuple[Interval, ...] | None
 
 
 def stairs(places: Places, maximize: tuple[bool, bool]) -> Places:

@@ -5,36 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from studies.figures.pareto.points import Objective
 from vlatent.figures.page import Scale
 from vlatent.formatting import digits
 
 FLOOR = 1e-9  # on a log scale, what is less stands here
 EVEN = 0.1  # a symlog scale is even up to this far from 0, and logarithmic beyond
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a study makes as large, or as small, as it can.
-
-    Attributes:
-        name: In few letters, for the legend.
-        label: What it is, with its unit, for the axis.
-        maximize: Whether more is better.
-        scale: How its axis is divided; "symlog" is even near 0 and logarithmic beyond.
-        limit: The value from which on, towards the better, the criteria behind it hold; None
-            where there are none.
-    """
-
-    name: str
-    label: str
-    maximize: bool
-    scale: Literal["linear", "log", "symlog"] = "linear"
-    limit: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from studies.figures.search.history import history_page
-from studies.figures.search.importances import importances_page
-from studies.figures.search.parallel_coordinates import parallel_coordinates_page
-from studies.figures.search.slices import slices_page
 from studies.figures.search.trials import TrialRow
 from vlatent.search_space import Axis
 
@@ -26,6 +22,12 @@ def search_figures(
         axes: Range or choices of every searched parameter.
         importances: PED-ANOVA importance by parameter; None where nothing can be said.
     """
+    # Here, as matplotlib takes a second to import and most commands draw nothing.
+    from studies.figures.search.history import history_page
+    from studies.figures.search.importances import importances_page
+    from studies.figures.search.parallel_coordinates import parallel_coordinates_page
+    from studies.figures.search.slices import slices_page
+
     trials = sorted(trials, key=lambda trial: trial.number)
     axes = {
         name: axis.extended([trial.params[name] for trial in trials if name in trial.params])
