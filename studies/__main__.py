@@ -16,13 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 import studies
-from studies.confirmation import Confirmed, confirmed
 from studies.doctor import DEFAULT_SILENCE, Books, examine, there_is
-from studies.job import CONFIRMATION, MAKING, load_study
+from studies.job import load_study
+from studies.outcome import study_result
 from studies.progress import trial_line
-from studies.record import added, counted, feasible, front, is_ours
+from studies.record import CONFIRMATION, MAKING, added, counted, feasible, is_ours
 from studies.replay import replay
-from studies.report import winner
+from studies.result import headline
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.study import main as run_study
@@ -137,14 +137,13 @@ def status_command(arguments: Sequence[str]) -> int:
         since = timedelta(seconds=round((datetime.now() - began).total_seconds()))
         worker = trial.user_attrs.get("worker", "an unknown worker")
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
-    objectives = [each["name"] for each in study.user_attrs.get("objectives", ())] or ["value"]
-    results = _confirmed(study, given["storage"])
-    found = winner(study, results) if len(study.directions) == 1 else None
-    if found is not None:
-        known = "Confirmed best:" if results else "Best so far:"
-        console.print(known, trial_line(found, objectives))
-    elif len(study.directions) > 1:
-        console.print(f"The front has {len(front(study))} trials.")
+    result = study_result(study, _confirmation(study, given["storage"]))
+    objectives = [objective.name for objective in result.objectives]
+    console.print(headline(result))
+    if result.leader is not None:
+        console.print(trial_line(study.get_trials(deepcopy=False)[result.leader], objectives))
+    if result.front:
+        console.print(f"The front has {len(result.front)} trials.")
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
         console.print(trial_line(trial, objectives))
@@ -158,13 +157,11 @@ def status_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _confirmed(study: optuna.Study, url: str) -> list[Confirmed]:
-    """What came of the confirmation, as the closing screen ranks it; nothing if there is none."""
+def _confirmation(study: optuna.Study, url: str) -> optuna.Study | None:
+    """The study that confirms this one's best trials; None if there is none."""
     name = study.study_name + CONFIRMATION
-    if name not in {each.study_name for each in open_storage(url).get_all_studies()}:
-        return []
-    settings = StudyConfig(confirm=study.user_attrs.get("confirm", StudyConfig().confirm))
-    return confirmed(study, load_study(name, url), settings)
+    known = {each.study_name for each in open_storage(url).get_all_studies()}
+    return load_study(name, url) if name in known else None
 
 
 def replay_command(arguments: Sequence[str]) -> int:

@@ -15,8 +15,8 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.job import CONFIRMATION, load_study
-from studies.record import is_ours
+from studies.job import load_study
+from studies.record import CONFIRMATION, is_ours
 from studies.storage import SILENT_BEATS, lock_of, open_storage
 from studies.trial import requeue, status_of
 from vlatent.corpus.tokenizer import default_cache

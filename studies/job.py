@@ -14,7 +14,7 @@ from typing import Literal
 import optuna
 
 from studies.question import Params, Question, Space
-from studies.record import ranked
+from studies.record import CONFIRMATION, MAKING, ranked
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from vlatent.config import Config, effective, flatten
@@ -27,8 +27,6 @@ from vlatent.tracking import View
 # Raise it whenever the same trial would get another score: old and new ones cannot be compared.
 OBJECTIVE_VERSION = 5
 WARM_TRIALS = 5  # of another study, that are tried first
-CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
-MAKING = "/making"  # ends the name of a study that is not whole yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +143,7 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
             uid = uuid.uuid4().hex
             claim(folder, uid, place_of(job.settings.storage), "study")
             with _made_aside(job, storage, job.name) as made:
-                made.set_user_attr("question", job.question.text)
-                objectives = job.question.objectives
-                named = [{"name": each.name, "label": each.label} for each in objectives]
-                made.set_user_attr("objectives", named)
-                with warnings.catch_warnings(action="ignore"):  # it is experimental
-                    made.set_metric_names([each.label for each in objectives])
+                describe(made, job)
                 for ordinal, (params, origin) in enumerate(waiting):  # counted in this order
                     labels = {"ordinal": ordinal, "origin": origin}
                     made.enqueue_trial(dict(params), user_attrs=labels)
@@ -162,6 +155,16 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
                 if uid is not None:
                     made.set_user_attr("uid", uid)
     return study
+
+
+def describe(study: optuna.Study, job: Job) -> None:
+    """Write into a new study what it asks, for those who read it."""
+    study.set_user_attr("question", job.question.text)
+    objectives = job.question.objectives
+    named = [{"name": each.name, "label": each.label} for each in objectives]
+    study.set_user_attr("objectives", named)
+    with warnings.catch_warnings(action="ignore"):  # it is experimental
+        study.set_metric_names([each.label for each in objectives])
 
 
 @contextlib.contextmanager

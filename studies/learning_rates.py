@@ -8,7 +8,7 @@ when it began to hold every criterion for good.
 
 from __future__ import annotations
 
-from studies.question import Choice, Objective, Params, Question, Range, Space
+from studies.question import Choice, ObjectiveFunction, Params, Question, Range, Space
 from studies.study import main
 from vlatent.command_line import run
 from vlatent.config import Config, override
@@ -75,7 +75,7 @@ def early(result: Result) -> float:
     return result.score + (1 - passed_at / steps)
 
 
-EARLY = Objective("score_and_speed", "score + share of the run left when it passed", early)
+EARLY = ObjectiveFunction("score_and_speed", "score + share of the run left when it passed", early)
 
 QUESTION = Question(
     name="learning_rates",

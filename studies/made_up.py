@@ -15,7 +15,7 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from studies.confirmation import cells
-from studies.job import Job
+from studies.job import Job, describe
 from studies.question import distributions
 from studies.report import conclude
 from vlatent.config import to_yaml
@@ -44,6 +44,8 @@ def check_closing(job: Job) -> None:
 def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optuna.Study:
     """A study of such trials, the first with the starting values, which is kept nowhere."""
     study = _in_memory(job)
+    describe(study, job)
+    study.set_user_attr("confirm", job.settings.confirm)
     study.enqueue_trial(dict(job.question.start(job.config, job.space)))
     encoder = job.config.encoder
     shape = (2, encoder.height, encoder.width, encoder.channels)

@@ -11,7 +11,7 @@ import math
 
 from studies import loss_weights
 from studies.pareto import in_band
-from studies.question import Choice, Objective, Params, Question, Range
+from studies.question import Choice, ObjectiveFunction, Params, Question, Range
 from studies.study import main
 from vlatent.command_line import run
 from vlatent.config import Config, override
@@ -63,8 +63,8 @@ QUESTION = Question(
     space=space,
     apply=apply,
     objectives=(
-        Objective("retrieval", "recall@1, unseen combinations", retrieval, limit=RECALL),
-        Objective("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
+        ObjectiveFunction("retrieval", "recall@1, unseen combinations", retrieval, limit=RECALL),
+        ObjectiveFunction("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
     ),
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from studies.loss_weights import space
-from studies.question import Objective, Question
+from studies.question import ObjectiveFunction, Question
 from studies.study import main
 from vlatent.command_line import run
 from vlatent.evaluation import CHANNELS_NEEDED
@@ -44,14 +44,16 @@ QUESTION = Question(
     text="What do channels in band cost in the other criteria and in dependence on the text?",
     space=space,
     objectives=(
-        Objective("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
-        Objective(
+        ObjectiveFunction("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
+        ObjectiveFunction(
             *("others", "worst margin of the other criteria", others),
             maximize=False,
             scale="symlog",
             limit=0.0,
         ),
-        Objective("dependence", "share of variance between sentences", dependence, scale="log"),
+        ObjectiveFunction(
+            "dependence", "share of variance between sentences", dependence, scale="log"
+        ),
     ),
     constrained=False,
 )

@@ -9,8 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.text import Text
 
-from studies.confirmation import cell_of
-from studies.record import counts, feasible, front, rank, why_failed
+from studies.record import cell_of, counts, feasible, front, maximized, rank, why_failed
 
 COLUMNS = 110  # of a line
 
@@ -38,7 +37,9 @@ class Reporter:
         self._objectives = objectives
         self._confirms = confirms
         self._told = {trial.number for trial in ended}
-        self._best = min((rank(t) for t in ended if t.state == TrialState.COMPLETE), default=None)
+        self._maximize = maximized(study)[0]
+        complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
+        self._best = min((rank(trial, self._maximize) for trial in complete), default=None)
         self._opened = self._first = datetime.now()
         self._since = 0  # trials that ended since then; the first of them began at `_first`
 
@@ -90,9 +91,10 @@ class Reporter:
         if len(self._study.directions) > 1:
             unbeaten = {each.number for each in front(self._study)}
             return "  on the front" if trial.number in unbeaten else ""
-        if self._best is not None and rank(trial) > self._best:
+        place = rank(trial, self._maximize)
+        if self._best is not None and place > self._best:
             return ""
-        self._best = rank(trial)
+        self._best = place
         return f"  {'best' if feasible(trial) else 'nearest'} so far"
 
 

@@ -10,6 +10,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import Trial
 
+from studies.result import Objective
 from vlatent.config import Config, flatten, override
 from vlatent.shapes import UserError
 from vlatent.training import Result
@@ -65,17 +66,8 @@ Space = Mapping[str, Range | Choice]
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One number of a finished run that a study makes as large, or as small, as it can.
-
-    Attributes:
-        name: In the record.
-        label: In pictures and tables.
-        value: How it is computed.
-        maximize: Or minimize.
-        scale: How it is drawn.
-        limit: From where on its criteria hold.
-    """
+class ObjectiveFunction:
+    """An objective and the function that computes it from a finished run; fields as of those."""
 
     name: str
     label: str
@@ -84,8 +76,12 @@ class Objective:
     scale: Literal["linear", "log", "symlog"] = "linear"
     limit: float | None = None
 
+    @property
+    def described(self) -> Objective:
+        return Objective(self.name, self.label, self.maximize, self.scale, self.limit)
 
-SCORE = Objective("score", "score", lambda result: result.score)
+
+SCORE = ObjectiveFunction("score", "score", lambda result: result.score)
 
 
 def from_config(config: Config, space: Space) -> dict[str, float]:
@@ -113,7 +109,7 @@ class Question:
     space: Callable[[Config], dict[str, Range | Choice]]
     apply: Callable[[Config, Params], Config] = override
     start: Callable[[Config, Space], dict[str, float]] = from_config
-    objectives: tuple[Objective, ...] = (SCORE,)
+    objectives: tuple[ObjectiveFunction, ...] = (SCORE,)
     constrained: bool = True
 
     @property

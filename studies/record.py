@@ -1,21 +1,24 @@
-"""Which trials count, which may be believed, and what they cost."""
+"""Which trials count, which are feasible, which is best: rules on Optuna's records, only reading.
+
+Studies and analysis alike take them from here; `studies.outcome` says which trial leads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+import numpy as np
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from vlatent.pareto import front as pareto_front
 
+CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
+MAKING = "/making"  # ends the name of a study that is not whole yet
 LIVE = (TrialState.RUNNING, TrialState.WAITING)
 
 
 def is_ours(study: optuna.Study) -> bool:
-    """Whether a study was made here, and not by another program that uses the same database."""
+    """Whether this toolkit made a study, and not another program that uses the same database."""
     return "identity" in study.user_attrs or "uid" in study.user_attrs
 
 
@@ -84,21 +87,34 @@ def worst_margin(trial: FrozenTrial) -> float:
     return max((line["margin"] for line in trial.user_attrs.get("criteria", ())), default=0.0)
 
 
-def rank(trial: FrozenTrial) -> tuple[int, float, int]:
-    """Sorts complete trials, the best first: feasible ones by score, the others by worst margin."""
+def maximized(study: optuna.Study) -> list[bool]:
+    """Of which objectives more is better."""
+    return [direction == StudyDirection.MAXIMIZE for direction in study.directions]
+
+
+def rank(trial: FrozenTrial, maximize: bool = True) -> tuple[int, float, int]:
+    """Sort key of complete trials: feasible ones by value, then the others by worst margin."""
     if feasible(trial):
-        return 0, -trial.values[0], trial.number
+        return 0, -trial.values[0] if maximize else trial.values[0], trial.number
     return 1, worst_margin(trial), trial.number
 
 
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
-    """Complete trials, the best first."""
-    return sorted(completed(study), key=rank)
+    """Complete trials, the best first; of several objectives the front by its knee comes first."""
+    maximize = maximized(study)
+    order = sorted(completed(study), key=lambda trial: rank(trial, maximize[0]))
+    if len(maximize) == 1:
+        return order
+    unbeaten = by_knee(study)
+    numbers = {trial.number for trial in unbeaten}
+    return unbeaten + [trial for trial in order if trial.number not in numbers]
 
 
-def best(study: optuna.Study) -> FrozenTrial | None:
-    """The feasible trial with the highest score, else the one nearest to feasible."""
-    return next(iter(ranked(study)), None)
+def finalists(study: optuna.Study, count: int) -> list[FrozenTrial]:
+    """Trials worth confirming: the best feasible ones; of a front, those nearest to its knee."""
+    if len(study.directions) > 1:
+        return by_knee(study)[:count]
+    return [trial for trial in ranked(study) if feasible(trial)][:count]
 
 
 def front(study: optuna.Study) -> list[FrozenTrial]:
@@ -108,9 +124,30 @@ def front(study: optuna.Study) -> list[FrozenTrial]:
     if study.best_trials and passing:
         best_of_all = without_added(study).best_trials
         return [complete[trial.number] for trial in best_of_all] if added(study) else best_of_all
-    ways = [way == StudyDirection.MAXIMIZE for way in study.directions]
-    unbeaten = pareto_front([trial.values for trial in complete], ways)
+    unbeaten = pareto_front([trial.values for trial in complete], maximized(study))
     return [trial for trial, is_best in zip(complete, unbeaten, strict=True) if is_best]
+
+
+def by_knee(study: optuna.Study) -> list[FrozenTrial]:
+    """The front, those first that are nearest to the best of every objective at once.
+
+    d^2 = sum over objectives of ((best - value) / range)^2, with best and range of the front.
+    """
+    unbeaten = front(study)
+    if not unbeaten:
+        return []  # no trial was trained to the end
+    signs = np.where(maximized(study), 1, -1)
+    values = np.array([trial.values for trial in unbeaten]).reshape(-1, len(signs)) * signs
+    spread = np.ptp(values, axis=0)
+    distance = (values.max(0) - values) / np.where(spread > 0, spread, 1)
+    order = np.argsort((distance**2).sum(1), kind="stable")
+    return [unbeaten[index] for index in order]
+
+
+def cell_of(trial: FrozenTrial) -> tuple[int, int]:
+    """The trial and the seed of a confirmation, also of one that waits."""
+    values = trial.system_attrs.get("fixed_params", {}) | trial.params
+    return int(values["trial"]), int(values["seed"])
 
 
 def all_failed(study: optuna.Study) -> bool:
@@ -127,35 +164,28 @@ def stagnated(study: optuna.Study, patience: int | None) -> bool:
         on_front = {trial.number for trial in front(study)}
         improving = [trial.number in on_front for trial in counted(study)]
     else:
+        sign = 1 if maximized(study)[0] else -1
         improving, best_so_far = [], float("-inf")
         for trial in counted(study):
-            better = feasible(trial) and trial.values[0] > best_so_far
+            better = feasible(trial) and sign * trial.values[0] > best_so_far
             improving.append(better)
-            best_so_far = trial.values[0] if better else best_so_far
+            best_so_far = sign * trial.values[0] if better else best_so_far
     if not any(improving):
         return False  # nothing found yet is no reason to stop looking
     return improving[::-1].index(True) >= patience
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a study has trained, in steps of the config's own batch size, and what pruning saved."""
+def cost(study: optuna.Study, steps: int) -> tuple[int, int]:
+    """Steps of the config's own batch size that were trained, and those that pruning saved.
 
-    trained: int
-    saved: int
-
-    def __str__(self) -> str:
-        share = self.saved / max(self.trained + self.saved, 1)
-        return f"{self.trained} steps trained, {self.saved} saved by pruning ({share:.0%})"
-
-
-def cost(trials: Sequence[FrozenTrial], steps: int) -> Cost:
-    """Every step of every trial, interrupted and abandoned ones too; a resumed one from where."""
+    Every step of every trial counts, interrupted and abandoned ones too; a resumed trial from where
+    it was resumed.
+    """
     trained = saved = 0
-    for trial in trials:
+    for trial in study.get_trials(deepcopy=False):
         resumed = trial.user_attrs.get("resumed_at", 0)
         reached = trial.user_attrs.get("steps", max(trial.intermediate_values, default=0))
         trained += max(reached - resumed, 0)
         if trial.state == TrialState.PRUNED:
             saved += steps - reached
-    return Cost(trained, saved)
+    return trained, saved

@@ -110,7 +110,7 @@ def main(asks: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _found(job: Job, study: optuna.Study, stop: Stop) -> Findings | None:
+def _found(job: Job, study: optuna.Study, stop: Stop) -> Findings:
     """Carry the study out and say what it found, once nothing of it is left to do.
 
     Raises:

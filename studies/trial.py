@@ -77,6 +77,8 @@ def run_trial(
     resume = _checkpoint(folder, attributes.get("continues"), f"trial-{trial.number:04d}")
     place = folder / f"trial-{trial.number:04d}"
     labels = {"kind": job.kind, "trial": trial.number, "label": label} | job.tags
+    if job.kind == "confirmation":
+        labels["confirms"] = trial.params["trial"]
     with stop.undisturbed():  # a run that has begun must come to its end below
         tracker = open_run(
             config.tracking,

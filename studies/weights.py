@@ -9,7 +9,6 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.confirmation import by_knee
 from studies.record import ranked
 from vlatent import checkpoints
 from vlatent.config import Config, to_yaml
@@ -30,8 +29,7 @@ def keep_best(study: optuna.Study, folder: Path, count: int) -> None:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if not complete:
         return
-    order = ranked(study) if len(study.directions) == 1 else by_knee(study)
-    best = {trial.number for trial in order[: max(count, 1)]}
+    best = {trial.number for trial in ranked(study)[: max(count, 1)]}
     for trial in complete:
         left = folder / f"trial-{trial.number:04d}" / checkpoints.NAME
         if trial.number not in best:

@@ -16,9 +16,17 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
-from studies.confirmation import cell_of, cells
-from studies.job import CONFIRMATION, Job, load_study
-from studies.record import LIVE, all_failed, counts, is_foreign, stagnated
+from studies.confirmation import cells
+from studies.job import Job, load_study
+from studies.record import (
+    CONFIRMATION,
+    LIVE,
+    all_failed,
+    cell_of,
+    counts,
+    is_foreign,
+    stagnated,
+)
 from studies.search import grid_size, pruner, sampler
 from studies.trial import (
     Returned,

@@ -17,18 +17,13 @@ from smoke import smoke
 from analysis.report.__main__ import main as analysis_report
 from studies import report
 from studies.__main__ import main as status
-from studies.confirmation import (
-    Confirmed,
-    by_knee,
-    cells,
-    confirmed,
-    failures,
-    finalists,
-    seeds,
-)
+from studies.confirmation import cells, seeds
 from studies.job import Job, create_study, load_study, question_of
 from studies.made_up import made_up
-from studies.record import front
+from studies.outcome import study_result
+from studies.record import by_knee, finalists, front
+from studies.result import Confirmation as Confirmed
+from studies.result import Finalist
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.worker import Confirmation, Search, carry_out
@@ -77,19 +72,21 @@ def test_seeds_that_pass_come_first_and_the_interval_is_students() -> None:
     for seed, (one, other) in enumerate(zip(lucky, steady, strict=True)):
         add(again, one, 0.5 if seed == 0 else -1.0, {"trial": 0, "seed": seed})
         add(again, other, -1.0, {"trial": 1, "seed": seed})
-    first, second = confirmed(search, again, StudyConfig())
+    result = study_result(search, again)
+    first, second = result.finalists
     assert (first.number, first.passed, second.number, second.passed) == (1, 3, 0, 2)
     mean, low, high = first.interval()
     expected = stats.t.interval(0.95, 2, loc=6.2, scale=stats.sem(steady))
     assert mean == pytest.approx(6.2)
     assert (low, high) == pytest.approx(expected)
-    assert first.optimism == pytest.approx(6.8 - 6.2)
-    assert report.winner(search, [first, second]).number == 1  # type: ignore[union-attr]
+    assert (result.leader, result.basis, result.undistinguished) == (1, "confirmed", (0,))
+    assert result.optimism is not None
+    assert result.optimism.trial == 0
+    assert result.optimism.mean == pytest.approx(6.9 - np.mean(lucky))
 
 
 def test_one_seed_has_no_interval() -> None:
-    one = Confirmed(3, (6.8,), ((6.5,),), 1)
-    assert one.optimism == pytest.approx(0.3)
+    one = Finalist(3, (6.8,), (Confirmed(3, 1, (6.5,), True, None, None),))
     mean, low, high = one.interval()
     assert mean == 6.5
     assert not low > -1e9
@@ -142,7 +139,7 @@ def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     )
     create_study(job)
     carry_out(Search(job), Stop(), lambda: None, None)
-    monkeypatch.setattr("studies.confirmation.feasible", lambda trial: True)
+    monkeypatch.setattr("studies.record.feasible", lambda trial: True)
     return job
 
 
@@ -153,7 +150,6 @@ def test_confirming_trains_every_finalist_on_every_seed_once(searched: Job) -> N
     done = {(t.params["trial"], t.params["seed"]): t for t in study.trials}
     assert set(done) == {(0, 1), (0, 2), (1, 1), (1, 2)}
     assert len(study.trials) == 4
-    assert failures(study) == 0
     search = load_study("s", searched.settings.storage)
     by_seed = {
         key: next(
@@ -166,9 +162,9 @@ def test_confirming_trains_every_finalist_on_every_seed_once(searched: Job) -> N
     for (number, _), trial in done.items():
         weights = search.trials[number].params
         assert f"weight: {weights['priors.kurtosis.weight']}" in trial.user_attrs["config"]
-    results = confirmed(search, study, searched.settings)
-    assert {each.number for each in results} == {0, 1}
-    assert all(len(each.values) == 2 for each in results)
+    finalists = study_result(search, study).finalists
+    assert {finalist.number for finalist in finalists} == {0, 1}
+    assert all(len(finalist.runs) == 2 for finalist in finalists)
 
 
 def test_screen_status_and_report_name_the_same_trial(
@@ -196,18 +192,17 @@ def test_screen_status_and_report_name_the_same_trial(
         made.add_trials(study.trials)
         made.set_user_attr("identity", mine.identity())  # else it is another program's
     found = report.close(mine, tmp_path / "s", 0.0)
-    assert found is not None
-    assert found.metrics["best/trial"] == steady
+    assert found.result.leader == steady
     labels = {"kind": "study", "study": "s"}
     run = open_run(config.tracking, "s", None, labels, folder=tmp_path / "runs")
     found.record(run)
     run.close("FINISHED")
     done = inside(tmp_path, status, "status", "s")
-    assert f"Confirmed best: trial {steady:3d}" in done.stdout, done.stderr
+    assert f"Trial {steady} leads after confirmation" in done.stdout, done.stderr
     done = inside(
         tmp_path, analysis_report, "--study", "s", "--tracking.uri", str(config.tracking.uri)
     )
     words = " ".join(done.stdout.split())
-    assert f"Trial {steady} is confirmed best" in words, done.stderr
+    assert f"Trial {steady} leads after confirmation" in words, done.stderr
     assert f"Trial {steady} was trained again on 3 seeds" in words
     assert f"Trial {better} has the better mean, but what passes on more seeds comes first" in words

@@ -13,11 +13,11 @@ import optuna
 import pytest
 from test_figures_search import Drawn, check_words, noted
 
-from studies.confirmation import by_knee
 from studies.figures.pareto import Objective, Point, front, pareto_figure
 from studies.figures.pareto.labels import HEIGHT, label_places
 from studies.figures.pareto.panel import stairs
 from studies.figures.pareto.ruler import FLOOR, Ruler, evenly
+from studies.record import by_knee
 
 TITLE = "What do channels in band cost in $x_1$ and in dependence on the text?"
 THREE = (

@@ -11,10 +11,10 @@ from inside import inside
 from smoke import CONFIGS, smoke
 
 from studies import loss_weights, report, study
-from studies.confirmation import confirmed
 from studies.job import Job, question_of
 from studies.made_up import USUAL, Kind, check_closing, made_up
 from studies.made_up import confirmed as again
+from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
 from vlatent.config import from_yaml, override
 from vlatent.figures.page import Page
@@ -55,8 +55,11 @@ def test_every_question_closes(asks: str, tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / case).mkdir()
         confirmed_too = again(mine, made, draw)
         for confirmations in (None, confirmed_too) if kinds == USUAL else (confirmed_too,):
-            found = report.conclude(mine, made, confirmations, tmp_path / case, 0.0)
-            assert (found is None) == (case in ("all failed", "all pruned")), case
+            findings = report.conclude(mine, made, confirmations, tmp_path / case, 0.0)
+            nothing = case in ("all failed", "all pruned")
+            assert (findings.result.leader is None) == nothing, case
+            left = (tmp_path / case / FILE).read_text("utf-8")
+            assert StudyResult.from_json(left, FILE) == findings.result
 
 
 def test_trials_that_are_worth_the_same_close(tmp_path: Path) -> None:
@@ -68,11 +71,10 @@ def test_trials_that_are_worth_the_same_close(tmp_path: Path) -> None:
 
     draw = Even(np.random.PCG64(0))
     made = made_up(mine, USUAL, draw)
-    results = confirmed(made, again(mine, made, draw), mine.settings)
-    assert {each.interval() for each in results[:-1]} == {(1.0, 1.0, 1.0)}
-    found = report.conclude(mine, made, again(mine, made, draw), tmp_path, 0.0)
-    assert found is not None
-    assert found.metrics["best/trial"] == 0
+    findings = report.conclude(mine, made, again(mine, made, draw), tmp_path, 0.0)
+    finalists = findings.result.finalists
+    assert {finalist.interval() for finalist in finalists[:-1]} == {(1.0, 1.0, 1.0)}
+    assert findings.result.leader == 0
 
 
 def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
@@ -82,7 +84,7 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
         raise RuntimeError("no such picture")
 
     monkeypatch.setattr(study, "check_closing", check_closing)
-    monkeypatch.setattr(report, "search_figures", broken)
+    monkeypatch.setattr("studies.figures.study.search_figures", broken)
     flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.trials", "1")
     with pytest.raises(RuntimeError, match="no such picture"):
         inside(tmp_path, lambda given: study.main("loss_weights", given), *flags)

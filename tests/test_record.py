@@ -7,9 +7,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.record import (
-    Cost,
     all_failed,
-    best,
     cost,
     counted,
     counts,
@@ -57,8 +55,8 @@ def test_counted_trials_stand_in_their_places() -> None:
 
 def test_the_best_trial_is_feasible_or_the_nearest_one() -> None:
     far, near = trial(value=6.9, margin=0.2), trial(value=6.8, margin=0.5)
-    assert best(study()) is None
-    assert best(study(near, far)).number == 1  # type: ignore[union-attr]
+    assert ranked(study()) == []
+    assert ranked(study(near, far))[0].number == 1
     made = study(far, near, trial(value=4.1, margin=0.0), trial(value=5.2), trial("PRUNED", 9.0))
     assert [each.number for each in ranked(made)] == [3, 2, 0, 1]
     assert not feasible(made.trials[4])
@@ -88,9 +86,7 @@ def test_cost_counts_every_step_once() -> None:
         trial("FAIL"),  # died after step 20
         trial("COMPLETE", steps=120, resumed_at=20),
     ]
-    assert cost(trials, 120) == Cost(trained=120 + 50 + 20 + 100, saved=70)
-    assert str(Cost(300, 100)) == "300 steps trained, 100 saved by pruning (25%)"
-    assert str(Cost(0, 0)) == "0 steps trained, 0 saved by pruning (0%)"
+    assert cost(study(*trials), 120) == (120 + 50 + 20 + 100, 70)
 
 
 @pytest.mark.parametrize("patience", [1, 2])

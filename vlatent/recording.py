@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vlatent import checkpoints
+from vlatent import checkpoints, run_record
 from vlatent.config import Config, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples
 from vlatent.dependence import in_words
 from vlatent.encoder import Encoder
-from vlatent.evaluation import Evaluation, Verdict, judge, paint_judged, score
+from vlatent.evaluation import Evaluation, Verdict, paint_judged, score
 from vlatent.figures import Known, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
@@ -90,16 +90,18 @@ def conclude(
     history: Sequence[Evaluation],
     log: Sequence[Mapping[str, float]],
 ) -> None:
-    """Keep a run's verdict and mean spectrum, in the folder and in the tracker; draw its figures.
+    """Keep a run's evaluations, verdict and mean spectrum in its folder and in the tracker.
 
-    Figures are left out where the config wants none.
+    Figures are drawn unless the config wants none.
     """
-    verdict = judge(history, config.training.steps, config.priors)
+    record = run_record.run_record(history, config.training.steps, config.priors)
+    verdict = record.verdict
     size, count = config.evaluation.batch_size, config.evaluation.sentences
     latent, fixed = paint_judged(model, corpus, size, count)
     words = summary(history[-1], verdict)
     for name, content in (
         ("verdict.md", words),
+        (run_record.FILE, record.to_json()),
         (mean_spectrum.NAME, mean_spectrum.mean_spectrum(latent).to_text()),
     ):
         checkpoints.write(folder / name, content)

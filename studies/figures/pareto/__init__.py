@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studies.figures.pareto.points import Objective, Point
+from studies.figures.pareto.points import Point
+from studies.result import Objective
 from vlatent.pareto import front
 
 

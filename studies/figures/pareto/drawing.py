@@ -11,9 +11,10 @@ from studies.figures.pareto.panel import (
     STAIRS,
     draw_panel,
 )
-from studies.figures.pareto.points import Objective, Point
+from studies.figures.pareto.points import Point
 from studies.figures.pareto.ruler import EVEN, Ruler
 from studies.figures.search.marks import STAR, START
+from studies.result import Objective
 from vlatent.figures.drawing import BAND_COLOR
 from vlatent.figures.page import SMALL, Page, fitted
 from vlatent.figures.sheet import HANDLE, LINE, WIDTH, Entry, instead, sample, sheet

@@ -3,29 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 Interval = tuple[float, float, float]  # mean, low and high end
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a study makes as large, or as small, as it can.
-
-    Attributes:
-        name: In few letters, for the legend.
-        label: What it is, with its unit, for the axis.
-        maximize: Whether more is better.
-        scale: How its axis is divided; "symlog" is even near 0 and logarithmic beyond.
-        limit: The value from which on, towards the better, the criteria behind it hold; None
-            where there are none.
-    """
-
-    name: str
-    label: str
-    maximize: bool
-    scale: Literal["linear", "log", "symlog"] = "linear"
-    limit: float | None = None
 
 
 @dataclass(frozen=True)

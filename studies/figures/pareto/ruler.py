@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from studies.figures.pareto.points import Objective
+from studies.result import Objective
 from vlatent.figures.page import Scale
 from vlatent.formatting import digits
 
