@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +10,13 @@ from typing import Literal
 
 from rich.table import Table
 
+from analysis import earlier
+from analysis.tables import as_csv
+from vlatent import checkpoints, run_record
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, build
+from vlatent.config import Config, from_yaml
 from vlatent.evaluation import Evaluation
+from vlatent.run_record import RunRecord
 from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import (
@@ -23,7 +24,6 @@ from vlatent.tracking import (
     RecordedRun,
     TrackingConfig,
     artifact_paths,
-    metric_history,
     read_artifact,
     recorded_runs,
     require_record,
@@ -36,20 +36,18 @@ from vlatent.tracking import (
 __all__ = [
     "artifact",
     "artifact_paths",
-    "as_csv",
     "children",
     "config_of",
     "evaluations_of",
     "find_run",
     "parents",
+    "recorded_text",
     "table",
 ]
 
 Kind = Literal["study", "ablation"]
 PARENT = "mlflow.parentRunId"
-# A statistic of one channel, as it is called and as earlier versions called it.
-CHANNEL = re.compile(r"statistic_by_channel/(\w+)_(\d+)|(\w+)/channel_(\d+)")
-SHORTEST = 4  # digits of an id that may stand for it
+DIGITS = range(4, 33)  # how many digits of an id may stand for it
 OFFERED = 5  # runs that an error names
 OFFERS = ("study", "ablation", "arm", "train")
 
@@ -65,14 +63,15 @@ def find_run(tracking: TrackingConfig, reference: str) -> RecordedRun:
         UserError: There is none, or more than one; names those that may have been meant.
     """
     require_record(tracking)
-    found = runs_named(tracking, reference)
-    if not found and re.fullmatch(f"[0-9a-f]{{{SHORTEST},32}}", reference):
-        found = runs_beginning(tracking, reference)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    matches = runs_named(tracking, reference)
+    if not matches and len(reference) in DIGITS and set(reference) <= set("0123456789abcdef"):
+        matches = runs_beginning(tracking, reference)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise UserError(
-            f"{len(found)} runs are meant by {reference!r}: {_listed(found)}; give the id of one"
+            f"{len(matches)} runs are meant by {reference!r}: {_listed(matches)}; give the id of "
+            "one"
         )
     # Not among trials and cells: they are many, and named after their study or arm.
     others = [run for kind in OFFERS for run in recorded_runs(tracking, {"kind": kind})]
@@ -124,70 +123,48 @@ def table(runs: Sequence[RecordedRun]) -> list[dict[str, object]]:
     return [{name: row.get(name) for name in columns} for row in rows]
 
 
-def as_csv(rows: Sequence[dict[str, object]]) -> str:
-    """The rows of a table with a head line."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
+def recorded_text(tracking: TrackingConfig, run: RecordedRun, name: str) -> str | None:
+    """A text file that a run has kept; None where it kept none of this name."""
+    try:
+        return artifact(tracking, run.run_id, name).decode()
+    except UserError:
+        return None
 
 
-def config_of(run: RecordedRun) -> Config:
-    """The config that a run wrote into its params.
+def config_of(run: RecordedRun, tracking: TrackingConfig) -> Config:
+    """The config of a run.
 
     Raises:
         UserError: It is of a version whose keys this one does not know.
     """
-    parser = Parser()
-    parser.add_class_arguments(Config, nested_key=None)
-    written = [
-        f"--{name}={'null' if text == 'None' else text}"
-        for name, text in run.params.items()
-        if name.partition(".")[0] in Config.__dataclass_fields__
-    ]
+    text = recorded_text(tracking, run, "config.yaml")
     try:
-        return build(parser.checked(written))
+        return earlier.config_of(run) if text is None else from_yaml(text)
     except UserError as error:
         raise UserError(
             f"run {run.name} ({run.run_id[:8]}) was recorded by another version of vlatent: {error}"
         ) from None
 
 
-def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> list[Evaluation]:
-    """What a run recorded of its evaluations: the last whole, those before as criteria need them.
+def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluation, ...]:
+    """The evaluations of a run, the last at the end.
 
     Raises:
         UserError: It was never evaluated.
     """
-    counts = dict(metric_history(tracking, run.run_id, "channels_in_band"))
-    if not counts:
+    text = recorded_text(tracking, run, run_record.FILE)
+    history = (
+        earlier.evaluations_of(run, tracking)
+        if text is None
+        else RunRecord.from_json(text, f"{run_record.FILE} of run {run.name}").history
+    )
+    if not history:
         why = "it runs" if run.status == "RUNNING" else f"it ended {run.status}"
         raise UserError(
             f"run {run.name} ({run.run_id[:8]}) has no evaluation to look at: {why} before its "
             "first"
         )
-    channels: dict[str, dict[int, str]] = {}
-    for name in run.metrics:
-        found = CHANNEL.fullmatch(name)
-        if found:
-            label, channel = (group for group in found.groups() if group is not None)
-            known = "spectrum" if label == "alpha" else label
-            channels.setdefault(known, {})[int(channel)] = name
-    ordered = {known: [each[i] for i in sorted(each)] for known, each in channels.items()}
-    variation = [
-        dict(metric_history(tracking, run.run_id, name)) for name in ordered["total_variation"]
-    ]
-    history = [
-        Evaluation(
-            step,
-            {"channels_in_band": count},
-            {"total_variation": [each[step] for each in variation]},
-        )
-        for step, count in counts.items()
-    ]
-    values = {known: [run.metrics[name] for name in names] for known, names in ordered.items()}
-    return [*history[:-1], Evaluation(history[-1].step, dict(run.metrics), values)]
+    return history
 
 
 def _row(run: RecordedRun) -> dict[str, object]:
@@ -234,8 +211,7 @@ def main(arguments: Sequence[str]) -> int:
         raise UserError(f"no run stands below {parent.name} ({parent.run_id}); name its parent")
     out: Path = given["out"] or Path(f"{parent.name.replace('/', '-')}.csv")
     rows = table(below)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(as_csv(rows), encoding="utf-8")
+    checkpoints.write(out, as_csv(list(rows[0]), [list(row.values()) for row in rows]))
     console.print(f"{len(rows)} runs below {parent.name}, {len(rows[0])} columns: {out}")
     two = " ".join(each.run_id[:8] for each in below[:2])
     console.print(
@@ -245,20 +221,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _show_parents(tracking: TrackingConfig) -> None:
-    found = [*parents(tracking, "study"), *parents(tracking, "ablation")]
+    recorded = [*parents(tracking, "study"), *parents(tracking, "ablation")]
     made = Table(title="Studies and ablations", title_justify="left", title_style="bold")
     for heading in ("name", "kind", "runs below", "status", "began (UTC)", "id"):
         made.add_column(heading, justify="right" if heading == "runs below" else "left")
-    for parent in found:
+    for parent in recorded:
         below = str(len(children(tracking, parent)))
         began = f"{parent.started:%Y-%m-%d %H:%M}"
         kind = parent.tags["kind"]
         made.add_row(parent.name, kind, below, parent.status, began, parent.run_id[:8])
     console.print(made)
-    if found:
-        console.print(
-            f"As a table: python -m analysis.runs {shlex.quote(found[0].name)}{uri_flag(tracking)}"
-        )
+    if recorded:
+        name = shlex.quote(recorded[0].name)
+        console.print(f"As a table: python -m analysis.runs {name}{uri_flag(tracking)}")
     console.print(f"In a browser: {view_command(tracking)}")
 
 

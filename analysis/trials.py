@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,11 @@ import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.outcome import study_result
+from studies.record import CONFIRMATION, MAKING, cell_of, completed, counted, feasible, is_ours
+from studies.result import StudyResult
 from vlatent.evaluation import Criterion, Evaluation
 from vlatent.runtime.addresses import is_file, shown
 from vlatent.runtime.databases import engine_arguments, reason
@@ -31,17 +33,6 @@ STATES: dict[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 STORAGE = "sqlite:///studies.db"  # where studies keep their trials unless told otherwise
-MAKING = "/making"  # ends the name of a study that is not whole yet
-CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
-
-
-@dataclass(frozen=True)
-class Objective:
-    """One number that a study makes as large, or as small, as it can."""
-
-    name: str
-    label: str
-    direction: Literal["maximize", "minimize"]
 
 
 @dataclass(frozen=True)
@@ -83,52 +74,25 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Confirmed:
-    """One trial of the search, trained again on seeds that the search never saw.
-
-    Attributes:
-        number: Of the trial in the search.
-        seeds: The new seeds, rising.
-        trials: What came of it, one a seed.
-    """
-
-    number: int
-    seeds: tuple[int, ...]
-    trials: tuple[Trial, ...]
-
-    @property
-    def values(self) -> tuple[tuple[float, ...], ...]:
-        """One row a seed, one number an objective."""
-        return tuple(trial.values for trial in self.trials)
-
-    @property
-    def passed(self) -> int:
-        """On how many of the seeds every criterion holds."""
-        return sum(trial.feasible for trial in self.trials)
-
-
-@dataclass(frozen=True)
 class Study:
-    """A study and what came of it.
+    """A study and its trials.
 
     Attributes:
         name: Its name.
-        question: What it asks.
-        objectives: What it optimises.
         space: Range or choices of every parameter that is searched.
-        trials: The trials that ended, in the order in which they were first begun. One that was
+        trials: The trials that ended, in the order in which they were first begun. A trial that was
             begun again after its worker died is there once.
-        confirmed: What was trained again on new seeds, by the trial's number.
-        attributes: Whatever else the study's own record holds.
+        confirmed: Trials of the search that were trained again and ended well, by number and seed.
+        result: What the study came to: question, objectives, ranking, leader.
+        corpus: Hash of the sentences.
     """
 
     name: str
-    question: str
-    objectives: tuple[Objective, ...]
     space: dict[str, Axis]
     trials: tuple[Trial, ...]
-    confirmed: tuple[Confirmed, ...]
-    attributes: dict[str, Any]
+    confirmed: dict[int, dict[int, Trial]]
+    result: StudyResult
+    corpus: str
 
 
 def read_study(storage: str, name: str) -> Study:
@@ -138,32 +102,28 @@ def read_study(storage: str, name: str) -> Study:
         UserError: There is no such database or study, or none of its trials has ended.
     """
     with _opened(storage) as database:
-        known = [each.study_name for each in database.get_all_studies()]
-        if name not in known:
-            raise UserError(f"there is no study {name} in {shown(storage)}; {_offer(name, known)}")
-        study = optuna.load_study(study_name=name, storage=database)
-        trials = _ended(study)
+        names = [each.study_name for each in database.get_all_studies()]
+        if name not in names:
+            raise UserError(f"there is no study {name} in {shown(storage)}; {_offer(name, names)}")
+        search = optuna.load_study(study_name=name, storage=database)
         again = name + CONFIRMATION
-        confirmations = (
-            _ended(optuna.load_study(study_name=again, storage=database)) if again in known else []
+        confirmation = (
+            optuna.load_study(study_name=again, storage=database) if again in names else None
         )
-        attributes = study.user_attrs
-        directions = study.directions
-    if not trials:
-        raise UserError(
-            f"study {name} in {shown(storage)} has no trial that ended; look again when "
-            f"`python -m studies status {name}` shows one."
+        trials = _ended(search)
+        if not trials:
+            raise UserError(
+                f"study {name} in {shown(storage)} has no trial that ended; look again when "
+                f"`python -m studies status {name}` shows one."
+            )
+        return Study(
+            name=name,
+            space=_space(name, trials),
+            trials=tuple(_trial(name, trial) for trial in trials),
+            confirmed=_confirmed(confirmation),
+            result=study_result(search, confirmation),
+            corpus=search.user_attrs.get("identity", {}).get("corpus", "unknown"),
         )
-    asks = attributes.get("identity", {}).get("question", name)
-    return Study(
-        name=name,
-        question=attributes.get("question", asks),
-        objectives=_objectives(directions, attributes.get("objectives")),
-        space=_space(name, trials),
-        trials=tuple(_trial(name, trial) for trial in trials),
-        confirmed=_confirmed(name, confirmations),
-        attributes=attributes,
-    )
 
 
 def study_names(storage: str) -> list[str]:
@@ -234,32 +194,11 @@ def _reading(url: str) -> dict[str, Any]:
     }
 
 
-def _offer(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+def _offer(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"
-    return f"there is {', '.join(sorted(known)) or 'none at all'}."
-
-
-def _ended(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that ended by themselves, well or not, in the order in which they were begun.
-
-    Not those that another trial continues: they were given back, or their worker died. The last
-    attempt is there however it ended.
-    """
-
-    def ended(trial: FrozenTrial) -> bool:
-        if trial.state == TrialState.FAIL:
-            attributes = trial.user_attrs
-            last = "reason" in attributes or attributes.get("last_attempt", False)
-            return last and "returned" not in attributes
-        return trial.state in STATES
-
-    trials = [trial for trial in study.get_trials(deepcopy=False) if ended(trial)]
-    if study.user_attrs.keys() & {"identity", "uid"}:  # one of ours, to which others may have added
-        ours = {"ordinal", "worker", "criteria"}
-        trials = [trial for trial in trials if trial.user_attrs.keys() & ours]
-    return sorted(trials, key=lambda trial: (trial.user_attrs.get("ordinal", 0), trial.number))
+    return f"there is {', '.join(sorted(names)) or 'none at all'}."
 
 
 def _trial(study: str, trial: FrozenTrial) -> Trial:
@@ -267,7 +206,6 @@ def _trial(study: str, trial: FrozenTrial) -> Trial:
     reported = trial.intermediate_values
     last = [reported[max(reported)]] if reported else []
     criteria = tuple(Criterion(**line) for line in attributes.get("criteria", ()))
-    complete = trial.state == TrialState.COMPLETE
     passed_at = attributes.get("steps_to_pass")
     evaluation = attributes.get("evaluation")
     return Trial(
@@ -277,7 +215,7 @@ def _trial(study: str, trial: FrozenTrial) -> Trial:
         state=STATES[trial.state],
         params=dict(trial.params),
         values=tuple(trial.values or last),
-        feasible=complete and bool(criteria) and all(line.holds for line in criteria),
+        feasible=feasible(trial),
         criteria=criteria,
         evaluation=None if evaluation is None else Evaluation(**evaluation),
         steps_to_pass=None if passed_at is None else passed_at * attributes.get("stretch", 1.0),
@@ -287,43 +225,29 @@ def _trial(study: str, trial: FrozenTrial) -> Trial:
     )
 
 
-def _confirmed(name: str, trials: Sequence[FrozenTrial]) -> tuple[Confirmed, ...]:
-    seeds: dict[int, dict[int, Trial]] = defaultdict(dict)
-    for trial in trials:
-        if trial.state == TrialState.COMPLETE:
-            made = _trial(name + CONFIRMATION, trial)
-            seeds[int(trial.params["trial"])][int(trial.params["seed"])] = made
-    return tuple(
-        Confirmed(number, tuple(sorted(each)), tuple(each[seed] for seed in sorted(each)))
-        for number, each in sorted(seeds.items())
-    )
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that count; of a study that another program made, all that ended."""
+    if is_ours(study):
+        return counted(study)
+    return study.get_trials(deepcopy=False, states=tuple(STATES))
 
 
-def _objectives(
-    directions: Sequence[StudyDirection], known: Sequence[Mapping[str, str]] | None
-) -> tuple[Objective, ...]:
-    """Names and labels as the study wrote them down, else numbers."""
-    if known is None:
-        alone = len(directions) == 1
-        numbers = [f"objective {n}" for n in range(1, len(directions) + 1)]
-        labels = ["objective"] if alone else numbers
-        known = [{"name": label.replace(" ", "_"), "label": label} for label in labels]
-    return tuple(
-        Objective(
-            words["name"],
-            words["label"],
-            "maximize" if direction == StudyDirection.MAXIMIZE else "minimize",
-        )
-        for words, direction in zip(known, directions, strict=True)
-    )
+def _confirmed(confirmation: optuna.Study | None) -> dict[int, dict[int, Trial]]:
+    if confirmation is None:
+        return {}
+    by_number: dict[int, dict[int, Trial]] = defaultdict(dict)
+    for trial in completed(confirmation):
+        number, seed = cell_of(trial)
+        by_number[number][seed] = _trial(confirmation.study_name, trial)
+    return {number: dict(sorted(seeds.items())) for number, seeds in sorted(by_number.items())}
 
 
 def _space(study: str, trials: Sequence[FrozenTrial]) -> dict[str, Axis]:
     """Range or choices of every parameter, as its trials knew them."""
-    known: dict[str, BaseDistribution] = {}
+    distributions: dict[str, BaseDistribution] = {}
     for trial in trials:
-        known |= trial.distributions
-    return {name: _axis(study, name, distribution) for name, distribution in known.items()}
+        distributions |= trial.distributions
+    return {name: _axis(study, name, distribution) for name, distribution in distributions.items()}
 
 
 def _axis(study: str, name: str, distribution: BaseDistribution) -> Axis:

@@ -21,7 +21,7 @@ from analysis.compare.__main__ import main
 from analysis.compare.compute import compare, config_differences, of_sentences, over_seeds
 from analysis.compare.references import subject_of
 from analysis.compare.result import Subject
-from vlatent.__main__ import train_command
+from vlatent.commands import train_command
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.spectra import power_spectrum, whittle_slope
@@ -58,7 +58,7 @@ def test_only_settings_that_differ_are_shown(subjects: list[Subject]) -> None:
 
 
 def test_statistics_are_those_that_the_runs_recorded(folder: Path, subjects: list[Subject]) -> None:
-    found = compare(subjects, 8).found
+    found = compare(subjects, 8).statistics
     tracking = TrackingConfig(uri=f"sqlite:///{folder / 'mlflow.db'}")
     runs = {run.name.split()[1]: run.metrics for run in recorded_runs(tracking, {"kind": "train"})}
     assert len(runs) == 2

@@ -40,7 +40,8 @@ from analysis.importance.surrogate import (
 from analysis.importance.targets import targets
 from analysis.importance.text import csv as as_csv
 from analysis.importance.text import markdown, value, words
-from analysis.trials import Objective, Study, Trial, read_study
+from analysis.trials import Study, Trial, read_study
+from studies.result import Counts, Objective, StudyResult
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.search_space import Axis
 
@@ -90,9 +91,26 @@ def trial(number: int, params: dict[str, float], result: float, **known: object)
     return replace(plain, **known)
 
 
-def study(*trials: Trial) -> Study:
-    objectives = (Objective("gain", "gain", "maximize"),)
-    return Study("made", "What matters?", objectives, SPACE, trials, (), {})
+def study(*trials: Trial, maximize: bool = True) -> Study:
+    result = StudyResult(
+        name="made",
+        question="made",
+        text="What matters?",
+        objectives=(Objective("gain", "gain", maximize),),
+        budget=None,
+        counts=Counts(len(trials), 0, 0, 0),
+        steps_trained=0,
+        steps_saved=0,
+        ranking=(),
+        front=(),
+        finalists=(),
+        leader=None,
+        basis="none",
+        undistinguished=(),
+        optimism=None,
+        evaluation=None,
+    )
+    return Study("made", SPACE, trials, {}, result, "")
 
 
 def gain(params: dict[str, float]) -> float:
@@ -108,9 +126,10 @@ def known() -> Importance:
         *(
             trial(number, params, 0.5 * generator.standard_normal() - gain(params))
             for number, params in enumerate(drawn(40, 5))
-        )
+        ),
+        maximize=False,
     )
-    return importance(replace(made, objectives=(Objective("loss", "loss", "minimize"),)))
+    return importance(made)
 
 
 def test_the_parameters_of_a_known_function_are_ranked_rightly() -> None:
@@ -179,7 +198,7 @@ def test_noise_is_not_enough_signal(seed: int) -> None:
         trial(n, params, generator.standard_normal()) for n, params in enumerate(drawn(24, seed))
     ]
     (finding,) = importance(study(*made), seed).findings
-    assert finding.silent == "not enough signal"
+    assert finding.silent == "too little signal to predict"
     assert finding.r2 is not None
     assert finding.r2.low <= 0
     assert finding.forest == finding.fanova == finding.ped_anova == ()
@@ -191,7 +210,7 @@ def test_signal_needs_more_than_the_best_of_noise(monkeypatch: pytest.MonkeyPatc
     made = study(*(trial(n, params, gain(params)) for n, params in enumerate(drawn(24, 1))))
     rows = np.linspace(-1, 0.99, 99)
     monkeypatch.setattr("analysis.importance.compute.noise", lambda *_: rows)
-    assert importance(made).findings[0].silent == "not enough signal"
+    assert importance(made).findings[0].silent == "too little signal to predict"
     r2 = importance(made).findings[0].r2
     assert r2 is not None
     assert r2.low > 0
@@ -215,25 +234,25 @@ def test_r2_is_that_of_scikit_learn() -> None:
     generator = np.random.default_rng(3)
     x = generator.random((20, 3))
     y = ranks(2 * x[:, 0] + x[:, 1])
-    foretold, means = np.zeros((2, surrogate.REPEATS, len(y)))
+    predicted, means = np.zeros((2, surrogate.REPEATS, len(y)))
     folds = surrogate.RepeatedKFold(n_splits=5, n_repeats=surrogate.REPEATS, random_state=0)
     for index, (train, test) in enumerate(folds.split(x)):
         forest = ExtraTreesRegressor(n_estimators=1, min_samples_leaf=2)
         forest.fit(x[train], y[train])
         forest.estimators_ = grow(x[train], y[train], 0)
-        foretold[index // 5, test] = forest.predict(x[test])
+        predicted[index // 5, test] = forest.predict(x[test])
         means[index // 5, test] = y[train].mean()
-    expected = 1 - ((foretold - y) ** 2).sum() / ((means - y) ** 2).sum()
+    expected = 1 - ((predicted - y) ** 2).sum() / ((means - y) ** 2).sum()
     found = skill(x, y, 0)
     assert found.value == pytest.approx(expected)
-    assert found.value == pytest.approx(np.mean([r2_score(y, row) for row in foretold]), abs=0.1)
+    assert found.value == pytest.approx(np.mean([r2_score(y, row) for row in predicted]), abs=0.1)
 
 
 def test_a_forest_is_that_of_scikit_learn() -> None:
     generator = np.random.default_rng(4)
     x, y = generator.random((30, 3)), generator.random(30)
     theirs = ExtraTreesRegressor(n_estimators=400, min_samples_leaf=2, random_state=0).fit(x, y)
-    ours = np.mean([surrogate.foretell(grow(x, y, seed), x) for seed in range(40)], axis=0)
+    ours = np.mean([surrogate.predict(grow(x, y, seed), x) for seed in range(40)], axis=0)
     assert np.abs(ours - theirs.predict(x)).max() < 0.05
     assert np.corrcoef(ours, theirs.predict(x))[0, 1] > 0.99
 
@@ -405,10 +424,11 @@ def test_words_say_what_matters_and_what_is_not_known() -> None:
         study(*(trial(n, p, generator.random()) for n, p in enumerate(drawn(12, 3))))
     )
     said = " ".join(words(silent))
-    assert "Complete trials do not say which parameters matter. Not enough signal: gain." in said
+    assert "Complete trials do not say which parameters matter. " in said
+    assert "matter. Too little signal to predict: gain." in said
     assert "strong" not in said
     assert "| gain | 12 complete |" in markdown(silent)
-    assert "not enough signal" in markdown(silent)
+    assert "too little signal to predict" in markdown(silent)
 
 
 def test_csv_holds_every_number() -> None:

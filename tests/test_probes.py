@@ -26,7 +26,7 @@ from analysis.probes import linear_probe
 from analysis.probes import maps as probe_maps
 from analysis.probes.__main__ import main, names
 from analysis.probes.compute import (
-    PAINTED,
+    REPRESENTATIONS,
     WORDS,
     jackknife,
     probe,
@@ -66,10 +66,10 @@ def lines() -> list[Line]:
     ]  # by chance, color and relation go together in the first 90
 
 
-def painted(
+def encoded(
     asked: Asked, latent: Float[torch.Tensor, "batch height width channel"]
 ) -> EncodedSentences:
-    """A latent as if it had been painted, pooled as the encoder pools."""
+    """A latent as if it had been encoded, pooled as the encoder pools."""
     moments = [latent.mean((1, 2)), latent.var((1, 2), correction=0)]
     return EncodedSentences(asked, latent, torch.cat(moments, dim=-1))
 
@@ -104,14 +104,14 @@ def of_order(asked: Asked) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def colored(lines: list[Line]) -> Probes:
     asked, pairs = scenes(lines), argument_pairs(60)
-    return probe("colored", painted(asked, of_color(asked)), painted(pairs, of_order(pairs)))
+    return probe("colored", encoded(asked, of_color(asked)), encoded(pairs, of_order(pairs)))
 
 
 def verdicts(result: Probes, target: str) -> dict[str, str]:
-    return {each: result.readings[target, each].verdict for each in (*PAINTED, WORDS)}
+    return {each: result.readings[target, each].verdict for each in (*REPRESENTATIONS, WORDS)}
 
 
-def test_color_that_is_painted_is_read_and_shape_that_is_not_is_not(colored: Probes) -> None:
+def test_color_in_the_latent_is_read_and_shape_that_is_not_is_not(colored: Probes) -> None:
     for representation in ("latent", "shapes only"):
         color = colored.readings["color", representation]
         assert color.verdict == "above chance"
@@ -144,13 +144,13 @@ def test_a_reader_of_the_words_finds_what_is_there(colored: Probes) -> None:
 def test_a_template_is_at_chance(lines: list[Line], share: float) -> None:
     asked, pairs = scenes(lines[:60]), argument_pairs(40)
     made = [
-        painted(each, TEMPLATE + noise(len(each.texts), share, seed))
+        encoded(each, TEMPLATE + noise(len(each.texts), share, seed))
         for seed, each in enumerate((asked, pairs))
     ]
     result = probe("template", *made)
     for target in dict.fromkeys(target for target, _ in result.readings):
         found = verdicts(result, target)
-        assert {found[each] for each in PAINTED} == {"at chance"}, target
+        assert {found[each] for each in REPRESENTATIONS} == {"at chance"}, target
     share_between = result.structure["between_share"].value.value
     assert share_between == pytest.approx(share**2, rel=0.3, abs=1e-12)
     if not share:
@@ -165,7 +165,7 @@ def test_a_template_is_at_chance(lines: list[Line], share: float) -> None:
 
 def test_the_same_seed_gives_the_same_numbers(lines: list[Line]) -> None:
     asked = scenes(lines[:25])
-    made = painted(asked, of_color(asked))
+    made = encoded(asked, of_color(asked))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(linear_probe, "SHUFFLES", 19)
         one, two, other = (probe("run", made, seed=seed) for seed in (3, 3, 4))
@@ -320,7 +320,7 @@ def test_lower_ranks_are_better() -> None:
 
 def test_too_little_is_said_to_be_too_little(lines: list[Line]) -> None:
     asked = scenes(lines[:12])
-    result = probe("few", painted(asked, of_color(asked)))
+    result = probe("few", encoded(asked, of_color(asked)))
     assert {reading.verdict for (target, _), reading in result.readings.items() if "r" in target}
     assert verdicts(result, "color")["latent"] == "not enough data"
     groups = np.arange(60)

@@ -23,6 +23,7 @@ from analysis.report.page import (
     as_html,
     as_markdown,
     escaped,
+    figure,
     inline_code,
     markdown_table,
 )
@@ -68,13 +69,15 @@ def test_words_of_others_stay_words() -> None:
 
 
 def test_pictures_are_inside_and_have_words() -> None:
-    document = Document("t", "study", [], "## See\n\n![what it shows](seen.png)", {"seen.png": PNG})
+    document = Document(
+        "t", "study", [], f"## See\n\n{figure('seen.png', 'what it shows')}", {"seen.png": PNG}
+    )
     (image,) = [each for each in Page(as_html(document)).all("img") if each.get("alt")]
     assert image["alt"] == "what it shows"
     kind, _, encoded = str(image["src"]).partition(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(encoded) == PNG
-    assert "](pictures/seen.png)" in as_markdown(document)
+    assert "](figures/seen.png)" in as_markdown(document)
 
 
 def test_every_link_of_the_contents_leads_somewhere() -> None:
@@ -193,7 +196,7 @@ def test_confirmations_have_scipys_intervals_and_show_what_failed(tmp_path: Path
     assert cells[3:6] == ["2.100", "2.300", "2.600"]
     assert cells[6] == f"{sum(better) / 3:.3f} \\[{low:.3f}, {high:.3f}\\]"
     assert row(markdown, "0", "objective\\_0", "3.000")[3:6] == ["3.100", "3.000", "failed"]
-    assert "Trial 1 was trained again on 3 seeds" in " ".join(screen.split())  # lower is better
+    assert "Trial 1 leads after confirmation" in " ".join(screen.split())  # lower is better
 
 
 def test_every_objective_of_a_front_is_confirmed(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from optuna.trial import TrialState, create_trial
 from servers import Postgres
 
 from analysis.trials import read_study, study_names
-from studies import confirmation, record
+from studies import record
+from studies.outcome import study_result
 from studies.storage import open_storage
 from vlatent.shapes import UserError
 
@@ -162,27 +163,34 @@ def test_space_is_the_one_that_was_searched(url: str) -> None:
 
 
 def test_confirmation_is_grouped_by_the_trial_it_confirms(url: str) -> None:
-    written = known_study(url)
-    (again,) = read_study(url, "weights").confirmed
-    assert (again.number, again.seeds) == (0, (1, 2, 3))
-    assert again.values == ((6.7,), (5.0,), (6.5,))
-    assert again.passed == 2
-    study = known_study(url, "weights/confirmation")
-    (known,) = confirmation.confirmed(written, study, confirmation.StudyConfig())
-    assert (known.number, known.values, known.passed) == (0, again.values, again.passed)
+    study = read_study(url, "weights")
+    (again,) = study.confirmed.values()
+    assert list(study.confirmed) == [0]
+    assert list(again) == [1, 2, 3]  # that of seed 4 failed
+    assert [trial.values for trial in again.values()] == [(6.7,), (5.0,), (6.5,)]
+    assert [trial.feasible for trial in again.values()] == [True, False, True]
+
+
+def test_the_result_is_the_one_that_the_study_itself_has(url: str) -> None:
+    confirmation = known_study(url, "weights/confirmation")
+    result = read_study(url, "weights").result
+    assert result == study_result(known_study(url), confirmation)
+    assert (result.leader, result.basis) == (0, "confirmed")
+    (finalist,) = result.finalists
+    assert [run.seed for run in finalist.confirmations] == [1, 2, 3, 4]
+    assert finalist.passed == 2
 
 
 def test_question_and_objectives_are_those_the_study_wrote_down(url: str) -> None:
     written = known_study(url)
-    study = read_study(url, "weights")
-    assert study.question == "loss_weights"
-    assert [(o.name, o.direction) for o in study.objectives] == [("objective", "maximize")]
-    assert study.attributes["identity"] == {"question": "loss_weights"}
+    result = read_study(url, "weights").result
+    assert (result.question, result.text) == ("loss_weights", "loss_weights")
+    assert [(o.name, o.maximize) for o in result.objectives] == [("objective", True)]
     written.set_user_attr("question", "Which weights?")
     written.set_user_attr("objectives", [{"name": "score", "label": "the score"}])
-    study = read_study(url, "weights")
-    assert study.question == "Which weights?"
-    assert [(o.name, o.label) for o in study.objectives] == [("score", "the score")]
+    result = read_study(url, "weights").result
+    assert result.text == "Which weights?"
+    assert [(o.name, o.label) for o in result.objectives] == [("score", "the score")]
 
 
 def test_several_objectives_have_their_directions(url: str) -> None:
@@ -192,13 +200,13 @@ def test_several_objectives_have_their_directions(url: str) -> None:
     )
     front.add_trial(create_trial(values=[5.0, 0.5], params=PARAMS, distributions=SPACE))
     study = read_study(url, "front")
-    assert [(o.label, o.direction) for o in study.objectives] == [
-        ("objective 1", "maximize"),
-        ("objective 2", "minimize"),
+    assert [(o.label, o.maximize) for o in study.result.objectives] == [
+        ("objective 1", True),
+        ("objective 2", False),
     ]
     assert study.trials[0].values == (5.0, 0.5)
     assert not study.trials[0].feasible  # nothing says that it passes
-    assert study.confirmed == ()
+    assert study.confirmed == {}
 
 
 def test_names_are_those_of_searches(url: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from jsonargparse.typing import PositiveInt
 from rich.text import Text
 
+from analysis import files
 from analysis.compare import text as compare_text
 from analysis.compare.compute import compare
 from analysis.compare.figures import figures
@@ -16,6 +17,7 @@ from analysis.compare.references import subject_of
 from analysis.compare.result import Comparison, labelled
 from analysis.runs import artifact
 from analysis.trials import STORAGE
+from vlatent import checkpoints
 from vlatent.command_line import Parser, run
 from vlatent.config import override, to_yaml
 from vlatent.screen import console, progress_display
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m analysis.compare",
         description="Put two or more runs side by side: what differs in their configs, verdicts, "
-        "statistics with intervals over seeds and over sentences, the same sentences' pictures, "
+        "statistics with intervals over seeds and over sentences, latents of the same sentences, "
         "spectra and curves. The first is what the others are compared with. Give the id (or its "
         "beginning) or the name of a run in MLflow, STUDY:NUMBER for a trial, STUDY for its "
         "winner, an arm of an ablation, or a checkpoint or its folder. "
@@ -47,36 +49,34 @@ def main(arguments: Sequence[str]) -> int:
         "--sentences",
         type=PositiveInt,
         default=SENTENCES,
-        help="Held-out sentences that checkpoints paint, at most.",
+        help="Largest number of held-out sentences to encode.",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/compare"), help="Folder for tables and pictures."
+        "--out", type=Path, default=Path("runs/compare"), help="Folder for tables and figures."
     )
     given = parser.checked(arguments)
     tracking: TrackingConfig = given["tracking"]
     if len(given["runs"]) < 2:
         raise UserError(f"two runs or more are compared, but got {given['runs'][0]} alone.")
-    console.print(f"Reading {len(given['runs'])} runs and painting what has a checkpoint ...")
+    console.print(f"Reading {len(given['runs'])} runs and encoding with every checkpoint ...")
     with progress_display() as progress:
         bar = progress.add_task("reading", total=len(given["runs"]))
-        found = []
+        subjects = []
         for reference in given["runs"]:
-            found.append(subject_of(reference, tracking, given["storage"]))
+            subjects.append(subject_of(reference, tracking, given["storage"]))
             progress.advance(bar)
-        comparison = compare(labelled(found), given["sentences"], progress)
+        comparison = compare(labelled(subjects), given["sentences"], progress)
     recorded, lacking = recorded_montages(comparison, tracking)
     folder: Path = given["out"]
-    folder.mkdir(parents=True, exist_ok=True)
     again = write_configs(comparison, folder)
     drawn = figures(comparison, recorded)
-    text = compare_text.markdown(comparison, list(drawn), [*lacking, *again])
-    (folder / "compare.md").write_text(text, encoding="utf-8")
-    (folder / "compare.csv").write_text(compare_text.as_csv(comparison), encoding="utf-8")
-    for name, png in drawn.items():
-        (folder / f"{name}.png").write_bytes(png)
+    texts = {
+        "compare.md": compare_text.markdown(comparison, list(drawn), [*lacking, *again]),
+        "compare.csv": compare_text.csv(comparison),
+    }
+    written = files.write(folder, texts, drawn)
     show(comparison, [*lacking, *again])
-    files = ", ".join(["compare.md", "compare.csv", *(f"{name}.png" for name in drawn)])
-    console.print(f"Written to {folder}: {files}", soft_wrap=True)
+    console.print(f"Written to {folder}: {written}", soft_wrap=True)
     if any(subject.run for subject in comparison.subjects):
         console.print(f"The runs themselves: {view_command(tracking)}", soft_wrap=True)
     return 0
@@ -99,7 +99,7 @@ def show(comparison: Comparison, lacking: Sequence[str]) -> None:
             for line in compare_text.brief(comparison, over):
                 console.print(f"- {line}")
     console.print("What the numbers do not say", style="bold")
-    said = [*compare_text.cautions(comparison), *compare_text.not_painted(comparison), *lacking]
+    said = [*compare_text.cautions(comparison), *compare_text.not_encoded(comparison), *lacking]
     for line in said:
         console.print(f"- {line}")
 
@@ -110,12 +110,12 @@ def recorded_montages(
     """Montages that runs without a checkpoint have kept, and why there are none of others."""
     kept, lacking = {}, []
     for subject in comparison.subjects:
-        if subject.label in comparison.painted or subject.run is None:
+        if subject.label in comparison.encoded or subject.run is None:
             continue
         try:
             kept[subject.label] = artifact(tracking, subject.run.run_id, "figures/montage.png")
         except UserError as error:
-            lacking.append(f"{subject.label}: no picture was recorded ({error})")
+            lacking.append(f"{subject.label}: no figure was recorded ({error})")
     return kept, lacking
 
 
@@ -123,12 +123,12 @@ def write_configs(comparison: Comparison, folder: Path) -> list[str]:
     """The configs of what has no checkpoint, as files, and how they are trained again."""
     again = []
     for subject in comparison.subjects:
-        if subject.label in comparison.painted or subject.checkpoint is not None:
+        if subject.label in comparison.encoded or subject.checkpoint is not None:
             continue
         name = "".join(c if c.isalnum() or c in "-_" else "-" for c in subject.label)
         place = folder / f"{name}.yaml"
         config = override(subject.config, {"training.folder": None, "training.resume": None})
-        place.write_text(to_yaml(config), encoding="utf-8")
+        checkpoints.write(place, to_yaml(config))
         again.append(
             shlex.join(
                 [
@@ -144,8 +144,8 @@ def write_configs(comparison: Comparison, folder: Path) -> list[str]:
     if not again:
         return []
     return [
-        "A study keeps the checkpoints of its best trials, an ablation none. To paint others, "
-        f"train them again and compare their folders: {'; '.join(again)}"
+        "A study keeps the checkpoints of its best trials, an ablation none. For the latents of "
+        f"others, train them again and compare their folders: {'; '.join(again)}"
     ]
 
 

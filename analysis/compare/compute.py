@@ -21,8 +21,8 @@ from analysis.compare.result import (
     Over,
     SampleMean,
     Subject,
+    by_label,
     statistics_of,
-    told,
 )
 from vlatent import checkpoints
 from vlatent.config import effective
@@ -34,7 +34,7 @@ from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
 
-CHUNK = 32  # sentences painted at once
+CHUNK = 32  # sentences encoded at once
 
 corpus_of = lru_cache(maxsize=2)(load)  # most things that are compared read the same sentences
 
@@ -46,53 +46,53 @@ def compare(
 
     Args:
         subjects: At least two, with labels of which no two are equal.
-        sentences: Held-out sentences that are painted, at most.
+        sentences: Largest number of held-out sentences to encode.
         progress: Where to show how far it is.
     """
-    painted: dict[str, Latents] = {}
-    unpainted: dict[str, str] = {}
-    bar = None if progress is None else progress.add_task("painting", total=len(subjects))
+    encoded: dict[str, Latents] = {}
+    unencoded: dict[str, str] = {}
+    bar = None if progress is None else progress.add_task("encoding", total=len(subjects))
     for subject in subjects:
         try:
-            painted[subject.label] = paint_sentences(subject, sentences)
+            encoded[subject.label] = encode_sentences(subject, sentences)
         except UserError as error:
-            unpainted[subject.label] = str(error)
+            unencoded[subject.label] = str(error)
         if progress is not None and bar is not None:
             progress.advance(bar)
     priors = subjects[0].config.priors
-    by_sentence = {label: of_sentences(each.held_out, priors) for label, each in painted.items()}
+    by_sentence = {label: of_sentences(each.held_out, priors) for label, each in encoded.items()}
     return Comparison(
         tuple(subjects),
         config_differences(subjects),
-        {s.label: told(statistics_of(s.evaluation, s.verdict)) for s in subjects},
+        {s.label: by_label(statistics_of(s.evaluation, s.verdict)) for s in subjects},
         over_seeds(subjects),
-        _over_sentences(subjects[0].label, painted, by_sentence),
-        painted,
-        unpainted,
+        _over_sentences(subjects[0].label, encoded, by_sentence),
+        encoded,
+        unencoded,
     )
 
 
 def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, ...]]:
     """Dotted names that can change what is computed and differ, with every subject's value."""
-    known = [effective(subject.config) for subject in subjects]
+    configs = [effective(subject.config) for subject in subjects]
     return {
         name: values
-        for name in known[0]
-        if len(set(map(repr, values := tuple(each[name] for each in known)))) > 1
+        for name in configs[0]
+        if len(set(map(repr, values := tuple(each[name] for each in configs)))) > 1
     }
 
 
 def over_seeds(subjects: Sequence[Subject]) -> Over:
     """Means over seeds, and differences from the first on the seeds that both were trained on."""
     values = {
-        subject.label: {seed: told(metrics) for seed, metrics in subject.seeds.items()}
+        subject.label: {seed: by_label(metrics) for seed, metrics in subject.seeds.items()}
         for subject in subjects
         if len(subject.seeds) > 1
     }
     estimates = {
         label: {
             statistic.label: estimate(
-                [found[statistic.label] for found in by_seed.values()], statistic.label
+                [statistics[statistic.label] for statistics in by_seed.values()], statistic.label
             )
             for statistic in STATISTICS
         }
@@ -127,8 +127,8 @@ def estimate(values: Sequence[float], label: str) -> SampleMean:
     return SampleMean(*interval(finite, possible), len(finite))
 
 
-def paint_sentences(subject: Subject, count: int) -> Latents:
-    """What the subject's checkpoint paints for its held-out and for the fixed sentences.
+def encode_sentences(subject: Subject, count: int) -> Latents:
+    """Latents of the subject's checkpoint for its held-out and for the fixed sentences.
 
     Raises:
         UserError: It has no checkpoint, or its sentences are not there; says how to get them.
@@ -141,21 +141,21 @@ def paint_sentences(subject: Subject, count: int) -> Latents:
     held_out = paint(model, corpus.validation, CHUNK, count)
     fixed = paint(model, corpus.fixed, CHUNK)
     if not (torch.isfinite(held_out).all() and torch.isfinite(fixed).all()):
-        raise UserError("it paints values that are not finite")
+        raise UserError("it produces values that are not finite")
     texts = tuple(corpus.validation.texts[: len(held_out)])
     return Latents(texts, held_out, tuple(corpus.fixed.texts), fixed)
 
 
 @torch.no_grad()
 def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
-    """Statistics of every single picture, the mean over its channels, by label.
+    """Statistics of every single latent, the mean over its channels, by label.
 
-    A single picture's correlation between channels and residual are larger than those of many
-    sentences together, and its channels in band fewer: they are means over single pictures.
+    A single latent's correlation between channels and residual are larger than those of many
+    sentences together, and its channels in band fewer: they are means over single latents.
     """
     power = power_spectrum(latent)
     slope = whittle_slope(power)
-    found = {
+    statistics = {
         SLOPE: slope,
         DISTANCE: (slope - 2).abs(),
         RESIDUAL: residual(power),
@@ -163,30 +163,30 @@ def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
     }
     for name, prior in priors:
         if name in OTHERS:
-            found[OTHERS[name]] = prior.statistic(latent[:, None])  # every picture a batch
-    return {label: values.double().mean(-1).tolist() for label, values in found.items()}
+            statistics[OTHERS[name]] = prior.statistic(latent[:, None])  # every latent a batch
+    return {label: values.double().mean(-1).tolist() for label, values in statistics.items()}
 
 
 def _over_sentences(
     first: str,
-    painted: Mapping[str, Latents],
+    encoded: Mapping[str, Latents],
     values: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> Over:
-    """Means over sentences, and differences from the first where both painted the same ones."""
+    """Means over sentences, and differences from the first where both encoded the same ones."""
     estimates = {
-        label: {name: estimate(each, name) for name, each in found.items()}
-        for label, found in values.items()
+        label: {name: estimate(each, name) for name, each in statistics.items()}
+        for label, statistics in values.items()
     }
     silent, pairs = {}, {}
-    for label in (each for each in painted if each != first):
-        if first not in painted:
-            silent[label] = f"{first} has no pictures"
-        elif painted[first].texts != painted[label].texts:
+    for label in (each for each in encoded if each != first):
+        if first not in encoded:
+            silent[label] = f"{first} has no latents"
+        elif encoded[first].texts != encoded[label].texts:
             silent[label] = f"{first} and {label} hold other sentences out, so they are not paired"
-        elif painted[first].same and painted[label].same:
-            count = len(painted[label].texts)
+        elif encoded[first].same and encoded[label].same:
+            count = len(encoded[label].texts)
             silent[label] = (
-                f"each paints one picture for every sentence, so {count} sentences are one case, "
+                f"each encodes every sentence to one latent, so {count} sentences are one case, "
                 f"not {count}"
             )
         else:
@@ -202,12 +202,12 @@ def _effects(
 ) -> dict[str, dict[str, Effect]]:
     """The paired difference of every statistic; the subjects on one statistic are a family."""
     names = list(dict.fromkeys(name for statistics in pairs.values() for name in statistics))
-    found: dict[str, dict[str, Effect]] = {label: {} for label in pairs}
+    effects: dict[str, dict[str, Effect]] = {label: {} for label in pairs}
     for name in names:
         alone = {
             label: paired([b - a for a, b in each[name] if math.isfinite(a) and math.isfinite(b)])
             for label, each in pairs.items()
         }
         for label, effect in family(alone).items():
-            found[label][name] = effect
-    return found
+            effects[label][name] = effect
+    return effects

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: spectra and curves overlaid, the same sentences side by side."""
+"""Figures of a comparison: spectra and curves overlaid, the same sentences side by side."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ WORST_DRAWN = 3.0  # margins beyond are drawn here: a criterion that cannot be j
 
 
 def figures(comparison: Comparison, recorded: Mapping[str, bytes]) -> dict[str, bytes]:
-    """All pictures as PNG by name; none where nothing could be drawn.
+    """All figures as PNG by name; none where nothing could be drawn.
 
     Args:
         comparison: What is drawn.
         recorded: Montages that runs without a checkpoint have kept, by label.
     """
     pages = {"spectra": spectra_page(comparison), "curves": curves_page(comparison)}
-    sentences = {each.fixed_texts for each in comparison.painted.values()}
-    if len(comparison.painted) == len(comparison.subjects) and len(sentences) == 1:
-        pages["pictures"] = pictures_page(comparison)
-    elif recorded or comparison.painted:
+    sentences = {each.fixed_texts for each in comparison.encoded.values()}
+    if len(comparison.encoded) == len(comparison.subjects) and len(sentences) == 1:
+        pages["latents"] = latents_page(comparison)
+    elif recorded or comparison.encoded:
         pages["montages"] = montages_page(comparison, recorded)
     return {name: page.png() for name, page in pages.items() if page is not None}
 
 
 def curves_page(comparison: Comparison) -> Page | None:
-    """Slope, score, worst margin and the penalties before their weights, over the run."""
+    """Slope, score, worst margin and the unweighted penalties, over the run."""
     names = list(dict.fromkeys(name for s in comparison.subjects for name in s.curves))
     if not names:
         return None
@@ -49,8 +49,8 @@ def curves_page(comparison: Comparison) -> Page | None:
     page.header(
         title(comparison),
         "Over the run",
-        "held-out sentences, and penalties before their weights (not the loss: other weights make "
-        "it another thing); what is out of a panel lies at its edge",
+        "held-out sentences, and unweighted penalties (losses with different weights are "
+        "not comparable); values outside a panel are drawn at its edge",
     )
     lines = styled(comparison.subjects)
     for index, (subject, color, style, _) in enumerate(lines):
@@ -66,9 +66,9 @@ def curves_page(comparison: Comparison) -> Page | None:
     for index, name in enumerate(names):
         row, column = divmod(index, COLUMNS)
         place = (84 + column * 372, legend + 24 + row * 236, 300, 150)
-        known = {s.label: s.curves[name] for s in comparison.subjects if name in s.curves}
+        curves = {s.label: s.curves[name] for s in comparison.subjects if name in s.curves}
         x = Scale(-0.02 * last, 1.02 * last or 1.0, False, "training step")
-        panel = page.panel(*place, x, _scale(name, list(known.values())))
+        panel = page.panel(*place, x, _scale(name, list(curves.values())))
         panel.text(0, 1.04, _called(name), weight="bold", va="bottom")
         lowest, highest = _drawn(panel.y)
         if name == "statistic/spectrum":
@@ -76,7 +76,7 @@ def curves_page(comparison: Comparison) -> Page | None:
         if name == "margin/worst":
             panel.axes.axhspan(panel.y.low, 0, color=BAND_COLOR, linewidth=0, zorder=0)
         for subject, color, style, wide in lines:
-            curve = known.get(subject.label)
+            curve = curves.get(subject.label)
             if curve:
                 steps, values = zip(*curve, strict=True)
                 shown = np.clip(values, lowest, highest)
@@ -85,14 +85,14 @@ def curves_page(comparison: Comparison) -> Page | None:
     return page
 
 
-def pictures_page(comparison: Comparison) -> Page:
+def latents_page(comparison: Comparison) -> Page:
     """The fixed sentences, a row each; every subject's channels, each on a scale of its own."""
     side = 64 if len(comparison.subjects) < 3 else 48
     labels = [subject.label for subject in comparison.subjects]
-    texts = comparison.painted[labels[0]].fixed_texts
-    mosaics = [mosaic(comparison.painted[label].fixed) for label in labels]
+    texts = comparison.encoded[labels[0]].fixed_texts
+    mosaics = [mosaic(comparison.encoded[label].fixed) for label in labels]
     rows = [
-        [paint(found, [sentence], side)[0] for found in mosaics] for sentence in range(len(texts))
+        [paint(each, [sentence], side)[0] for each in mosaics] for sentence in range(len(texts))
     ]
     left, top, room = 340, 118, 34
     captions = [fitted(text, left - 30, 12, SMALL) for text in texts]
@@ -102,8 +102,8 @@ def pictures_page(comparison: Comparison) -> Page:
     page = Page(max(width, 760), top + len(rows) * (high + GAP) + 10)
     page.header(
         title(comparison),
-        "Pictures",
-        "the same sentences, painted by each; every channel on a color scale of its own",
+        "Latents",
+        "the same sentences, encoded by each; every channel on a color scale of its own",
     )
     for row, (caption, images) in enumerate(zip(captions, rows, strict=True)):
         above = top + row * (high + GAP)
@@ -115,7 +115,7 @@ def pictures_page(comparison: Comparison) -> Page:
                 color = COLORS[index % len(COLORS)]
                 name = fitted(labels[index], image.shape[1], 1, NORMAL)
                 page.text(across, top - 44, name, color=color, weight="bold")
-                channels = comparison.painted[labels[index]].fixed.shape[-1]
+                channels = comparison.encoded[labels[index]].fixed.shape[-1]
                 pitch = (image.shape[1] + GAP) / channels
                 for channel in range(channels):
                     middle = across + channel * pitch + (pitch - GAP) / 2
@@ -128,14 +128,14 @@ def pictures_page(comparison: Comparison) -> Page:
 def montages_page(comparison: Comparison, recorded: Mapping[str, bytes]) -> Page:
     """Whole montages side by side: drawn from a checkpoint, or as the run has kept them."""
     images: dict[str, Pixels] = {}
-    for label, painted in comparison.painted.items():
-        images[label] = _pixels(_montage(label, painted).png())
+    for label, encoded in comparison.encoded.items():
+        images[label] = _pixels(_montage(label, encoded).png())
     images |= {label: _pixels(png) for label, png in recorded.items()}
     shown = [subject.label for subject in comparison.subjects if subject.label in images]
     width = sum(images[label].shape[1] + 24 for label in shown) + 12
     page = Page(max(width, 900), 104 + max(images[label].shape[0] for label in shown) + 12)
     missing = [s.label for s in comparison.subjects if s.label not in images]
-    lacking = f"; no picture of {', '.join(missing)}" if missing else ""
+    lacking = f"; no figure of {', '.join(missing)}" if missing else ""
     page.header(
         title(comparison),
         "Montages",
@@ -145,7 +145,7 @@ def montages_page(comparison: Comparison, recorded: Mapping[str, bytes]) -> Page
     order = [subject.label for subject in comparison.subjects]
     for label in shown:
         color = COLORS[order.index(label) % len(COLORS)]
-        source = "its checkpoint" if label in comparison.painted else "its record"
+        source = "its checkpoint" if label in comparison.encoded else "its record"
         words = fitted(f"{label} · from {source}", images[label].shape[1], 1, NORMAL)
         page.text(left + 12, 76, words, color=color, weight="bold")
         page.image(left, 104, images[label])
@@ -153,9 +153,9 @@ def montages_page(comparison: Comparison, recorded: Mapping[str, bytes]) -> Page
     return page
 
 
-def _montage(label: str, painted: Latents) -> Page:
-    found = spectra(painted.held_out)
-    return montage(label, mosaic(painted.fixed), painted.fixed_texts, found)
+def _montage(label: str, encoded: Latents) -> Page:
+    spectra_of = spectra(encoded.held_out)
+    return montage(label, mosaic(encoded.fixed), encoded.fixed_texts, spectra_of)
 
 
 def _pixels(png: bytes) -> Pixels:
@@ -163,11 +163,11 @@ def _pixels(png: bytes) -> Pixels:
 
 
 def _called(name: str) -> str:
-    known = {
+    labels = {
         "statistic/spectrum": "slope α, mean of channels",
         "margin/worst": "worst margin (at most 0 passes)",
     }
-    return known.get(name, name.replace("penalty/", "penalty: ").replace("_", " "))
+    return labels.get(name, name.replace("penalty/", "penalty: ").replace("_", " "))
 
 
 def _scale(name: str, curves: Sequence[Curve]) -> Scale:

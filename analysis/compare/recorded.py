@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
+from analysis import earlier
 from analysis.compare.checkpoint import checkpoint_of
 from analysis.compare.result import Subject
-from analysis.runs import artifact, children, config_of, evaluations_of
+from analysis.runs import children, config_of, evaluations_of, recorded_text
+from studies import result
+from studies.result import Basis, StudyResult
 from vlatent.evaluation import judge
 from vlatent.figures.mean_spectrum import NAME as SPECTRUM_FILE
 from vlatent.figures.mean_spectrum import MeanSpectrum, from_text
@@ -20,6 +22,17 @@ from vlatent.tracking import RecordedRun, TrackingConfig, metric_history, record
 # What is drawn over the run, by the tracker's names; the penalties of all terms come with it. Not
 # the loss: it is another thing under other weights.
 CURVES = ("statistic/spectrum", "score", "margin/worst")
+BASIS: dict[Basis, str] = {
+    "confirmed": "leads after confirmation",
+    "knee": "the knee of the front",
+    "search": "best in the search, not confirmed",
+    "nearest": "nearest to passing, as no trial passes",
+    "none": "not trained to the end",
+}
+OPTIMISTIC = (
+    "was chosen among many trials for its good run, so its score is optimistic; means over new "
+    "seeds less so"
+)
 SAME = 1e-6  # margins that differ by no more are equal: what is left is rounding of other machines
 
 
@@ -31,7 +44,7 @@ def of_run(run: RecordedRun, tracking: TrackingConfig) -> Subject:
     """
     kind = run.tags.get("kind")
     if kind == "study":
-        return _winner(run, tracking)
+        return _leader(run, tracking)
     if kind == "ablation":
         arms = ", ".join(f"{arm.name} ({arm.run_id[:8]})" for arm in children(tracking, run)[:8])
         raise UserError(
@@ -39,32 +52,28 @@ def of_run(run: RecordedRun, tracking: TrackingConfig) -> Subject:
         )
     if kind == "arm":
         return _arm(run, tracking)
-    found = _single(run, tracking)
+    subject = _single(run, tracking)
     if kind == "trial":
         study, number = run.tags["study"], run.tags["trial"]
         seeds = confirmed(run, tracking)
         again = f"; confirmed on {len(seeds)} new seeds" if seeds else ""
-        return replace(found, what=f"trial {number} of study {study}{again}", seeds=seeds)
-    return found
+        return replace(subject, what=f"trial {number} of study {study}{again}", seeds=seeds)
+    return subject
 
 
 def confirmed(run: RecordedRun, tracking: TrackingConfig) -> dict[int, Mapping[str, float]]:
     """Statistics of a trial on the new seeds of its study's confirmation, by seed."""
     study, number = run.tags["study"], run.tags["trial"]
     again = recorded_runs(tracking, {"kind": "confirmation", "study": study})
-    # Also as earlier versions called it.
-    called = re.compile(rf"(?:trial {number},|{re.escape(study)} {number} on) seed (\d+)")
-    named = ((called.fullmatch(each.tags.get("label", "")), each) for each in again)
-    return {
-        int(match[1]): each.metrics
-        for match, each in named
-        if match is not None and each.status == "FINISHED"
-    }
+    tagged = [each for each in again if each.tags.get("confirms") == number]
+    untagged = [each for each in again if "confirms" not in each.tags]
+    runs = [*earlier.confirmations_of(run, untagged), *tagged]
+    return {int(each.tags["seed"]): each.metrics for each in runs if each.status == "FINISHED"}
 
 
 def _single(run: RecordedRun, tracking: TrackingConfig) -> Subject:
     """One run, with its weights if its folder still has them."""
-    config = config_of(run)
+    config = config_of(run, tracking)
     history = evaluations_of(run, tracking)
     last, steps = history[-1], config.training.steps
     verdict = judge(history, steps, config.priors)
@@ -100,41 +109,35 @@ def _single(run: RecordedRun, tracking: TrackingConfig) -> Subject:
 
 def _spectrum(run: RecordedRun, tracking: TrackingConfig) -> MeanSpectrum | None:
     """The mean spectrum that a run has kept; earlier versions kept none."""
-    try:
-        return from_text(artifact(tracking, run.run_id, SPECTRUM_FILE).decode())
-    except UserError:
-        return None
+    text = recorded_text(tracking, run, SPECTRUM_FILE)
+    return None if text is None else from_text(text)
 
 
-def _winner(parent: RecordedRun, tracking: TrackingConfig) -> Subject:
-    """The trial that a study named at its end."""
+def _leader(parent: RecordedRun, tracking: TrackingConfig) -> Subject:
+    """The trial that leads a study."""
     study = parent.tags["study"]
-    best = parent.metrics.get("best/trial")
-    if best is None:
+    number, basis = _named(parent, tracking)
+    if number is None:
         raise UserError(
-            f"study {study} has not named a winner yet; compare one of its trials, {study}:0 for "
+            f"study {study} has no leading trial yet; compare one of its trials, {study}:0 for "
             f"instance, or run it to its end (`python -m studies status {shlex.quote(study)}`)."
         )
-    tags = {"kind": "trial", "study": study, "trial": str(round(best))}
-    found = recorded_runs(tracking, tags)
-    if not found:
-        raise UserError(f"the run of trial {best:.0f}, the winner of {study}, was deleted")
-    subject = of_run(found[-1], tracking)
-    note = (
-        "was chosen among many trials because its run was good, so that run flatters it; means "
-        "over new seeds do so less"
+    trials = recorded_runs(tracking, {"kind": "trial", "study": study, "trial": str(number)})
+    if not trials:
+        raise UserError(f"the run of trial {number}, which leads study {study}, was deleted")
+    subject = of_run(trials[-1], tracking)
+    return replace(
+        subject, what=f"{subject.what}; {BASIS[basis]}", notes=(*subject.notes, OPTIMISTIC)
     )
-    return replace(subject, what=f"{subject.what}; {_why(parent)}", notes=(*subject.notes, note))
 
 
-def _why(parent: RecordedRun) -> str:
-    """Why a study named its winner."""
-    measured = {name for name in parent.metrics if name.startswith("best/")}
-    if len(measured - {"best/trial", "best/feasible"}) > 1:
-        return "the knee of the front"
-    if not parent.metrics.get("best/feasible", 1.0):
-        return "nearest to passing, as no trial passes"
-    return "confirmed best" if "confirmed/mean" in parent.metrics else "found best, not confirmed"
+def _named(parent: RecordedRun, tracking: TrackingConfig) -> tuple[int | None, Basis]:
+    """The trial that a study named at its end, and why."""
+    text = recorded_text(tracking, parent, result.FILE)
+    if text is None:
+        return earlier.leader_of(parent) or (None, "none")
+    study = StudyResult.from_json(text, f"{result.FILE} of study {parent.name}")
+    return study.leader, study.basis
 
 
 def _arm(arm: RecordedRun, tracking: TrackingConfig) -> Subject:

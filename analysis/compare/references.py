@@ -39,9 +39,9 @@ def subject_of(reference: str, tracking: TrackingConfig, storage: str) -> Subjec
     tags = {"kind": "study", "study": reference}
     if wanted is not None:
         tags = {"kind": "trial", "study": study, "trial": number}
-    found = recorded_runs(tracking, tags)
+    runs = recorded_runs(tracking, tags)
     try:
-        run = found[-1] if found else find_run(tracking, reference)
+        run = runs[-1] if runs else find_run(tracking, reference)
     except UserError:
         name = reference if wanted is None else study
         kept = subject_in(storage, name, wanted)

@@ -19,7 +19,7 @@ from vlatent.tracking import RecordedRun
 
 Curve = tuple[tuple[int, float], ...]  # step and value, rising
 
-SAME_PICTURE = 1e-3  # share of the variance between sentences below which they share a picture
+SAME_LATENT = 1e-3  # share of the variance between sentences below which they share a latent
 SMALLEST_SHARE = 1e-16  # what lies between sentences, before its logarithm
 SLOPE, DISTANCE = "slope alpha", "distance of alpha from 2"
 RESIDUAL, CHECKERBOARD = "power-law residual", "checkerboard excess"
@@ -64,7 +64,7 @@ class Subject:
     """One thing that is compared.
 
     Attributes:
-        label: What tables and pictures call it.
+        label: What tables and figures call it.
         what: What it is, in words.
         config: Of its run.
         evaluation: The last of its run.
@@ -74,7 +74,7 @@ class Subject:
         checkpoint: Where its weights are; None if they are gone.
         run: Its record; None of a checkpoint.
         spectrum: The mean spectrum that its run recorded.
-        notes: What a reader has to know about it.
+        notes: Remarks about it.
     """
 
     label: str
@@ -124,13 +124,13 @@ class Over:
 
 @dataclass(frozen=True)
 class Latents:
-    """What a checkpoint paints.
+    """Latents of a checkpoint.
 
     Attributes:
         texts: Held-out sentences.
-        held_out: Their pictures.
+        held_out: Their latents.
         fixed_texts: The fixed sentences.
-        fixed: Pictures of them.
+        fixed: Latents of them.
     """
 
     texts: tuple[str, ...]
@@ -140,8 +140,8 @@ class Latents:
 
     @property
     def same(self) -> bool:
-        """Whether the picture is the same for every sentence."""
-        return dependence(self.held_out)["dependence/between_share"] < SAME_PICTURE
+        """Whether the latent is the same for every sentence."""
+        return dependence(self.held_out)["dependence/between_share"] < SAME_LATENT
 
 
 @dataclass(frozen=True)
@@ -151,20 +151,20 @@ class Comparison:
     Attributes:
         subjects: With labels of which no two are equal.
         config: The dotted names of which not all have the same value, and the values.
-        found: Every statistic of the run that is shown, by subject and statistic.
+        statistics: Every statistic of the run that is shown, by subject and statistic.
         seeds: Over seeds, of those that were trained on several.
         sentences: Over held-out sentences, of those that have a checkpoint.
-        painted: What those paint, by label.
-        unpainted: Why the others cannot be painted.
+        encoded: Their latents, by label.
+        unencoded: Why the others cannot be encoded.
     """
 
     subjects: tuple[Subject, ...]
     config: Mapping[str, tuple[object, ...]]
-    found: Mapping[str, Mapping[str, float]]
+    statistics: Mapping[str, Mapping[str, float]]
     seeds: Over
     sentences: Over
-    painted: Mapping[str, Latents]
-    unpainted: Mapping[str, str]
+    encoded: Mapping[str, Latents]
+    unencoded: Mapping[str, str]
 
 
 def labelled(subjects: Sequence[Subject]) -> list[Subject]:
@@ -188,6 +188,6 @@ def statistics_of(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
     return dict(evaluation.metrics) | means | {"score": score(evaluation, verdict)}
 
 
-def told(metrics: Mapping[str, float]) -> dict[str, float]:
+def by_label(metrics: Mapping[str, float]) -> dict[str, float]:
     """Every statistic by its label; NaN where it was not recorded."""
     return {statistic.label: statistic.of(metrics) for statistic in STATISTICS}

@@ -53,11 +53,11 @@ def sample(page: Page, left: float, middle: float, color: str, style: str) -> No
 class Overlay:
     """A subject's mean spectrum and its fit, both divided by the level of the fit.
 
-    Spectra of pictures of variance 1 differ in shape alone: their level follows from it. So all
+    Spectra of latents of variance 1 differ in shape alone: their level follows from it. So all
     pass through 1 at the middle of the frequencies that are fitted.
 
     Attributes:
-        frequency: Cycles per longer side of the picture, [bin].
+        frequency: Cycles per longer side of the latent, [bin].
         power: Mean over channels of the log ring means, as power; None where none was recorded.
         line: The power law of the mean slope.
         words: What is said of it.
@@ -69,25 +69,25 @@ class Overlay:
     words: tuple[str, ...]
 
 
-def overlay(subject: Subject, painted: Latents | None, recorded: float) -> Overlay | None:
-    """A subject's spectrum, painted or recorded, or else its recorded slope; None without."""
+def overlay(subject: Subject, encoded: Latents | None, recorded: float) -> Overlay | None:
+    """A subject's spectrum, encoded or recorded, or else its recorded slope; None without."""
     height, width = subject.config.encoder.height, subject.config.encoder.width
     grid = frequencies(height, width, torch.float64, torch.device("cpu"))
     frequency = grid.log_radius.exp().numpy() * max(height, width)
-    found = subject.spectrum if painted is None else mean_spectrum(painted.held_out)
-    if found is None or not found.known:
+    spectrum = subject.spectrum if encoded is None else mean_spectrum(encoded.held_out)
+    if spectrum is None or not spectrum.known:
         if not math.isfinite(recorded):
             return None
         said = (f"slope α {recorded:.2f}, as recorded (dashed)", "no spectrum was recorded")
         return Overlay(frequency, None, power_law(recorded, grid), said)
-    known = found.known
-    alpha, left = np.array(found.alpha)[known], np.array(found.residual)[known]
-    log_power = np.log(np.array(found.power)[known]).mean(0)
+    finite = spectrum.known
+    alpha, left = np.array(spectrum.alpha)[finite], np.array(spectrum.residual)[finite]
+    log_power = np.log(np.array(spectrum.power)[finite]).mean(0)
     level = float((grid.weight.numpy() * log_power).sum())
     words = (
         f"slope α {alpha.mean():.2f} (channels {alpha.min():.2f} to {alpha.max():.2f})",
         f"residual {left.mean():.2f} (up to {left.max():.2f})",
-        f"{found.sentences} sentences{', as recorded' if painted is None else ''}",
+        f"{spectrum.sentences} sentences{', as recorded' if encoded is None else ''}",
     )
     return Overlay(
         frequency, np.exp(log_power - level), power_law(float(alpha.mean()), grid), words
@@ -105,7 +105,7 @@ def spectra_page(comparison: Comparison) -> Page:
     """Mean spectra with their fits; of a run without a spectrum the fit alone."""
     lines = styled(comparison.subjects)
     drawn = {
-        s.label: overlay(s, comparison.painted.get(s.label), comparison.found[s.label][SLOPE])
+        s.label: overlay(s, comparison.encoded.get(s.label), comparison.statistics[s.label][SLOPE])
         for s in comparison.subjects
     }
     largest = max(
@@ -122,29 +122,29 @@ def spectra_page(comparison: Comparison) -> Page:
         "dots: mean over held-out sentences and channels · lines: fitted slope, mean of channels · "
         f"shaded: slopes {BAND[0]} to {BAND[1]}",
     )
-    known = [each for each in drawn.values() if each is not None]
-    curves = [flat, steep, *(each.line for each in known)]
-    curves += [each.power for each in known if each.power is not None]
-    ends = [float(end) for each in known for end in (each.frequency[0], each.frequency[-1])]
+    overlays = [each for each in drawn.values() if each is not None]
+    curves = [flat, steep, *(each.line for each in overlays)]
+    curves += [each.power for each in overlays if each.power is not None]
+    ends = [float(end) for each in overlays for end in (each.frequency[0], each.frequency[-1])]
     ends += [float(frequency[0]), float(frequency[-1])]
     octave_marks = [2.0**n for n in range(-1, 12)]
-    words = "frequency (cycles per picture side)"
+    words = "frequency (cycles per side)"
     x = Scale(min(ends) * 0.85, max(ends) * 1.15, True, words, octave_marks)
     y = log_scale(curves, "power (1 in the middle of the fit)")
     panel = page.panel(84, 84, 640, 460, x, y)
     panel.axes.fill_between(frequency, flat, steep, color=BAND_COLOR, zorder=0)
     top = 92.0
     for subject, color, style, wide in lines:
-        found = drawn[subject.label]
-        if found is None:
+        overlaid = drawn[subject.label]
+        if overlaid is None:
             said: Sequence[str] = ("no finite slope was recorded",)
         else:
-            line = "--" if found.power is None else style
-            panel.axes.plot(found.frequency, found.line, line, color=color, linewidth=wide)
-            said = found.words
-            if found.power is not None:
-                panel.axes.plot(found.frequency, found.power, "o", color=color, markersize=4)
-        dashed = found is None or found.power is None
+            line = "--" if overlaid.power is None else style
+            panel.axes.plot(overlaid.frequency, overlaid.line, line, color=color, linewidth=wide)
+            said = overlaid.words
+            if overlaid.power is not None:
+                panel.axes.plot(overlaid.frequency, overlaid.power, "o", color=color, markersize=4)
+        dashed = overlaid is None or overlaid.power is None
         top = _entry(page, 752, top, subject.label, said, color, "--" if dashed else style)
     return page
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
 from analysis.compare.result import STATISTICS, Comparison, Over, SampleMean, criteria_of
+from analysis.tables import as_csv, as_markdown
 from vlatent.dependence import in_words as dependence_in_words
 from vlatent.effects import Effect
 from vlatent.effects import in_words as effect_in_words
@@ -62,7 +61,10 @@ def statistic_rows(comparison: Comparison) -> Rows:
     return [
         (
             statistic.label,
-            *(_number(comparison.found[s.label][statistic.label]) for s in comparison.subjects),
+            *(
+                _number(comparison.statistics[s.label][statistic.label])
+                for s in comparison.subjects
+            ),
         )
         for statistic in STATISTICS
     ]
@@ -75,8 +77,8 @@ def over_rows(comparison: Comparison, over: Over) -> Rows:
     for name in names:
         row = [name]
         for subject in comparison.subjects:
-            found = over.estimates.get(subject.label)
-            row.append("-" if found is None else _estimate(found[name]))
+            means = over.estimates.get(subject.label)
+            row.append("-" if means is None else _estimate(means[name]))
         for effects in over.effects.values():
             row.append(_effect(effects[name]))
         rows.append(tuple(row))
@@ -86,18 +88,18 @@ def over_rows(comparison: Comparison, over: Over) -> Rows:
 def over_heads(comparison: Comparison, over: Over) -> tuple[str, ...]:
     first = comparison.subjects[0].label
     counts = {
-        label: max((each.n for each in found.values()), default=0)
-        for label, found in over.estimates.items()
+        label: max((each.n for each in means.values()), default=0)
+        for label, means in over.estimates.items()
     }
-    known = [
+    labels = [
         f"{s.label} ({counts[s.label]} {over.what})" if s.label in counts else s.label
         for s in comparison.subjects
     ]
-    return ("", *known, *(f"{label} minus {first}" for label in over.effects))
+    return ("", *labels, *(f"{label} minus {first}" for label in over.effects))
 
 
 def words(comparison: Comparison, over: Over) -> list[str]:
-    """What the differences support, a sentence a statistic."""
+    """The differences in sentences, one a statistic."""
     first = comparison.subjects[0].label
     return [
         effect_in_words(f"From {first} to {label}", name, effect)
@@ -137,24 +139,24 @@ def cautions(comparison: Comparison) -> list[str]:
         )
     if comparison.seeds.effects or comparison.sentences.effects:
         said.append(
-            "Every statistic is tested on its own: of twenty without any effect, one will look as "
-            "if it had one."
+            "Every statistic is tested on its own: about 1 in 20 statistics without an effect will "
+            "look significant by chance."
         )
     said += [
         f"{label} cannot be compared with {first.label} over sentences: {why}."
         for label, why in comparison.sentences.silent.items()
-        if label in comparison.painted and first.label in comparison.painted
+        if label in comparison.encoded and first.label in comparison.encoded
     ]
     if comparison.sentences.effects:
         said.append(
             "What is said over sentences holds for these trained encoders alone, not for their "
-            "configs; single pictures are measured, then averaged."
+            "configs; single latents are measured, then averaged."
         )
     said += [
-        f"{label} paints the same picture for every sentence; that is why its intervals over "
+        f"{label} encodes every sentence to the same latent; that is why its intervals over "
         "sentences are so narrow."
-        for label, painted in comparison.painted.items()
-        if painted.same
+        for label, encoded in comparison.encoded.items()
+        if encoded.same
     ]
     return said
 
@@ -164,13 +166,13 @@ def dependences(comparison: Comparison) -> list[str]:
     return [f"{s.label}: {dependence_in_words(s.evaluation.metrics)}" for s in comparison.subjects]
 
 
-def not_painted(comparison: Comparison) -> list[str]:
-    """What cannot be shown of whom, and why."""
+def not_encoded(comparison: Comparison) -> list[str]:
+    """Which subjects have no latents, and why."""
     of_reason: dict[str, list[str]] = {}
-    for label, why in comparison.unpainted.items():
+    for label, why in comparison.unencoded.items():
         of_reason.setdefault(why, []).append(label)
     return [
-        f"{', '.join(labels)}: {why}; spectrum, new pictures and numbers over sentences cannot be "
+        f"{', '.join(labels)}: {why}; spectrum, new latents and numbers over sentences cannot be "
         "shown, only what the record holds."
         for why, labels in of_reason.items()
     ]
@@ -192,7 +194,7 @@ def screens(comparison: Comparison) -> Iterator[Table]:
             over_rows(comparison, comparison.seeds),
         ),
         (
-            "Over sentences, single pictures: mean [95 % interval]",
+            "Over sentences, single latents: mean [95 % interval]",
             over_heads(comparison, comparison.sentences),
             over_rows(comparison, comparison.sentences),
         ),
@@ -207,13 +209,13 @@ def screens(comparison: Comparison) -> Iterator[Table]:
             yield table
 
 
-def markdown(comparison: Comparison, pictures: Sequence[str], again: Sequence[str]) -> str:
+def markdown(comparison: Comparison, figures: Sequence[str], again: Sequence[str]) -> str:
     """The whole comparison as a file.
 
     Args:
-        comparison: What is told.
-        pictures: Files that lie beside it.
-        again: How what lacks a checkpoint is trained again.
+        comparison: The comparison.
+        figures: Names of the figures beside it.
+        again: How to train again what lacks a checkpoint.
     """
     seeds, sentences = comparison.seeds, comparison.sentences
     parts = [
@@ -221,62 +223,54 @@ def markdown(comparison: Comparison, pictures: Sequence[str], again: Sequence[st
         *(f"- **{s.label}**: {s.what}" for s in comparison.subjects),
         "## Verdicts",
         "Found, and in brackets the margin: at most 0 holds.",
-        _table(heads(comparison), criteria_rows(comparison)),
+        as_markdown(heads(comparison), criteria_rows(comparison)),
         *(f"- {line}" for line in dependences(comparison)),
         "## Configs",
-        _table(heads(comparison), config_rows(comparison))
+        as_markdown(heads(comparison), config_rows(comparison))
         if comparison.config
         else "No key differs that can change what is computed.",
         "## Statistics of the run shown",
-        _table(heads(comparison), statistic_rows(comparison)),
+        as_markdown(heads(comparison), statistic_rows(comparison)),
     ]
-    for title, over in (("Over seeds", seeds), ("Over sentences, single pictures", sentences)):
+    for title, over in (("Over seeds", seeds), ("Over sentences, single latents", sentences)):
         if over.estimates:
             parts += [
                 f"## {title}",
                 "Mean and 95 % t interval; differences are paired, an asterisk marks those that "
                 "are established (p < 0.05 after Holm's correction over what is compared with the "
                 "first, for every statistic on its own).",
-                _table(over_heads(comparison, over), over_rows(comparison, over)),
+                as_markdown(over_heads(comparison, over), over_rows(comparison, over)),
                 *(f"- {line}" for line in words(comparison, over)),
             ]
-    said = [*cautions(comparison), *not_painted(comparison), *again]
+    said = [*cautions(comparison), *not_encoded(comparison), *again]
     parts += ["## What the numbers do not say", *(f"- {line}" for line in said)] if said else []
-    parts += [f"![{name}]({name}.png)" for name in pictures]
+    parts += [f"![{name}]({name}.png)" for name in figures]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
 
 
-def as_csv(comparison: Comparison) -> str:
+def csv(comparison: Comparison) -> str:
     """Every number as a line."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    return as_csv(COLUMNS, _lines(comparison))
+
+
+def _lines(comparison: Comparison) -> Iterator[tuple[object, ...]]:
     for name, values in comparison.config.items():
         for subject, value in zip(comparison.subjects, values, strict=True):
-            writer.writerow(("config", name, subject.label, value, "", "", "", ""))
+            yield ("config", name, subject.label, value, "", "", "", "")
     for subject in comparison.subjects:
         for criterion in subject.verdict.criteria:
-            row = ("margin", criterion.name, subject.label, criterion.margin)
-            writer.writerow((*row, "", "", "", ""))
-        for name, number in comparison.found[subject.label].items():
-            writer.writerow(("run", name, subject.label, number, "", "", "", ""))
+            yield ("margin", criterion.name, subject.label, criterion.margin, "", "", "", "")
+        for name, number in comparison.statistics[subject.label].items():
+            yield ("run", name, subject.label, number, "", "", "", "")
     for over in (comparison.seeds, comparison.sentences):
         for label, estimates in over.estimates.items():
             for name, e in estimates.items():
-                writer.writerow((over.what, name, label, e.mean, e.low, e.high, e.n, ""))
+                yield (over.what, name, label, e.mean, e.low, e.high, e.n, "")
         for label, effects in over.effects.items():
             change = f"{label} minus {comparison.subjects[0].label}"
             for name, d in effects.items():
                 row = (f"difference over {over.what}", name, change, d.mean)
-                writer.writerow((*row, d.low, d.high, d.n, d.adjusted))
-    return file.getvalue()
-
-
-def _table(columns: Sequence[str], rows: Rows) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
-    )
+                yield (*row, d.low, d.high, d.n, d.adjusted)
 
 
 def _setting(value: object) -> str:
@@ -287,14 +281,14 @@ def _number(value: float) -> str:
     return digits(value) if math.isfinite(value) else "not recorded"
 
 
-def _estimate(found: SampleMean) -> str:
-    if found.n < 2:
-        return _number(found.mean)
-    return f"{digits(found.mean)} [{digits(found.low)}, {digits(found.high)}]"
+def _estimate(mean: SampleMean) -> str:
+    if mean.n < 2:
+        return _number(mean.mean)
+    return f"{digits(mean.mean)} [{digits(mean.low)}, {digits(mean.high)}]"
 
 
-def _effect(found: Effect) -> str:
-    if found.n < 2:
+def _effect(effect: Effect) -> str:
+    if effect.n < 2:
         return "-"
-    mark = "*" if found.established else ""
-    return f"{found.mean:+.3g}{mark} [{found.low:+.3g}, {found.high:+.3g}]"
+    mark = "*" if effect.established else ""
+    return f"{effect.mean:+.3g}{mark} [{effect.low:+.3g}, {effect.high:+.3g}]"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from analysis import files
 from analysis.importance import text as importance_text
 from analysis.importance.compute import importance
 from analysis.importance.figures import figures
@@ -39,19 +40,17 @@ def main(arguments: Sequence[str]) -> int:
     with progress_display() as progress:
         result = importance(study, given["seed"], progress)
     folder = given["out"] or Path("runs") / study.name / "importance"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "importance.csv").write_text(importance_text.csv(result), encoding="utf-8")
-    (folder / "importance.md").write_text(importance_text.markdown(result), encoding="utf-8")
-    drawn = figures(result)
-    for name, png in drawn.items():
-        (folder / f"{name}.png").write_bytes(png)
+    texts = {
+        "importance.csv": importance_text.csv(result),
+        "importance.md": importance_text.markdown(result),
+    }
+    written = files.write(folder, texts, figures(result))
     console.rule(Text(study.name, "bold"))
     console.print(importance_text.groups(result))
     console.print(importance_text.table(result))
     for paragraph in importance_text.words(result):
         console.print(paragraph)
-    files = ", ".join(["importance.csv", "importance.md", *(f"{name}.png" for name in drawn)])
-    console.print(f"Written to {folder}: {files}")
+    console.print(f"Written to {folder}: {written}")
     kept = (
         ""
         if given["storage"] == STORAGE

@@ -45,7 +45,7 @@ LEVEL = 0.05  # share of targets without signal in which some may be found
 AT_THE_TOP = 5  # trials that PED-ANOVA compares with all: Optuna advises no fewer
 
 Direction = Literal["maximize", "minimize"]
-Known = dict[tuple[bytes, bytes], Column]  # R2 of noise, by parameters and ties of the target
+NullR2 = dict[tuple[bytes, bytes], Column]  # R2 of noise, by parameters and ties of the target
 
 
 def importance(study: Study, seed: int = 0, progress: Progress | None = None) -> Importance:
@@ -62,15 +62,15 @@ def importance(study: Study, seed: int = 0, progress: Progress | None = None) ->
     wanted = list(targets(study))
     bar = None if progress is None else progress.add_task("targets", total=len(wanted))
     findings = []
-    known: Known = {}
+    null_r2: NullR2 = {}
     for target in wanted:
-        findings.append(_finding(target, study.space, seed, known))
+        findings.append(_finding(target, study.space, seed, null_r2))
         if progress is not None and bar is not None:
             progress.advance(bar)
     states = [trial.state for trial in study.trials]
     return Importance(
         study=study.name,
-        question=study.question,
+        question=study.result.text,
         space=study.space,
         states={state: states.count(state) for state in ("complete", "pruned", "failed")}
         | {"feasible": sum(trial.feasible for trial in study.trials)},
@@ -78,7 +78,7 @@ def importance(study: Study, seed: int = 0, progress: Progress | None = None) ->
     )
 
 
-def _finding(target: Target, space: Mapping[str, Axis], seed: int, known: Known) -> Finding:
+def _finding(target: Target, space: Mapping[str, Axis], seed: int, null_r2: NullR2) -> Finding:
     count = len(target.trials)
     if count < FEWEST:
         return Finding(target, f"{count} trials are too few, {FEWEST} are needed")
@@ -89,13 +89,13 @@ def _finding(target: Target, space: Mapping[str, Axis], seed: int, known: Known)
         return Finding(target, "the same in all but a few trials")
     x = inputs(target.trials, space)
     y = ranks(target.values)
-    found = skill(x, y, seed)
-    if not _signal(found, x, y, seed, known):
-        return Finding(target, "not enough signal", found)
+    r2 = skill(x, y, seed)
+    if not _signal(r2, x, y, seed, null_r2):
+        return Finding(target, "too little signal to predict", r2)
     return Finding(
         target=target,
         silent="",
-        r2=found,
+        r2=r2,
         forest=importances(x, y, seed),
         fanova=_shares(
             target, space, seed, lambda k: FanovaImportanceEvaluator(n_trees=16, seed=seed + k)
@@ -109,7 +109,7 @@ def _finding(target: Target, space: Mapping[str, Axis], seed: int, known: Known)
     )
 
 
-def _signal(r2: Estimate, x: Inputs, y: Column, seed: int, known: Known) -> bool:
+def _signal(r2: Estimate, x: Inputs, y: Column, seed: int, null_r2: NullR2) -> bool:
     """Whether anything may be said about the parameters at all.
 
     R2 must lie above 0 with its whole interval, and above all but 5 % of the studies in which the
@@ -121,9 +121,9 @@ def _signal(r2: Estimate, x: Inputs, y: Column, seed: int, known: Known) -> bool
     if not r2.above_zero:
         return False
     key = (x.tobytes(), np.sort(y).tobytes())
-    if key not in known:
-        known[key] = noise(x, y, seed)
-    p = (1 + np.sum(known[key] >= r2.value)) / (1 + len(known[key]))
+    if key not in null_r2:
+        null_r2[key] = noise(x, y, seed)
+    p = (1 + np.sum(null_r2[key] >= r2.value)) / (1 + len(null_r2[key]))
     return bool(p <= LEVEL)
 
 
@@ -164,8 +164,8 @@ def _shares(
             for row in kept
         )
         with warnings.catch_warnings(action="ignore"):  # few trials: that is what intervals say
-            found = get_param_importances(study, evaluator=evaluator(k))
-        return [float(found[name]) for name in space]
+            importances_of = get_param_importances(study, evaluator=evaluator(k))
+        return [float(importances_of[name]) for name in space]
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     values = shares(0, np.ones(len(worth)))
@@ -176,7 +176,7 @@ def _shares(
 
 
 def _distribution(axis: Axis) -> BaseDistribution:
-    """Of places on the scale: fANOVA takes what it is given as even, logarithmic or not."""
+    """Distribution of places on the scale: fANOVA takes its values as even, logarithmic or not."""
     if axis.values:
         return CategoricalDistribution([axis.position(value) for value in axis.values])
     return FloatDistribution(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The pictures of importance: what can be foretold, from which parameters, how, and which pairs."""
+"""Figures of importance: what can be predicted, from which parameters, how, and which pairs."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def importances_page(result: Importance) -> Page:
     rows = math.ceil(len(result.heard) / 2)
     above = 22 * len(tested) + 62
     words = (
-        "above: share of the variance of each target's ranks that a forest foretells in trials it "
+        "above: share of the variance of each target's ranks that a forest predicts in trials it "
         "has not seen (R2); below: what the targets with enough signal owe to each parameter, by "
         "three methods. Lines: 95 % intervals over trials." + pattern(short)
     )
     legend = [(METHODS[name], [{"ls": "", **style}]) for name, style in DOTS.items()]
     entries = [
         ("R2, enough signal", [{"ls": "", **HEARD}]),
-        ("R2, not enough signal", [{"ls": "", **SILENT}]),
+        ("R2, too little signal", [{"ls": "", **SILENT}]),
         *legend,
     ]
     page, top = sheet(title, subject, words, entries, above + rows * (block + BETWEEN))
@@ -91,7 +91,7 @@ def dependence_page(result: Importance) -> Page:
     line = head + height + 34
     block = LINE + 10 + across * line
     words = (
-        "what the forest foretells for each value of one parameter, on average over the others; "
+        "what the forest predicts for each value of one parameter, on average over the others; "
         "shaded: 95 % interval over trials; ticks: the values that were tried. Blue parameters "
         "matter: their importance is surely above 0." + pattern(short)
     )
@@ -133,7 +133,7 @@ def interactions_page(result: Importance) -> Page:
     block = LINE * 2 + 14 + side + longest + 12
     rows = math.ceil(len(result.heard) / per_row)
     words = (
-        "share of the variance of what the forest foretells that is due to two parameters "
+        "share of the variance of what the forest predicts that is due to two parameters "
         "together, beyond what each does alone, in percent (the numerator of Friedman's H², over "
         "the whole variance). Framed: more than the strongest pair of data without any "
         "interaction in 19 of 20 cases, and than the 2 % that ranks make of a sum." + pattern(short)
@@ -166,13 +166,13 @@ def _skills(page: Page, top: float, tested: Sequence[Finding]) -> None:
     left = max(measured(label, SMALL) for label in labels) + 26
     numbers = 168
     axes = page.axes(left, top, WIDTH - left - numbers, 22 * len(tested))
-    known = [finding.r2 for finding in tested if finding.r2 is not None]
-    axes.set_xlim(min(-0.3, *(found.low for found in known)) - 0.03, 1.03)
+    estimates = [finding.r2 for finding in tested if finding.r2 is not None]
+    axes.set_xlim(min(-0.3, *(estimate.low for estimate in estimates)) - 0.03, 1.03)
     axes.axvline(0, color=INK, linewidth=0.9)
-    for place, (finding, found) in enumerate(zip(tested, known, strict=True)):
+    for place, (finding, estimate) in enumerate(zip(tested, estimates, strict=True)):
         style = SILENT if finding.silent else HEARD
-        _interval(axes, place, found, style, (-math.inf, 1.0))
-        said = f"{found.value:.2f}" + ("  not enough signal" if finding.silent else "")
+        _interval(axes, place, estimate, style, (-math.inf, 1.0))
+        said = f"{estimate.value:.2f}" + ("  too little signal" if finding.silent else "")
         color = GRAY if finding.silent else INK
         page.text(
             *(WIDTH - numbers + 8, top + 22 * (place + 0.5), said),
@@ -181,26 +181,26 @@ def _skills(page: Page, top: float, tested: Sequence[Finding]) -> None:
             va="center",
         )
     _rows(axes, labels)
-    axes.set_xlabel("R2: 0 foretells nothing, 1 everything", size=SMALL)
+    axes.set_xlabel("R2: 0: no prediction, 1: perfect", size=SMALL)
 
 
 def _shares(axes: Axes, finding: Finding, labels: Sequence[str]) -> None:
     """The parameters of one target by all methods, each a little below the other."""
-    low = min(found.low for found in finding.forest)
-    high = max(found.high for found in finding.forest)
+    low = min(estimate.low for estimate in finding.forest)
+    high = max(estimate.high for estimate in finding.forest)
     axes.set_xlim(max(min(low, -0.05), -0.5) - 0.03, min(max(high, 1.0), 1.5) + 0.03)
     axes.axvline(0, color=INK, linewidth=0.9)
     for offset, (method, style) in zip((-0.25, 0.0, 0.25), DOTS.items(), strict=True):
-        for place, found in enumerate(getattr(finding, method)):
-            _interval(axes, place + offset, found, style, (-0.5, 1.5))
+        for place, estimate in enumerate(getattr(finding, method)):
+            _interval(axes, place + offset, estimate, style, (-0.5, 1.5))
     _rows(axes, labels)
     axes.set_xlabel("share", size=SMALL)
 
 
 def _interval(
-    axes: Axes, place: float, found: Estimate, style: dict[str, Any], limits: tuple[float, float]
+    axes: Axes, place: float, estimate: Estimate, style: dict[str, Any], limits: tuple[float, float]
 ) -> None:
-    shown = found.within(*limits)
+    shown = estimate.within(*limits)
     axes.plot([shown.low, shown.high], [place, place], color=style["color"], linewidth=1.4)
     axes.plot(shown.value, place, **style)
 

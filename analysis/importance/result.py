@@ -41,7 +41,7 @@ class Curves:
     Attributes:
         positions: Places on the parameter's scale, 0 its lowest and 1 its highest value.
         middle: The target there, in its own unit, one row a parameter: the value whose rank is
-            the mean rank that the forest foretells.
+            the mean rank that the forest predicts.
         low: Lower end of the 95 % interval over trials.
         high: Its upper end.
     """
@@ -57,7 +57,7 @@ class Interactions:
     """What two parameters do together beyond what each does alone.
 
     Attributes:
-        shares: Of the variance of what the forest foretells, one number a pair, symmetric:
+        shares: Of the variance of what the forest predicts, one number a pair, symmetric:
             Var(F_jk - F_j - F_k) / Var(F), the numerator of Friedman and Popescu's H^2 (2008).
             Over Var(F) and not over Var(F_jk), so that two parameters without effect are near 0.
         chance: What is no evidence of an interaction: the largest share of any pair that data
@@ -74,7 +74,7 @@ class Target:
 
     Attributes:
         name: In files.
-        label: In tables and pictures.
+        label: In tables and figures.
         better: Which values are better.
         among: Which trials are looked at.
         trials: Those of them that have the number.
@@ -96,7 +96,7 @@ class Finding:
     Attributes:
         target: The target.
         silent: Why nothing can be said about the parameters; empty if something can.
-        r2: Share of the variance of the ranks that the forest foretells in trials it has not
+        r2: Share of the variance of the ranks that the forest predicts in trials it has not
             seen; None below ten trials or when all trials are the same.
         forest: Share of that variance lost without each parameter.
         fanova: Share of the variance that Optuna's fANOVA gives to each parameter, of all shares.

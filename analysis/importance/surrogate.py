@@ -1,4 +1,4 @@
-"""A forest that foretells a target from the parameters of a trial: how well, from which, and how.
+"""A forest that predicts a target from the parameters of a trial: how well, from which, and how.
 
 Everything is measured on trials that the forest did not see, and on ranks: one trial that went
 wrong is the worst of all, not a hundred times as bad as the next, so it cannot decide alone.
@@ -41,7 +41,7 @@ def ranks(values: Column) -> Column:
 
 
 def skill(x: Inputs, y: Column, seed: int) -> Estimate:
-    """R2: the share of the variance that a forest foretells in trials that it has not seen.
+    """R2: the share of the variance that a forest predicts in trials that it has not seen.
 
     1 is perfect, 0 no better than the mean of the trials in training, below 0 worse. Repeated
     K-fold cross-validation; the interval is a bootstrap over trials of their errors, widened for
@@ -77,25 +77,25 @@ def importances(x: Inputs, y: Column, seed: int) -> tuple[Estimate, ...]:
         share: Column = weight[kept] @ (blind - error[:, None]) / (weight[kept] @ variance)
         return share
 
-    found = lost(np.ones(len(y)), REPEATS, seed)
+    shares = lost(np.ones(len(y)), REPEATS, seed)
     again = np.array([lost(weight, 1, seed + k) for k, weight in resamples(len(y), seed)])
-    return tuple(estimate(value, column) for value, column in zip(found, again.T, strict=True))
+    return tuple(estimate(value, column) for value, column in zip(shares, again.T, strict=True))
 
 
 def noise(x: Inputs, y: Column, seed: int) -> Column:
-    """R2 of studies whose targets are dealt to the trials anew, so that nothing can be foretold.
+    """R2 of studies whose targets are dealt to the trials anew, so that nothing can be predicted.
 
     It depends on y by its ties alone: for targets without any, among the same trials, it is the
     same. Each is one cross-validation, so they spread a little more than the mean of several.
     """
     generator = np.random.default_rng(seed)
-    found = []
+    r2 = []
     for k in range(NOISE):
         error, variance, _ = _held_out(
             *(x, generator.permutation(y), np.ones(len(y))), 1, seed + k, blinded=False
         )
-        found.append(1 - error.sum() / variance.sum())
-    return np.array(found)
+        r2.append(1 - error.sum() / variance.sum())
+    return np.array(r2)
 
 
 def estimate(value: float, again: Float[np.ndarray, " resample"]) -> Estimate:
@@ -120,13 +120,13 @@ def curves(
     Args:
         x: Places of the parameters' values on their scales.
         y: Ranks of the target.
-        values: The target itself: a foretold rank is shown as the value that has it.
+        values: The target itself: a predicted rank is shown as the value that has it.
         positions: Where on every parameter's scale.
         seed: Of forests and resamples.
     """
-    some = _some(x, seed)
+    sample = _sample(x, seed)
     drawn = [
-        _dependence(grow(x, y, seed + k, weight), some, positions)
+        _dependence(grow(x, y, seed + k, weight), sample, positions)
         for k, weight in [(0, np.ones(len(y))), *resamples(len(y), seed)]
     ]
     middle, again = drawn[0], [np.array(column) for column in zip(*drawn[1:], strict=True)]
@@ -159,8 +159,8 @@ def interactions(x: Inputs, y: Column, seed: int) -> Interactions:
     largest = []
     for k in range(ADDITIVE):
         made = additive + generator.permutation(left_over)
-        found, _ = _together(grow(x, made, seed + k), x, seed)
-        largest.append(found.max())
+        spurious, _ = _together(grow(x, made, seed + k), x, seed)
+        largest.append(spurious.max())
     # The second largest of 39: two of 40 equally likely places lie above it, 5 %.
     return Interactions(shares, max(float(np.sort(largest)[-2]), BENT))
 
@@ -168,7 +168,7 @@ def interactions(x: Inputs, y: Column, seed: int) -> Interactions:
 def grow(x: Inputs, y: Column, seed: int, weight: Column | None = None) -> Forest:
     """Extremely randomized trees (Geurts, Ernst and Wehenkel 2006).
 
-    On 20 and 40 trials of a smooth function they foretell more than trees whose splits are
+    On 20 and 40 trials of a smooth function they predict more than trees whose splits are
     searched for, R2 0.49 against 0.41 and 0.67 against 0.60. scikit-learn's own forest of them is
     the same, but on so few trials it takes three times as long as its trees.
     """
@@ -182,7 +182,7 @@ def grow(x: Inputs, y: Column, seed: int, weight: Column | None = None) -> Fores
         ]
 
 
-def foretell(forest: Forest, x: Float[np.ndarray, "*rows parameter"]) -> Float[np.ndarray, "*rows"]:
+def predict(forest: Forest, x: Float[np.ndarray, "*rows parameter"]) -> Float[np.ndarray, "*rows"]:
     """What the forest expects, the mean of its trees."""
     rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]), dtype=np.float32)
     total = sum(tree.predict(rows, check_input=False) for tree in forest)
@@ -210,12 +210,12 @@ def _held_out(
     folds = RepeatedKFold(n_splits=splits, n_repeats=repeats, random_state=seed)
     for train, test in folds.split(x):
         forest = grow(x[train], y[train], seed, weight[train])
-        error[test] += (y[test] - foretell(forest, x[test])) ** 2
+        error[test] += (y[test] - predict(forest, x[test])) ** 2
         variance[test] += (y[test] - np.average(y[train], weights=weight[train])) ** 2
         if blinded:
-            others = _some(x[train], seed)
+            others = _sample(x[train], seed)
             asked = np.stack([_replaced(x[test], others, [j]) for j in range(x.shape[1])], axis=1)
-            blind[test] += ((y[test][:, None, None] - foretell(forest, asked)) ** 2).mean(-1)
+            blind[test] += ((y[test][:, None, None] - predict(forest, asked)) ** 2).mean(-1)
     return error, variance, blind
 
 
@@ -228,7 +228,7 @@ def _replaced(
     return made
 
 
-def _some(x: Inputs, seed: int) -> Inputs:
+def _sample(x: Inputs, seed: int) -> Inputs:
     """A few trials that stand for all."""
     if len(x) <= POINTS:
         return x
@@ -238,33 +238,33 @@ def _some(x: Inputs, seed: int) -> Inputs:
 def _dependence(
     forest: Forest, x: Inputs, positions: Sequence[Float[np.ndarray, " step"]]
 ) -> list[Float[np.ndarray, " step"]]:
-    """What the forest foretells on average for every value of one parameter."""
-    found = []
+    """What the forest predicts on average for every value of one parameter."""
+    means = []
     for column, places in enumerate(positions):
         made = np.repeat(x[None], len(places), axis=0)
         made[..., column] = places[:, None]
-        found.append(foretell(forest, made).mean(1))
-    return found
+        means.append(predict(forest, made).mean(1))
+    return means
 
 
 def _together(
     forest: Forest, x: Inputs, seed: int
 ) -> tuple[Float[np.ndarray, "parameter parameter"], Column]:
     """Shares of the pairs, and for every trial the mean plus the sum of its single effects."""
-    some = _some(x, seed)
+    sample = _sample(x, seed)
     count = x.shape[1]
-    foretold = foretell(forest, some)
-    variance = max(float(foretold.var()), np.finfo(float).tiny)
-    alone = [_effect(forest, some, some, [j]) for j in range(count)]
+    predicted = predict(forest, sample)
+    variance = max(float(predicted.var()), np.finfo(float).tiny)
+    alone = [_effect(forest, sample, sample, [j]) for j in range(count)]
     shares = np.zeros((count, count))
     for j, k in itertools.combinations(range(count), 2):
-        joint = _effect(forest, some, some, [j, k])
+        joint = _effect(forest, sample, sample, [j, k])
         shares[j, k] = shares[k, j] = (joint - alone[j] - alone[k]).var() / variance
-    everywhere = [_effect(forest, x, some, [j]) for j in range(count)]
-    return shares, foretold.mean() + np.sum(everywhere, axis=0)
+    everywhere = [_effect(forest, x, sample, [j]) for j in range(count)]
+    return shares, predicted.mean() + np.sum(everywhere, axis=0)
 
 
 def _effect(forest: Forest, x: Inputs, others: Inputs, columns: Sequence[int]) -> Column:
     """Partial dependence on some parameters at every trial, its mean taken off."""
-    found: Column = foretell(forest, _replaced(others, x, columns)).mean(0)
-    return found - found.mean()
+    effect: Column = predict(forest, _replaced(others, x, columns)).mean(0)
+    return effect - effect.mean()

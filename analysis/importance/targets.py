@@ -14,15 +14,15 @@ from vlatent.evaluation import Verdict, score
 
 def targets(study: Study) -> Iterator[Target]:
     """Every number that may be explained, among complete and among feasible trials."""
-    known = [trial for trial in study.trials if set(study.space) <= set(trial.params)]
-    complete = [trial for trial in known if trial.state == "complete"]
+    trials = [trial for trial in study.trials if set(study.space) <= set(trial.params)]
+    complete = [trial for trial in trials if trial.state == "complete"]
     yield from _of_a_group(study, "complete", complete)
     yield from _of_a_group(study, "feasible", [trial for trial in complete if trial.feasible])
-    ended = [trial for trial in known if trial.state != "failed"]
+    ended = [trial for trial in trials if trial.state != "failed"]
     if len(complete) < len(ended):
         survived = {trial.number: float(trial.state == "complete") for trial in ended}
         yield _target(
-            *("trained_to_the_end", "is not pruned", "higher", "complete and pruned"),
+            *("trained_to_the_end", "not being pruned", "higher", "complete and pruned"),
             ended,
             survived,
         )
@@ -32,10 +32,10 @@ def _of_a_group(study: Study, among: Among, trials: Sequence[Trial]) -> Iterator
     scores = {trial.number: _score(trial) for trial in trials}
     if any(value is not None for value in scores.values()):
         yield _target("score", "score", "higher", among, trials, scores)
-    for index, objective in enumerate(study.objectives):
+    for index, objective in enumerate(study.result.objectives):
         values = {trial.number: trial.values[index] for trial in trials}
         if values != scores:  # else it is the score under another name
-            better: Better = "higher" if objective.direction == "maximize" else "lower"
+            better: Better = "higher" if objective.maximize else "lower"
             yield _target(objective.name, objective.label, better, among, trials, values)
     margins = {
         trial.number: {line.name: line.margin for line in trial.criteria} for trial in trials
@@ -63,8 +63,8 @@ def _target(
     """The target of the trials that have a finite value, by their numbers."""
     numbers = {number: math.nan if value is None else value for number, value in values.items()}
     having = [trial for trial in trials if math.isfinite(numbers.get(trial.number, math.nan))]
-    found = np.array([numbers[trial.number] for trial in having], dtype=float)
-    return Target(name, label, better, among, tuple(having), found)
+    column = np.array([numbers[trial.number] for trial in having], dtype=float)
+    return Target(name, label, better, among, tuple(having), column)
 
 
 def _score(trial: Trial) -> float | None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import csv as comma_separated
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 from rich.table import Table
 
 from analysis.importance.result import Estimate, Finding, Importance
+from analysis.tables import as_csv, as_markdown
 from vlatent.figures.parameter_names import short_names
 from vlatent.formatting import digits
 from vlatent.search_space import Axis
 
+COLUMNS = (
+    *("study", "target", "among", "trials", "silent", "quantity", "parameter"),
+    *("value", "low", "high"),
+)
 METHODS = {"forest": "forest", "fanova": "fANOVA", "ped_anova": "PED-ANOVA"}
 EXPLAINED = (
-    "R2 is the share of the variance of the ranks that a forest foretells in trials it has not "
+    "R2 is the share of the variance of the ranks that a forest predicts in trials it has not "
     "seen. The forest's importance is the share of that variance lost without the parameter; "
     "fANOVA and PED-ANOVA share out 1 among all parameters, whether there is anything to share or "
     "not. Brackets hold 95 % intervals over trials."
@@ -68,14 +71,14 @@ def words(result: Importance) -> list[str]:
         heard = [finding for finding in mine if not finding.silent]
         clear = [each for each in heard if mattering(each) or together(each)]
         said.append(
-            f"Among {among} trials: {'; '.join(_sentence(result, each) for each in clear)}. Of the "
-            "other parameters nothing can be said there."
+            f"Among {among} trials: {'; '.join(_sentence(result, each) for each in clear)}. No "
+            "conclusion for the other parameters."
             if clear
             else f"{among[0].upper()}{among[1:]} trials do not say which parameters matter."
         )
         if len(clear) < len(heard):
             names = ", ".join(each.target.label for each in heard if each not in clear)
-            said[-1] += f" Foretold, but by no single parameter: {names}."
+            said[-1] += f" Predictable, but not from any single parameter: {names}."
         reasons = dict.fromkeys(finding.silent for finding in mine if finding.silent)
         for reason in reasons:
             names = ", ".join(each.target.label for each in mine if each.silent == reason)
@@ -95,46 +98,40 @@ def words(result: Importance) -> list[str]:
 
 
 def markdown(result: Importance) -> str:
-    """The same as a section of a report."""
+    """The same as a page."""
+    rows = [cells for mine in _by_group(result) for cells in _rows(result, mine)]
     parts = [f"# Importance of the parameters: {result.study}", result.question, groups(result)]
-    lines = ["| target | trials | R2 | what matters |", "| --- | --- | --- | --- |"]
-    for mine in _by_group(result):
-        lines += [f"| {' | '.join(cells)} |" for cells in _rows(result, mine)]
-    parts += ["\n".join(lines), *words(result)]
+    parts += [as_markdown(("target", "trials", "R2", "what matters"), rows), *words(result)]
     for finding in result.heard:
-        heads = ["parameter", *METHODS.values()]
-        lines = [f"| {' | '.join(heads)} |", "| --- | --- | --- | --- |"]
-        for row, name in enumerate(result.space):
-            cells = [_bracket(getattr(finding, method)[row]) for method in METHODS]
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-        parts += [f"## {called(finding)}", "\n".join(lines)]
+        shares = [
+            (name, *(_bracket(getattr(finding, method)[row]) for method in METHODS))
+            for row, name in enumerate(result.space)
+        ]
+        parts += [f"## {called(finding)}", as_markdown(("parameter", *METHODS.values()), shares)]
     return "\n\n".join([*parts, EXPLAINED]) + "\n"
 
 
 def csv(result: Importance) -> str:
     """One line a target, parameter and method; targets without signal have their R2 alone."""
-    file = io.StringIO()
-    writer = comma_separated.writer(file, lineterminator="\n")
-    heads = ("study", "target", "among", "trials", "silent", "quantity", "parameter")
-    writer.writerow([*heads, "value", "low", "high"])
-    for finding in result.findings:
-        target = finding.target
-        about = (result.study, target.name, target.among, len(target.trials), finding.silent)
-        if finding.r2 is None:
-            writer.writerow([*about, "", "", "", "", ""])
-            continue
-        writer.writerow([*about, "r2", "", *_numbers(finding.r2)])
-        for method in METHODS:
-            for name, found in zip(result.space, getattr(finding, method), strict=False):
-                writer.writerow([*about, method, name, *_numbers(found)])
-        if finding.interactions is not None:
-            for j, k in combinations(range(len(result.space)), 2):
-                pair = " x ".join(list(result.space)[column] for column in (j, k))
-                share = f"{finding.interactions.shares[j, k]:.6g}"
-                writer.writerow([*about, "interaction", pair, share, "", ""])
-            limit = f"{finding.interactions.chance:.6g}"
-            writer.writerow([*about, "interaction by chance", "", limit, "", ""])
-    return file.getvalue()
+    return as_csv(COLUMNS, (row for finding in result.findings for row in _lines(result, finding)))
+
+
+def _lines(result: Importance, finding: Finding) -> Iterator[tuple[object, ...]]:
+    target = finding.target
+    about = (result.study, target.name, target.among, len(target.trials), finding.silent)
+    if finding.r2 is None:
+        yield (*about, "", "", "", "", "")
+        return
+    yield (*about, "r2", "", *_numbers(finding.r2))
+    for method in METHODS:
+        for name, estimate in zip(result.space, getattr(finding, method), strict=False):
+            yield (*about, method, name, *_numbers(estimate))
+    if finding.interactions is not None:
+        for j, k in combinations(range(len(result.space)), 2):
+            pair = " x ".join(list(result.space)[column] for column in (j, k))
+            yield (*about, "interaction", pair, f"{finding.interactions.shares[j, k]:.6g}", "", "")
+        limit = f"{finding.interactions.chance:.6g}"
+        yield (*about, "interaction by chance", "", limit, "", "")
 
 
 def called(finding: Finding) -> str:
@@ -150,11 +147,11 @@ def mattering(finding: Finding) -> list[int]:
 
 def together(finding: Finding) -> list[tuple[int, int]]:
     """The pairs that act together more than chance makes the strongest of all seem to."""
-    found = finding.interactions
-    if found is None:
+    interactions = finding.interactions
+    if interactions is None:
         return []
-    pairs = combinations(range(len(found.shares)), 2)
-    return [(j, k) for j, k in pairs if found.shares[j, k] > found.chance]
+    pairs = combinations(range(len(interactions.shares)), 2)
+    return [(j, k) for j, k in pairs if interactions.shares[j, k] > interactions.chance]
 
 
 def _by_group(result: Importance) -> list[list[Finding]]:
@@ -219,18 +216,18 @@ def value(axis: Axis, position: float) -> float:
 
 def _matters(result: Importance, finding: Finding) -> str:
     short = list(short_names(list(result.space)).values())
-    found = [f"{short[row]} {_bracket(finding.forest[row])}" for row in mattering(finding)]
+    singles = [f"{short[row]} {_bracket(finding.forest[row])}" for row in mattering(finding)]
     pairs = [f"{short[j]} with {short[k]}" for j, k in together(finding)]
-    return ", ".join([*found, *pairs]) or "no single parameter"
+    return ", ".join([*singles, *pairs]) or "no single parameter"
 
 
-def _bracket(found: Estimate) -> str:
-    return f"{_tidy(found.value)} [{_tidy(found.low)}, {_tidy(found.high)}]"
+def _bracket(estimate: Estimate) -> str:
+    return f"{_tidy(estimate.value)} [{_tidy(estimate.low)}, {_tidy(estimate.high)}]"
 
 
 def _tidy(number: float) -> str:
     return f"{round(number, 2) + 0.0:.2f}"  # + 0.0: never -0.00
 
 
-def _numbers(found: Estimate) -> Sequence[str]:
-    return [f"{number:.6g}" for number in (found.value, found.low, found.high)]
+def _numbers(estimate: Estimate) -> Sequence[str]:
+    return [f"{number:.6g}" for number in (estimate.value, estimate.low, estimate.high)]

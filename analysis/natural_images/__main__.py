@@ -1,7 +1,7 @@
 """What are natural images like? The evidence behind every target and threshold of the priors.
 
 The six statistics, the slope by every estimator and the residual gate: of photographs at several
-scales, of Gaussian fields of known slope, and of pictures that must not pass.
+scales, of Gaussian fields of known slope, and of images that must not pass.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from pathlib import Path
 
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from analysis.natural_images import figures as natural_images_figure
+from analysis import files
 from analysis.natural_images import text as natural_images_text
 from analysis.natural_images.evidence import Evidence
+from analysis.natural_images.figures import figures
 from analysis.natural_images.photographs import bundled, from_folder
 from analysis.natural_images.table import CHANNELS, ImageKind, natural, synthetic
 from vlatent.command_line import Parser, run
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 
-FEWEST = 10 * CHANNELS  # pictures: ten sentences of six channels
+FEWEST = 10 * CHANNELS  # images: ten sentences of six channels
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str]) -> int:
         "--out",
         type=Path,
         default=Path("runs/natural_images"),
-        help="Folder for tables and pictures.",
+        help="Folder for tables and figures.",
     )
     parser.add_argument(
-        "--patches", type=PositiveInt, default=600, help="Pictures of 32x32 of every kind."
+        "--patches", type=PositiveInt, default=600, help="Images of 32x32 of every kind."
     )
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of fields and crops.")
     given = parser.checked(arguments)
@@ -55,12 +56,12 @@ def main(arguments: Sequence[str]) -> int:
     with progress_display() as progress:
         cells = natural(photographs, given["patches"], given["seed"], progress)
         cells = synthetic(given["patches"], given["seed"], progress) + cells
-    found = natural_images_text.all_targets(cells)
-    write(cells, found, given["out"])
+    evidence = natural_images_text.all_targets(cells)
+    write(cells, evidence, given["out"])
     for sheet in natural_images_text.sheets(cells):
         console.print(natural_images_text.on_screen(sheet))
-    console.print(natural_images_text.targets_on_screen(found))
-    for line in natural_images_text.summary(found):
+    console.print(natural_images_text.targets_on_screen(evidence))
+    for line in natural_images_text.summary(evidence):
         console.print(line)
     console.print(f"Written to {given['out']}: look at natural_images.png, then at estimators.png")
     if given["images"] is None:
@@ -68,27 +69,18 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def write(cells: Sequence[ImageKind], found: Sequence[Evidence], folder: Path) -> None:
-    """Tables and pictures.
+def write(cells: Sequence[ImageKind], evidence: Sequence[Evidence], folder: Path) -> None:
+    """Write tables and figures.
 
     Raises:
         UserError: The folder cannot be written.
     """
-    files = {
-        "natural_images.csv": natural_images_text.csv(cells).encode(),
-        "targets.csv": natural_images_text.targets_csv(found).encode(),
-        "natural_images.md": natural_images_text.markdown(cells, found).encode(),
+    texts = {
+        "natural_images.csv": natural_images_text.csv(cells),
+        "targets.csv": natural_images_text.targets_csv(evidence),
+        "natural_images.md": natural_images_text.markdown(cells, evidence),
     }
-    pages = natural_images_figure.pictures(cells)
-    files |= {f"{name}.png": png for name, png in pages.items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror}; choose another folder with --out."
-        ) from None
+    files.write(folder, texts, figures(cells))
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ def exact(count: int, total: int) -> tuple[float, float]:
 
 def over_photographs(cells: Sequence[ImageKind]) -> tuple[float, float, float]:
     """Mean slope over photographs with a t interval, each first averaged over scales and tones."""
-    found: dict[str, list[float]] = {}
+    slopes: dict[str, list[float]] = {}
     for cell in cells:
         assert cell.origin is not None
         for name, alpha in cell.origin.alpha.items():
-            found.setdefault(name, []).append(alpha)
-    means = np.array([np.mean(alphas) for alphas in found.values()])
+            slopes.setdefault(name, []).append(alpha)
+    means = np.array([np.mean(alphas) for alphas in slopes.values()])
     if len(means) < 2:
         return float(means.mean()), -np.inf, np.inf
     half = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
@@ -69,12 +69,14 @@ def over_photographs(cells: Sequence[ImageKind]) -> tuple[float, float, float]:
 
 def medians(cells: Sequence[ImageKind], statistic: str) -> Numbers:
     """Median over the crops of every photograph at every scale."""
-    found = []
+    values = []
     for cell in photographs_of(cells):
         assert cell.origin is not None
         sources = cell.origin.sources
-        found += [np.median(cell.values[statistic][sources == name]) for name in np.unique(sources)]
-    return np.array(found)
+        values += [
+            np.median(cell.values[statistic][sources == name]) for name in np.unique(sources)
+        ]
+    return np.array(values)
 
 
 def holds(condition: bool) -> Support:

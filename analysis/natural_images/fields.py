@@ -1,6 +1,6 @@
-"""Synthetic pictures of which everything is known: power laws, edges, artefacts, planted patterns.
+"""Synthetic images of which everything is known: power laws, edges, artefacts, planted patterns.
 
-Every function returns pictures as a latent of one channel, [count, height, width, 1], in float64.
+Every function returns images as a latent of one channel, [count, height, width, 1], in float64.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn.functional import conv2d
 
-Pictures = Float[Tensor, "count height width 1"]
+Images = Float[Tensor, "count height width 1"]
 
 OVERSIZE = 8  # a crop shows this part of a periodic field's side: its own edges do not match
 CHUNK = 32  # fields made at once; more would only take memory
@@ -26,7 +26,7 @@ def power_law(
     width: int,
     generator: Generator,
     oversize: int = OVERSIZE,
-) -> Pictures:
+) -> Images:
     """Non-periodic crops of Gaussian fields with P(f) = f^-alpha, one crop a field.
 
     The fields have variance 1, the crops less: what varies over more than a crop is in its mean.
@@ -57,7 +57,7 @@ def power_law(
     return torch.cat(crops)[:count, :, :, None]
 
 
-def half_plane_edges(count: int, height: int, width: int) -> Pictures:
+def half_plane_edges(count: int, height: int, width: int) -> Images:
     """Straight edges through the middle, one in each of so many directions; upright first."""
     angle = torch.arange(count, dtype=torch.float64)[:, None, None] * (math.pi / count)
     down = torch.arange(height, dtype=torch.float64)[:, None] - (height - 1) / 2
@@ -68,7 +68,7 @@ def half_plane_edges(count: int, height: int, width: int) -> Pictures:
 
 def upsampled_noise(
     factor: int, count: int, height: int, width: int, generator: Generator
-) -> Pictures:
+) -> Images:
     """White noise whose every value became a square of factor x factor pixels."""
     size = (count, math.ceil(height / factor), math.ceil(width / factor))
     noise = torch.randn(size, generator=generator, dtype=torch.float64)
@@ -78,7 +78,7 @@ def upsampled_noise(
 
 def blurred_noise(
     deviation: float, count: int, height: int, width: int, generator: Generator
-) -> Pictures:
+) -> Images:
     """White noise under a Gaussian blur of this many pixels; crops of more, so no edge is seen."""
     reach = math.ceil(4 * deviation)
     place = torch.arange(-reach, reach + 1, dtype=torch.float64)
@@ -90,16 +90,16 @@ def blurred_noise(
     return blurred[:, 0, :, :, None]
 
 
-def planted(pictures: Pictures, share: float, axes: Sequence[int]) -> Pictures:
-    """The pictures with +1, -1 times this share of their own standard deviation on top.
+def planted(images: Images, share: float, axes: Sequence[int]) -> Images:
+    """The images with +1, -1 times this share of their own standard deviation on top.
 
     Args:
-        pictures: Clean pictures.
-        share: Height of the pattern in standard deviations of the picture.
+        images: Clean images.
+        share: Height of the pattern in standard deviations of the image.
         axes: Along which it alternates: (1, 2) is a checkerboard, (2,) are stripes of columns.
     """
-    sign = torch.ones_like(pictures[:1])
+    sign = torch.ones_like(images[:1])
     for axis in axes:
-        alternating = 1.0 - 2.0 * (torch.arange(pictures.shape[axis]) % 2)
+        alternating = 1.0 - 2.0 * (torch.arange(images.shape[axis]) % 2)
         sign = sign * alternating.double().reshape([-1 if at == axis else 1 for at in range(4)])
-    return pictures + share * pictures.std((1, 2), correction=0, keepdim=True) * sign
+    return images + share * images.std((1, 2), correction=0, keepdim=True) * sign

@@ -1,4 +1,4 @@
-"""The pictures of natural images: estimators and their gate, photographs beside the targets."""
+"""Figures of natural images: estimators and their gate, photographs beside the targets."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ STATISTICS = {
 }
 
 
-def pictures(cells: Sequence[ImageKind]) -> dict[str, bytes]:
+def figures(cells: Sequence[ImageKind]) -> dict[str, bytes]:
     """PNG files: `estimators`, and `natural_images` where there are photographs."""
     pages = {"estimators": estimators_page(cells)}
     if photographs_of(cells):
@@ -185,7 +185,7 @@ def photographs_page(cells: Sequence[ImageKind]) -> Page:
 
 
 def _gate(page: Page, top: float, rows: Sequence[ImageKind], row: int) -> None:
-    """The residual of every kind of picture, and the limit."""
+    """The residual of every kind of image, and the limit."""
     left = 248
     axes = page.axes(left, top, WIDTH - left - 70, len(rows) * row)
     axes.set_xscale("log")
@@ -255,7 +255,7 @@ def _of_latents(cell: ImageKind) -> set[str]:
 def _distribution(
     axes: Axes, place: float, values: Numbers, pooled: Numbers | None, color: str, *, upright: bool
 ) -> None:
-    """One kind of picture: its crops, and a latent of all of them."""
+    """One kind of image: its crops, and a latent of all of them."""
     lowest, low, middle, high, highest = np.quantile(values, (0.01, 0.1, 0.5, 0.9, 0.99))
 
     def draw(numbers: Sequence[float], at: float, **style: Any) -> None:

@@ -1,6 +1,6 @@
 """Slopes fitted to the raw periodogram, to be compared with those that the library uses.
 
-Nothing is trained or judged on them: the periodogram leaks at the open edges of a picture, so that
+Nothing is trained or judged on them: the periodogram leaks at the open edges of a image, so that
 steep slopes saturate. A latent is [..., height, width, channel], a slope [..., channel].
 """
 
@@ -45,14 +45,14 @@ def least_squares(latent: Latent) -> Slope:
 def hann(latent: Latent) -> Slope:
     """Hann window, radial means of rings 2 to 15, least squares on log-log.
 
-    The window hides the open edges and half of the picture with them: hardly biased, and twice as
+    The window hides the open edges and half of the image with them: hardly biased, and twice as
     uncertain as the slope of record.
     """
     height, width = latent.shape[-3:-1]
     window = torch.hann_window(height, periodic=False, dtype=torch.float64)[:, None]
     window = window * torch.hann_window(width, periodic=False, dtype=torch.float64)
-    picture = latent.double() - latent.double().mean((HEIGHT, WIDTH), keepdim=True)
-    power = torch.fft.fft2(picture * window[..., None], dim=(HEIGHT, WIDTH)).abs().square()
+    image = latent.double() - latent.double().mean((HEIGHT, WIDTH), keepdim=True)
+    power = torch.fft.fft2(image * window[..., None], dim=(HEIGHT, WIDTH)).abs().square()
     side = min(height, width)
     ring = torch.round(_cycles(height, width) * side).long().flatten()
     first, last = HANN_RINGS[0], min(HANN_RINGS[1], side // 2 - 1)
@@ -65,9 +65,9 @@ def hann(latent: Latent) -> Slope:
 
 def _below_nyquist(latent: Latent) -> tuple[Coefficients, Float[Tensor, " coefficient"]]:
     """Log power and centred log frequency of every coefficient inside the circle of the fits."""
-    picture = latent.double()
-    picture = picture - picture.mean((HEIGHT, WIDTH), keepdim=True)
-    power = torch.fft.fft2(picture, dim=(HEIGHT, WIDTH)).abs().square()
+    image = latent.double()
+    image = image - image.mean((HEIGHT, WIDTH), keepdim=True)
+    power = torch.fft.fft2(image, dim=(HEIGHT, WIDTH)).abs().square()
     power = power / power.mean((HEIGHT, WIDTH), keepdim=True).clamp(min=POWER_FLOOR)
     cycles = _cycles(*latent.shape[-3:-1])
     inside = (cycles > 0) & (cycles < CIRCLE)

@@ -41,7 +41,7 @@ class Crops(NamedTuple):
 
     Attributes:
         scale: Pixels of the file along a side that became one.
-        tones: Pictures by tone, [crop, height, width, 1].
+        tones: Images by tone, [crop, height, width, 1].
         colors: Crops that have colors, as displayed, [_, height, width, 3].
         sources: Name of the photograph that a crop was taken from.
         flat: Share of the crops that were left out, since they have no contrast.
@@ -100,8 +100,8 @@ def from_folder(folder: Path) -> list[Photograph]:
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; name one that holds photographs.")
     Image.init()
-    known = Image.registered_extensions()
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in known)
+    readable = Image.registered_extensions()
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in readable)
     if not files:
         raise UserError(f"{folder} holds no image; put photographs (.jpg, .png, ...) into it.")
     return [Photograph(file.name, _read(file)) for file in files]

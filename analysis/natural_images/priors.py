@@ -48,7 +48,7 @@ def _one_edge(cells: Sequence[ImageKind]) -> Evidence:
     return Evidence(
         "total variation, criterion",
         "priors/total_variation.py",
-        f"{ONE_EDGE:g} is the flattest picture of one edge, below every photograph",
+        f"{ONE_EDGE:g} is the flattest image of one edge, below every photograph",
         f"edges {span(edges, 0)} by direction, upright flattest; 99 % of crops above {low:.0f} "
         "at every scale",
         holds(abs(float(edges.min()) - ONE_EDGE) < 0.5 and low > ONE_EDGE),
@@ -56,15 +56,15 @@ def _one_edge(cells: Sequence[ImageKind]) -> Evidence:
 
 
 def _no_variation(cells: Sequence[ImageKind]) -> Evidence:
-    found = medians(cells, "total_variation_normalized")
+    medians_of = medians(cells, "total_variation_normalized")
     field = float(field_of(cells, 2).values["total_variation_normalized"].mean())
     return Evidence(
         "total variation, no target",
         "priors/total_variation.py",
         "photographs differ too much for one target",
-        f"medians {span(found, 0)} by photograph and scale, a factor "
-        f"{found.max() / found.min():.1f} (field of alpha 2: {field:.0f})",
-        holds(float(found.max() / found.min()) > 2),
+        f"medians {span(medians_of, 0)} by photograph and scale, a factor "
+        f"{medians_of.max() / medians_of.min():.1f} (field of alpha 2: {field:.0f})",
+        holds(float(medians_of.max() / medians_of.min()) > 2),
     )
 
 
@@ -160,7 +160,7 @@ def _correlation(cells: Sequence[ImageKind]) -> Evidence:
         "correlation, criterion",
         "priors/decorrelation.py",
         f"channels without relation stay below {CORRELATION:g}",
-        f"independent pictures {span(pooled, 3)} over {sentences} sentences, of one sentence sd "
+        f"independent images {span(pooled, 3)} over {sentences} sentences, of one sentence sd "
         f"{deviation:.3f} at alpha 2{rgb}",
         holds(float(pooled.max()) < CORRELATION),
     )
@@ -173,7 +173,7 @@ def _variance(cells: Sequence[ImageKind]) -> Evidence:
         "Variance.target",
         "priors/variance.py",
         "1, within a factor 2",
-        f"a picture has no unit; {percents(near)} of crops lie within a factor 2 "
+        f"a image has no unit; {percents(near)} of crops lie within a factor 2 "
         "of their mean, by scale: equal variances are a demand, no property",
         "a convention",
     )

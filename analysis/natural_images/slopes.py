@@ -158,27 +158,27 @@ def _checkerboard(cells: Sequence[ImageKind]) -> Evidence:
     clean = [cell for cell in cells if cell.kind == "field" and BAND[0] <= cell.alpha <= BAND[1]]
     planted = [cell for cell in cells if cell.kind == "planted"]
     shown = photographs_of(cells)
-    found = [f"clean {_stripes(clean)}", f"photographs {_stripes(shown)}"]
-    found += [f"{cell.name} {_stripes([cell])}" for cell in planted]
+    parts = [f"clean {_stripes(clean)}", f"photographs {_stripes(shown)}"]
+    parts += [f"{cell.name} {_stripes([cell])}" for cell in planted]
     stopped = [not _clean(cell) for cell in planted if cell.alpha == 2]
     return Evidence(
         "CHECKERBOARD_LIMITS",
         "evaluation.py",
         f"at most {CHECKERBOARD_LIMITS[0]:g} (mean {CHECKERBOARD_LIMITS[1]:g}) passes clean "
-        "pictures and stops a pattern of 10 % on alpha = 2",
-        "; ".join(found),
+        "images and stops a pattern of 10 % on alpha = 2",
+        "; ".join(parts),
         holds(all(map(_clean, clean + shown)) and all(stopped)),
     )
 
 
 def _clean(cell: ImageKind) -> bool:
-    """Whether no channel made of these pictures violates a limit."""
+    """Whether no channel made of these images violates a limit."""
     largest, mean = (cell.pooled[f"checkerboard_{name}"].max() for name in ("largest", "mean"))
     return bool(largest <= CHECKERBOARD_LIMITS[0] and mean <= CHECKERBOARD_LIMITS[1])
 
 
 def _stripes(cells: Sequence[ImageKind]) -> str:
-    """The largest channel of a latent made of the pictures: largest and mean excess."""
+    """The largest channel of a latent made of the images: largest and mean excess."""
     largest = max(float(cell.pooled["checkerboard_largest"].max()) for cell in cells)
     mean = max(float(cell.pooled["checkerboard_mean"].max()) for cell in cells)
     return f"{largest:.0f} ({mean:.1f})"

@@ -1,4 +1,4 @@
-"""The statistics of pictures of which something is known, one cell a kind of picture."""
+"""The statistics of images of which something is known, one cell a kind of image."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from vlatent.spectra import (
 
 Numbers = Float[NDArray[np.float64], " number"]
 
-SIZE = (32, 32)  # of the latent that the documented encoder paints
+SIZE = (32, 32)  # of the latent that the documented encoder produces
 CHANNELS = 6
 ALPHAS = (0.0, 1.0, 1.5, 2.0, 2.5, 3.0)
 UPSAMPLED = (2, 4)  # factors
 BLURRED = (0.8, 1.0, 1.5)  # standard deviations in pixels
-# Along which axes of a picture a pattern alternates, and which are planted: slope, height, pattern.
+# Along which axes of a image a pattern alternates, and which are planted: slope, height, pattern.
 PATTERNS = {"checkerboard": (1, 2), "stripes": (2,)}
 PLANTED = (
     (2.0, 0.1, "checkerboard"),
@@ -80,15 +80,15 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class ImageKind:
-    """Pictures of one kind, measured one by one and as if an encoder had painted them.
+    """Images of one kind, measured one by one and as if an encoder had produced them.
 
     Attributes:
         kind: `field`, `reference`, `planted` or `photograph`.
         name: What they are.
         alpha: Slope of the field; NaN where it has none.
-        values: A number for every picture by statistic; of `decorrelation` the correlation of
-            two pictures, a number for every pair.
-        pooled: By statistic a number for every channel of a latent made of all pictures.
+        values: A number for every image by statistic; of `decorrelation` the correlation of
+            two images, a number for every pair.
+        pooled: By statistic a number for every channel of a latent made of all images.
         verdict: On that latent, had the run ended with it three times over.
         origin: Of crops of photographs.
     """
@@ -107,30 +107,30 @@ class ImageKind:
 
     @property
     def violated(self) -> list[str]:
-        """Names of the criteria that the pictures would not pass as a latent."""
+        """Names of the criteria that the images would not pass as a latent."""
         return [criterion.name for criterion in self.verdict.criteria if not criterion.holds]
 
 
 @torch.no_grad()
-def measure(pictures: fields.Pictures) -> dict[str, Numbers]:
-    """Every statistic of every picture by itself; variance is relative to the mean over pictures.
+def measure(images: fields.Images) -> dict[str, Numbers]:
+    """Every statistic of every image by itself; variance is relative to the mean over images.
 
     The names are those of `Evaluation.channels`; `decorrelation` is the correlation of neighbours
-    in the list, one for two pictures.
+    in the list, one for two images.
     """
-    single = pictures[:, None]  # batches of one picture
-    power = power_spectrum(pictures)
+    single = images[:, None]  # batches of one image
+    power = power_spectrum(images)
     stripes = checkerboard(power[:, None])
-    half = len(pictures) // 2
+    half = len(images) // 2
     pairs = torch.cat([single[:half], single[half : 2 * half]], -1)
-    variance = pictures.var((1, 2), correction=0)
-    found = {
+    variance = images.var((1, 2), correction=0)
+    statistics = {
         "spectrum": whittle_slope(power),
         "alpha_all_frequencies": all_frequency_slope(power),
         "alpha_radial": radial_slope(single),
-        "alpha_periodogram_whittle": periodogram.whittle(pictures),
-        "alpha_periodogram": periodogram.least_squares(pictures),
-        "alpha_hann": periodogram.hann(pictures),
+        "alpha_periodogram_whittle": periodogram.whittle(images),
+        "alpha_periodogram": periodogram.least_squares(images),
+        "alpha_hann": periodogram.hann(images),
         "residual": residual(power),
         "total_variation_normalized": TotalVariation().normalized(single),
         "wavelet": Wavelet().statistic(single),
@@ -140,16 +140,16 @@ def measure(pictures: fields.Pictures) -> dict[str, Numbers]:
         "checkerboard_largest": stripes.largest,
         "checkerboard_mean": stripes.mean,
     }
-    return {name: value.flatten().double().numpy() for name, value in found.items()}
+    return {name: value.flatten().double().numpy() for name, value in statistics.items()}
 
 
-def as_latent(pictures: fields.Pictures) -> tuple[dict[str, Numbers], Verdict]:
-    """What an evaluation would say had an encoder painted these pictures: (channels, verdict).
+def as_latent(images: fields.Images) -> tuple[dict[str, Numbers], Verdict]:
+    """What an evaluation would say had an encoder produced these images: (channels, verdict).
 
-    The pictures become the channels of len // 6 sentences, scaled together so that their mean
-    variance is 1; the run ends with the same pictures three evaluations in a row.
+    The images become the channels of len // 6 sentences, scaled together so that their mean
+    variance is 1; the run ends with the same images three evaluations in a row.
     """
-    latent = torch.stack(pictures[: len(pictures) // CHANNELS * CHANNELS, ..., 0].chunk(CHANNELS))
+    latent = torch.stack(images[: len(images) // CHANNELS * CHANNELS, ..., 0].chunk(CHANNELS))
     latent = latent.movedim(0, -1)
     latent = latent - latent.mean((1, 2), keepdim=True)
     evaluation = measured_as_latent(0, latent / latent.square().mean().sqrt(), Priors())
@@ -161,13 +161,13 @@ def as_latent(pictures: fields.Pictures) -> tuple[dict[str, Numbers], Verdict]:
 
 
 def synthetic(patches: int, seed: int = 0, progress: Progress | None = None) -> list[ImageKind]:
-    """Fields of known slope, references and planted patterns, `patches` pictures of each."""
+    """Fields of known slope, references and planted patterns, `patches` images of each."""
     total = len(ALPHAS) + 1 + len(UPSAMPLED) + len(BLURRED) + len(PLANTED)
-    bar = None if progress is None else progress.add_task("synthetic pictures", total=total)
+    bar = None if progress is None else progress.add_task("synthetic images", total=total)
     cells = []
-    for kind, name, alpha, pictures in _synthetic(patches, Generator().manual_seed(seed)):
-        channels, verdict = as_latent(pictures)
-        cells.append(ImageKind(kind, name, alpha, measure(pictures), channels, verdict))
+    for kind, name, alpha, images in _synthetic(patches, Generator().manual_seed(seed)):
+        channels, verdict = as_latent(images)
+        cells.append(ImageKind(kind, name, alpha, measure(images), channels, verdict))
         if progress is not None and bar is not None:
             progress.advance(bar)
     return cells
@@ -186,13 +186,13 @@ def natural(
     cells = []
     for scale in SCALES:
         taken = crops(photographs, scale, patches, *SIZE, seed)
-        for tone, pictures in taken.tones.items():
-            channels, verdict = as_latent(pictures)
+        for tone, images in taken.tones.items():
+            channels, verdict = as_latent(images)
             cell = ImageKind(
                 "photograph",
                 f"photographs 1/{scale}",
                 np.nan,
-                measure(pictures),
+                measure(images),
                 channels,
                 verdict,
                 _origin(taken, tone),
@@ -216,8 +216,8 @@ def _origin(taken: Crops, tone: str) -> Origin:
 
 def _synthetic(
     patches: int, generator: Generator
-) -> Iterator[tuple[str, str, float, fields.Pictures]]:
-    """Kind, name, slope and pictures of every synthetic cell; patterns stand on the same fields."""
+) -> Iterator[tuple[str, str, float, fields.Images]]:
+    """Kind, name, slope and images of every synthetic cell; patterns stand on the same fields."""
     clean = {}
     for alpha in ALPHAS:
         clean[alpha] = fields.power_law(alpha, patches, *SIZE, generator)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv as comma_separated
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +21,7 @@ from analysis.natural_images.evidence import (
 )
 from analysis.natural_images.photographs import FLAT, TONES
 from analysis.natural_images.table import ESTIMATORS, ImageKind
+from analysis.tables import as_csv, as_markdown
 from vlatent.spectra import RESIDUAL_LIMIT
 
 STATISTICS = {
@@ -43,9 +42,12 @@ COLORS: dict[Support, str] = {
     "a convention": "cyan",
     "not decided": "yellow",
 }
-COLUMNS = ("kind", "pictures", "scale", "tone", "statistic", "numbers")
 QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
-POOLED = ("channel_mean", "channel_lowest", "channel_highest")
+COLUMNS = (
+    *("kind", "images", "scale", "tone", "statistic", "numbers", "mean", "standard_deviation"),
+    *(f"quantile_{quantile:g}" for quantile in QUANTILES),
+    *("channel_mean", "channel_lowest", "channel_highest"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,22 +73,22 @@ def sheets(cells: Sequence[ImageKind]) -> list[Sheet]:
     return made
 
 
-def target_sheet(found: Sequence[Evidence]) -> Sheet:
+def target_sheet(evidence: Sequence[Evidence]) -> Sheet:
     """The targets and thresholds of the code beside what was found."""
     rows = [
         [target.name, f"vlatent/{target.place}", target.says, target.found, target.verdict]
-        for target in found
+        for target in evidence
     ]
     return Sheet(
         "Targets and thresholds", ("number", "in", "takes for granted", "found", "verdict"), rows
     )
 
 
-def summary(found: Sequence[Evidence]) -> list[str]:
+def summary(evidence: Sequence[Evidence]) -> list[str]:
     """Which targets the evidence supports and which not, in words."""
     said = []
     for verdict in COLORS:
-        named = [target.name for target in found if target.verdict == verdict]
+        named = [target.name for target in evidence if target.verdict == verdict]
         if named:
             said.append(f"{verdict.capitalize()} ({len(named)}): {', '.join(named)}.")
     return said
@@ -105,12 +107,12 @@ def on_screen(sheet: Sheet) -> Table:
     return table
 
 
-def targets_on_screen(found: Sequence[Evidence]) -> Table:
+def targets_on_screen(evidence: Sequence[Evidence]) -> Table:
     """The targets in three columns, which a terminal has room for."""
     table = Table(title="Targets and thresholds", title_justify="left", title_style="bold")
     for heading in ("takes for granted", "found", "verdict"):
         table.add_column(heading)
-    for target in found:
+    for target in evidence:
         table.add_row(
             Text.assemble((target.name, "bold"), f"\n{target.says}"),
             target.found,
@@ -120,23 +122,18 @@ def targets_on_screen(found: Sequence[Evidence]) -> Table:
     return table
 
 
-def markdown(cells: Sequence[ImageKind], found: Sequence[Evidence]) -> str:
+def markdown(cells: Sequence[ImageKind], evidence: Sequence[Evidence]) -> str:
     """All tables as a page."""
-    parts = ["# What natural images are like, and what the targets rest on", *summary(found)]
-    for sheet in (target_sheet(found), *sheets(cells)):
-        rows = [list(sheet.headings), ["---"] * len(sheet.headings), *sheet.rows]
-        cleaned = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-        parts += [f"## {sheet.title}", "\n".join(f"| {' | '.join(row)} |" for row in cleaned)]
+    parts = ["# What natural images are like, and what the targets rest on", *summary(evidence)]
+    for sheet in (target_sheet(evidence), *sheets(cells)):
+        parts += [f"## {sheet.title}", as_markdown(sheet.headings, sheet.rows)]
         parts += [sheet.note] if sheet.note else []
     return "\n\n".join(parts) + "\n"
 
 
 def csv(cells: Sequence[ImageKind]) -> str:
-    """Every statistic of every kind of picture, one a line; then those of every photograph."""
-    file = io.StringIO()
-    writer = comma_separated.writer(file, lineterminator="\n")
-    names = [f"quantile_{quantile:g}" for quantile in QUANTILES]
-    writer.writerow([*COLUMNS, "mean", "standard_deviation", *names, *POOLED])
+    """Every statistic of every kind of image, one a line; then those of every photograph."""
+    rows = []
     for cell in cells:
         scale, tone = (cell.origin.scale, cell.origin.tone) if cell.origin else ("", "")
         for statistic, values in cell.values.items():
@@ -149,18 +146,14 @@ def csv(cells: Sequence[ImageKind]) -> str:
             moments = (len(values), values.mean(), values.std())
             quantiles = np.quantile(values, QUANTILES)
             where = (cell.kind, cell.name, scale, tone)
-            writer.writerow([*where, statistic, *moments, *quantiles, *pooled])
-    return file.getvalue()
+            rows.append([*where, statistic, *moments, *quantiles, *pooled])
+    return as_csv(COLUMNS, rows)
 
 
-def targets_csv(found: Sequence[Evidence]) -> str:
+def targets_csv(evidence: Sequence[Evidence]) -> str:
     """The targets, one a line."""
-    file = io.StringIO()
-    writer = comma_separated.writer(file, lineterminator="\n")
-    sheet = target_sheet(found)
-    writer.writerow(sheet.headings)
-    writer.writerows(sheet.rows)
-    return file.getvalue()
+    sheet = target_sheet(evidence)
+    return as_csv(sheet.headings, sheet.rows)
 
 
 def _estimators(cells: Sequence[ImageKind]) -> Sheet:
@@ -203,9 +196,9 @@ def _synthetic(cells: Sequence[ImageKind]) -> Sheet:
         for cell in shown
     ]
     return Sheet(
-        "Synthetic pictures",
+        "Synthetic images",
         (
-            "pictures",
+            "images",
             "α",
             "resid.",
             f"<{RESIDUAL_LIMIT:g}",
@@ -220,7 +213,7 @@ def _synthetic(cells: Sequence[ImageKind]) -> Sheet:
         rows,
         "Medians of single crops; total variation: mean; wavelet and correlation: of a latent of "
         "all crops; finest: 1 % / 50 % / 99 %; violates: the criteria that a latent of these "
-        "pictures fails.",
+        "images fails.",
     )
 
 
@@ -275,8 +268,8 @@ def _by_photograph(cells: Sequence[ImageKind]) -> Sheet:
     names = list(dict.fromkeys(name for cell in shown if cell.origin for name in cell.origin.alpha))
     rows = []
     for name in names:
-        found = [cell.origin.alpha.get(name) for cell in shown if cell.origin]
-        rows.append([name, *("too small" if a is None else f"{a:.2f}" for a in found)])
+        slopes = [cell.origin.alpha.get(name) for cell in shown if cell.origin]
+        rows.append([name, *("too small" if a is None else f"{a:.2f}" for a in slopes)])
     return Sheet(
         f"α of each photograph's mean spectrum by scale, tone: {RECORD}",
         ("photograph", *(f"1/{cell.origin.scale}" for cell in shown if cell.origin)),
@@ -285,8 +278,8 @@ def _by_photograph(cells: Sequence[ImageKind]) -> Sheet:
 
 
 def _quantiles(cell: ImageKind, statistic: str, digits: int) -> str:
-    found = np.quantile(cell.values[statistic], (0.01, 0.5, 0.99))
-    return " / ".join(f"{value:.{digits if value < 100 else 0}f}" for value in found)
+    quantiles = np.quantile(cell.values[statistic], (0.01, 0.5, 0.99))
+    return " / ".join(f"{value:.{digits if value < 100 else 0}f}" for value in quantiles)
 
 
 def _spread(cell: ImageKind, statistic: str, digits: int) -> str:

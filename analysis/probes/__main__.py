@@ -10,11 +10,11 @@ from pathlib import Path
 from jsonargparse.typing import PositiveInt
 from rich.text import Text
 
+from analysis import files
 from analysis.probes import text as probes_text
 from analysis.probes.compute import probe
 from analysis.probes.encoding import open_checkpoint
 from analysis.probes.figures import figures
-from analysis.probes.result import Probes
 from vlatent.command_line import Parser, run
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m analysis.probes",
         description="What does the latent know about the sentence? Color, shape, relation and "
-        "argument order read off by linear readers, and sentences searched by their paraphrase, "
+        "argument order by linear probes, and sentences searched by their paraphrase, "
         "beside what shuffled answers reach. Example: python -m analysis.probes runs/FOLDER",
     )
     parser.add_argument(
@@ -51,11 +51,12 @@ def main(arguments: Sequence[str]) -> int:
     for place, name, folder in zip(
         places, names(places), folders(places, given["out"]), strict=True
     ):
-        console.print(f"Painting and reading {name}; this takes up to a few minutes ...")
+        console.print(f"Encoding and probing {name}; this takes up to a few minutes ...")
         with progress_display() as progress:
-            found = open_checkpoint(place, given["sentences"], given["count"], progress)
-            result = probe(name, *found, given["tsne"], given["seed"], progress)
-        write(result, folder)
+            sets = open_checkpoint(place, given["sentences"], given["count"], progress)
+            result = probe(name, *sets, given["tsne"], given["seed"], progress)
+        texts = {"probes.csv": probes_text.csv(result), "probes.md": probes_text.markdown(result)}
+        files.write(folder, texts, figures(result))
         console.rule(Text(name, "bold"))
         for shown in probes_text.tables(result):
             console.print(shown)
@@ -63,30 +64,13 @@ def main(arguments: Sequence[str]) -> int:
             console.print(paragraph)
         console.print(f"Written to {folder}: look at readings.png first, then at map_pca.png")
     console.print(
-        "See the pictures: vlatent evaluate --checkpoint "
-        f"{shlex.quote(str(places[0]))} --out pictures"
+        "See the latents: vlatent evaluate --checkpoint "
+        f"{shlex.quote(str(places[0]))} --out latents"
     )
-    console.print("See when they part: metric dependence/between_share of the run in mlflow ui")
+    console.print(
+        "See when they begin to differ: metric dependence/between_share of the run in mlflow ui"
+    )
     return 0
-
-
-def write(result: Probes, folder: Path) -> None:
-    """Tables, words and pictures.
-
-    Raises:
-        UserError: The folder cannot be written.
-    """
-    files = {"probes.csv": probes_text.csv(result), "probes.md": probes_text.markdown(result)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        for name, png in figures(result).items():
-            (folder / f"{name}.png").write_bytes(png)
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror}; choose another folder with --out."
-        ) from None
 
 
 def names(places: Sequence[Path]) -> list[str]:

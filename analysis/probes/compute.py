@@ -1,8 +1,8 @@
 """What does the latent know about the sentence? Every number beside its chance level.
 
-Two sets of sentences are painted: held-out ones with a paraphrase each, and pairs of blocks said in
-four ways. From what was painted, linear readers tell color, shape, relation and argument order, and
-a sentence is searched by its paraphrase.
+Two sets of sentences are encoded: held-out ones with a paraphrase each, and pairs of blocks said in
+four ways. From their latents linear probes predict color, shape, relation and argument order, and a
+sentence is searched by its paraphrase.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from analysis.probes.sentences import Asked
 from vlatent.dependence import Pictures, dependence
 from vlatent.effects import ALPHA, holm, within
 
-PAINTED = ("latent", "shapes only", "embedding")
-WORDS = "words"  # of the sentence, counted: what a reader finds where everything is told but order
-# What a measure is at least; shares lie from 0 to 1, no rank is above the number of pictures.
+REPRESENTATIONS = ("latent", "shapes only", "embedding")
+WORDS = "words"  # of the sentence, counted: what a probe finds where only the order is missing
+# What a measure is at least; shares lie from 0 to 1, no rank is above the number of latents.
 LEAST = {"cosine": -1.0, "effective_rank": 1.0, "effective_rank_centred": 1.0}
 BLOCKS = 20  # of scenes, of which one at a time is left out
 
@@ -42,7 +42,7 @@ def probe(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Probes:
-    """Read everything that is asked from everything that was painted.
+    """Read everything that is asked from everything that was encoded.
 
     Args:
         name: Of the run, written on every page.
@@ -61,7 +61,7 @@ def probe(
 def _probe(
     name: str, sets: Sequence[EncodedSentences], tsne: bool, seed: int, progress: Progress | None
 ) -> Probes:
-    shown = [(painted.asked, representations(painted)) for painted in sets]
+    shown = [(encoded.asked, representations(encoded)) for encoded in sets]
     total = sum(len(rows) for _, rows in shown)
     bar = None if progress is None else progress.add_task("reading", total=total)
     readings: dict[tuple[str, str], Reading] = {}
@@ -80,23 +80,23 @@ def _probe(
         pairs=sum(len(np.unique(other.asked.groups)) for other in sets[1:]),
         readings=_adjusted(readings),
         structure=structure(sets[0].latent[own], first.groups[own]),
-        maps=maps(shown, PAINTED[:2], tsne, seed),
+        maps=maps(shown, REPRESENTATIONS[:2], tsne, seed),
     )
 
 
-def representations(painted: EncodedSentences) -> dict[str, Rows]:
+def representations(encoded: EncodedSentences) -> dict[str, Rows]:
     """One row a sentence: the latent, its shapes, the embedding, and the sentence's own words.
 
     Shapes are the latent without the mean of every channel, which no image prior sees.
     """
-    latent = painted.latent.double()
+    latent = encoded.latent.double()
     size = float(latent.square().mean().sqrt())
     shapes = latent - latent.mean((1, 2), keepdim=True)
-    words = CountVectorizer(token_pattern=r"\w+").fit_transform(painted.asked.texts).toarray()
+    words = CountVectorizer(token_pattern=r"\w+").fit_transform(encoded.asked.texts).toarray()
     return {
         "latent": settled(latent.flatten(1).numpy(), size),
         "shapes only": settled(shapes.flatten(1).numpy(), size),
-        "embedding": settled(painted.embedding.double().numpy()),
+        "embedding": settled(encoded.embedding.double().numpy()),
         WORDS: words.astype(float),
     }
 
@@ -137,9 +137,9 @@ def jackknife(value: float, again: Float[np.ndarray, " block"]) -> Span:
 def _readings(asked: Asked, rows: Rows, seed: int) -> Iterator[tuple[str, Reading]]:
     """Everything that these rows are asked: the targets, and paraphrases if there are any."""
     if asked.answers:
-        told = asked.told
-        groups, strata = asked.groups[told], asked.strata[told]
-        folds = split(rows[told], groups, seed)
+        answered = asked.answered
+        groups, strata = asked.groups[answered], asked.strata[answered]
+        folds = split(rows[answered], groups, seed)
         for target, answers in asked.answers.items():
             given = [answer for answer in answers if answer]
             yield target, read(folds, given, groups, strata, seed)
@@ -150,7 +150,7 @@ def _readings(asked: Asked, rows: Rows, seed: int) -> Iterator[tuple[str, Readin
 def _adjusted(
     readings: Mapping[tuple[str, str], Reading],
 ) -> dict[tuple[str, str], Reading]:
-    """The readings with p adjusted over all that is read from what was painted."""
+    """The readings with p adjusted over all that is read from what was encoded."""
     family = [key for key in readings if key[1] != WORDS]
     adjusted = dict(zip(family, holm([readings[key].p for key in family]), strict=True))
     return {

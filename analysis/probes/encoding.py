@@ -1,4 +1,4 @@
-"""What a checkpoint paints for the sentences that probes ask about."""
+"""Latents of a checkpoint for the sentences of the probes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vlatent.screen import console
 from vlatent.shapes import UserError
 
 MOST_PAIRS = 400  # of blocks
-CHUNK = 32  # sentences painted at once
+CHUNK = 32  # sentences encoded at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class EncodedSentences:
 
     Attributes:
         asked: The sentences, and what is to be read from each.
-        latent: Their pictures.
+        latent: Their latents.
         embedding: Their pooled embeddings.
     """
 
@@ -43,7 +43,7 @@ class EncodedSentences:
 def open_checkpoint(
     place: Path, sentences: Path | None, count: int, progress: Progress | None = None
 ) -> tuple[EncodedSentences, EncodedSentences | None]:
-    """What the averaged weights of a checkpoint paint for held-out sentences and for pairs.
+    """Latents of held-out sentences and of pairs, by a checkpoint's averaged weights.
 
     Args:
         place: A checkpoint, or the folder of a run.
@@ -74,19 +74,19 @@ def open_checkpoint(
     asked = [scenes(new[:count])]
     if asked[0].answers:
         asked.append(argument_pairs(min(count, MOST_PAIRS), trained_on))
-    made = [painted(encoder, corpus, config.data.max_length, each, progress) for each in asked]
+    made = [encoded(encoder, corpus, config.data.max_length, each, progress) for each in asked]
     return made[0], made[1] if len(made) > 1 else None
 
 
-def painted(
+def encoded(
     encoder: Encoder, corpus: Corpus, max_length: int, asked: Asked, progress: Progress | None
 ) -> EncodedSentences:
-    """Paint the sentences.
+    """Encode the sentences.
 
     Raises:
-        UserError: A picture is not finite.
+        UserError: A latent is not finite.
     """
-    bar = None if progress is None else progress.add_task("painting", total=len(asked.texts))
+    bar = None if progress is None else progress.add_task("encoding", total=len(asked.texts))
     latents = []
     for start in range(0, len(asked.texts), CHUNK):
         texts = list(asked.texts[start : start + CHUNK])
@@ -98,6 +98,8 @@ def painted(
             progress.advance(bar, len(texts))
     latent = torch.cat(latents)
     if not torch.isfinite(latent).all():
-        raise UserError("the encoder paints values that are not finite: there is nothing to probe.")
+        raise UserError(
+            "the encoder produces values that are not finite: there is nothing to probe."
+        )
     with torch.no_grad():
         return EncodedSentences(asked, latent, encoder.embed(latent))

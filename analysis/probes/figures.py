@@ -1,4 +1,4 @@
-"""The pictures of what a latent knows: readings beside chance, and maps of the sentences."""
+"""Figures of what a latent holds: readings beside chance, and maps of the sentences."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def readings_page(result: Probes) -> Page:
     page, top = sheet(QUESTION, "Readings", words, entries, body)
     for target, block in blocks.items():
         page.text(12, top + 2, target, weight="bold")
-        page.text(WIDTH - 12, top + 4, "found · shuffled", size=SMALL, color=GRAY, ha="right")
+        page.text(WIDTH - 12, top + 4, "probe · shuffled", size=SMALL, color=GRAY, ha="right")
         height = len(block) * ROW
         axes = page.axes(LABEL, top + 22, WIDTH - LABEL - FIGURES - 14, height)
         _readings(axes, target, block)
@@ -95,9 +95,9 @@ def map_page(result: Probes, shown: list[Map]) -> Page:
     height = SIDE + 92
     share = percent(result.structure["between_share"].value.value)
     words = (
-        f"{result.name}: every point is a sentence, near to those that are painted alike. What is "
-        f"spread out here is {share} of the variance of all pictures; the rest is the same for "
-        "every sentence or lies within the pictures. "
+        f"{result.name}: every point is a sentence, near to those with similar latents. What "
+        f"is spread out here is {share} of the variance of all latents; the rest is the same for "
+        "every sentence or lies within the latents. "
         + ("Axes: principal components." if shown[0].method == "PCA" else "Axes have no meaning.")
     )
     body = height * len(targets)
@@ -147,7 +147,7 @@ def _map(axes: Axes, shown: Map, target: str) -> None:
     """The points of one map, those of one answer in one style."""
     axes.tick_params(labelbottom=False, labelleft=False, length=0)
     if shown.points is None:
-        words = "one point: every sentence\nhas the same picture"
+        words = "one point: every sentence\nhas the same latent"
         axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", size=12)
         return
     answers = shown.answers.get(target, ("",) * len(shown.points))

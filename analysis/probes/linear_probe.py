@@ -1,4 +1,4 @@
-"""What a linear reader finds in rows of numbers, beside what it finds in shuffled answers.
+"""Linear probes on rows of numbers, beside the same probes on shuffled answers.
 
 Pure functions of rows, answers and groups: nothing here knows of sentences or encoders.
 """
@@ -28,7 +28,7 @@ PENALTY = 10.0  # of the ridge: makes it deaf to components that vary by less th
 SHUFFLES = 999  # the smallest p is 0.001, which leaves Holm's correction room for 50 readings
 RESAMPLES = 1000
 FEWEST = 20  # groups: below, folds of three decide
-ROUNDING = 1e-5  # of the rows' root mean square; fp32 in another batch moves pictures by 1e-7
+ROUNDING = 1e-5  # of the rows' root mean square; fp32 in another batch moves latents by 1e-7
 
 Rows = Float[np.ndarray, "row column"]
 Groups = Int[np.ndarray, " row"]
@@ -46,14 +46,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Reading:
-    """One number that a reader reaches, beside what it reaches when there is nothing to read.
+    """Accuracy of one probe, beside its accuracy on shuffled answers.
 
     Attributes:
         value: What is reached on what was held out, with a bootstrap interval over groups.
         control: Mean and central 95 % of what is reached with shuffled answers.
         trivial: What is reached without looking, such as the share of the commonest answer.
         needed: What only 5 % of the shuffled answers reach.
-        best: What a perfect reader reaches.
+        best: What a perfect probe reaches.
         p: Share of the controls that reach at least the value, itself among them.
         adjusted: The same after Holm's correction over its family; alone, p itself.
         groups: How many groups there are.
@@ -74,7 +74,7 @@ class Reading:
     def verdict(self) -> Outcome:
         """Above chance where shuffled answers hardly ever do as well: adjusted p < 0.05.
 
-        Not enough data below 20 groups, and where shuffled answers come so far that a reader
+        Not enough data below 20 groups, and where shuffled answers come so far that a probe
         half-way between them and a perfect one could be missed: silence would say nothing there.
         """
         if self.adjusted < ALPHA:
@@ -85,7 +85,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Fold:
-    """A reader that is ready for any answers, on one split of the rows by groups.
+    """A probe that is ready for any answers, on one split of the rows by groups.
 
     Attributes:
         train: Places of the rows that are learned from.
@@ -102,7 +102,7 @@ class Fold:
 def settled(rows: Rows, size: float | None = None) -> Rows:
     """The rows without what is only rounding: a column that hardly varies becomes constant.
 
-    A standardised column is read however little it varies, and how a picture is rounded depends
+    A standardised column is read however little it varies, and how a latent is rounded depends
     on its neighbours in the batch. A column whose standard deviation is below 1e-5 of `size`, by
     default the root mean square of all rows, becomes constant.
     """
@@ -126,8 +126,8 @@ def split(rows: Rows, groups: Groups, seed: int = 0) -> tuple[Fold, ...]:
         if rows.shape[1] > COMPONENTS:
             # By the Gram matrix: the same components, of few wide rows in a fifth of the time.
             steps.append(KernelPCA(min(COMPONENTS, len(train) - 1), eigen_solver="dense"))
-        reader = make_pipeline(*steps, Ridge(PENALTY)).fit(rows[train], np.eye(len(train)))
-        folds.append(Fold(train, test, reader.predict(rows[test])))
+        probe = make_pipeline(*steps, Ridge(PENALTY)).fit(rows[train], np.eye(len(train)))
+        folds.append(Fold(train, test, probe.predict(rows[test])))
     return tuple(folds)
 
 

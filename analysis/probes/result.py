@@ -11,11 +11,11 @@ from analysis.probes.maps import Map
 
 @dataclass(frozen=True)
 class Structure:
-    """One measure of how much the pictures differ, between its values for two extremes.
+    """One measure of how much the latents differ, between its values for two extremes.
 
     Attributes:
         value: The measure with a jackknife interval over scenes.
-        same: What it is when every sentence gets the same picture.
+        same: What it is when every sentence gets the same latent.
         unrelated: What it is when every sentence gets white noise of its own.
     """
 
@@ -30,9 +30,9 @@ class Probes:
 
     Attributes:
         name: Of the run.
-        sentences: How many held-out sentences were painted, paraphrases among them.
+        sentences: How many held-out sentences were encoded, paraphrases among them.
         scenes: How many different meanings they have.
-        pairs: How many pairs of blocks were painted, in four sentences each.
+        pairs: How many pairs of blocks were encoded, in four sentences each.
         readings: By target and representation; p adjusted over all but those of the words.
         structure: The measures of `vlatent.dependence`, of the sentences without paraphrases.
         maps: The sentences in two dimensions.

@@ -40,13 +40,13 @@ def find(
 
     generator = np.random.default_rng(seed)
     taken = np.stack([generator.permutation(len(names)) for _ in range(SHUFFLES)])[:, own]
-    found = {}
+    readings = {}
     for name, k in RECALLS.items():
         chance = np.clip((k - before) / ties, 0, 1)  # of being among the first k
-        found[name] = _reading(chance, own, taken, "mean", min(k / len(names), 1), 1.0, seed)
+        readings[name] = _reading(chance, own, taken, "mean", min(k / len(names), 1), 1.0, seed)
     rank = before + (ties + 1) / 2
-    found[MEDIAN_RANK] = _reading(rank, own, taken, "median", (len(names) + 1) / 2, 1.0, seed)
-    return found
+    readings[MEDIAN_RANK] = _reading(rank, own, taken, "median", (len(names) + 1) / 2, 1.0, seed)
+    return readings
 
 
 def _reading(

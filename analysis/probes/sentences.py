@@ -43,7 +43,7 @@ class Asked:
     paraphrase: Bool[np.ndarray, " sentence"]
 
     @property
-    def told(self) -> Bool[np.ndarray, " sentence"]:
+    def answered(self) -> Bool[np.ndarray, " sentence"]:
         """Which sentences have answers: to all targets or to none."""
         given = np.array(list(self.answers.values()), dtype=str).reshape(-1, len(self.texts))
         return np.asarray((given != "").any(0))
@@ -77,13 +77,13 @@ def scenes(lines: Sequence[Line]) -> Asked:
         original += [len(texts)] * (1 + len(chosen))
         texts += [line.text, *chosen]
     meanings = [_meaning(text) for text in texts]
-    told = [first_fact(text) for text in texts]
-    facts = [fact or ("", "", "") for fact in told]
+    first = [first_fact(text) for text in texts]
+    facts = [fact or ("", "", "") for fact in first]
     return Asked(
         texts=tuple(texts),
         groups=_connected(meanings, original),
         strata=np.array([_stratum(meaning) for meaning in meanings]),
-        answers=dict(zip(TARGETS, zip(*facts, strict=True), strict=True)) if any(told) else {},
+        answers=dict(zip(TARGETS, zip(*facts, strict=True), strict=True)) if any(first) else {},
         paraphrase=np.array(original) != np.arange(len(texts)),
     )
 
@@ -129,8 +129,8 @@ def argument_pairs(count: int, without: Collection[str] = (), seed: int = 0) -> 
             answers["argument order"].append("alphabetical" if subject_first else "reversed")
             answers["word order"].append("alphabetical" if first_named else "reversed")
     groups = np.repeat(np.arange(count), 4)
-    told = {order: tuple(given) for order, given in answers.items()}
-    return Asked(tuple(texts), groups, groups, told, np.zeros(len(texts), dtype=bool))
+    by_order = {order: tuple(given) for order, given in answers.items()}
+    return Asked(tuple(texts), groups, groups, by_order, np.zeros(len(texts), dtype=bool))
 
 
 def _meaning(text: str) -> Meaning | str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv as comma_separated
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +11,7 @@ from rich.text import Text
 from analysis.probes.linear_probe import Outcome, Reading, Span
 from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
+from analysis.tables import as_csv, as_markdown
 from vlatent.dependence import in_words
 from vlatent.formatting import digits
 
@@ -21,14 +20,14 @@ COLUMNS = (
     *("shuffled", "shuffled_low", "shuffled_high", "trivial", "p", "adjusted", "verdict"),
     *("groups", "sentences"),
 )
-HEADINGS = ("read", "from", "found [95 %]", "shuffled [95 %]", "trivial", "p", "verdict")
+HEADINGS = ("target", "from", "probe [95 %]", "shuffled [95 %]", "trivial", "p", "verdict")
 MEASURES = {
     "between_share": "variance between sentences, share of all",
     "between_share_means": "of it in the means of channels",
-    "between_share_shapes": "of it in what is drawn",
-    "cosine": "cosine of two pictures, mean",
+    "between_share_shapes": "of it ignoring channel means",
+    "cosine": "cosine of two latents, mean",
     "effective_rank": "effective rank",
-    "effective_rank_centred": "effective rank without the mean picture",
+    "effective_rank_centred": "effective rank without the mean latent",
 }
 EXPLAINED = (
     "Color, shape and relation are those of the fact of a sentence that comes first in the "
@@ -38,7 +37,7 @@ EXPLAINED = (
     "exchanged between scenes of as many facts in words of one complexity level, mean and central "
     "95 % of 999. Trivial: always the "
     "commonest answer, or any sentence. p: share of the shuffles that do as well, after Holm's "
-    "correction. Words: the sentence's words, counted, to see that a reader finds what is there."
+    "correction. Words: the sentence's words, counted, to see that the probe works."
 )
 STYLES: dict[Outcome, str] = {
     "above chance": "green",
@@ -48,10 +47,10 @@ STYLES: dict[Outcome, str] = {
 
 
 def tables(result: Probes) -> list[Table]:
-    """The readings, and how much the pictures differ."""
-    made = Table(title="What can be read", title_justify="left", title_style="bold")
+    """Tables of the probes and of the differences between latents."""
+    made = Table(title="Linear probes", title_justify="left", title_style="bold")
     for heading in HEADINGS:
-        made.add_column(heading, no_wrap=heading in ("read", "verdict"))
+        made.add_column(heading, no_wrap=heading in ("target", "verdict"))
     last = None
     for (target, representation), reading in ordered(result):
         if target != last:
@@ -60,8 +59,8 @@ def tables(result: Probes) -> list[Table]:
         cells[0] = target if target != last else ""
         made.add_row(*cells, Text(verdict, STYLES[reading.verdict]))
         last = target
-    differ = Table(title="How much the pictures differ", title_justify="left", title_style="bold")
-    for heading in ("measure", "found [95 %]", "all the same", "white noise"):
+    differ = Table(title="Differences between latents", title_justify="left", title_style="bold")
+    for heading in ("measure", "value [95 %]", "all the same", "white noise"):
         differ.add_column(heading)
     for line in structure_rows(result):
         differ.add_row(*line)
@@ -72,10 +71,7 @@ def words(result: Probes) -> list[str]:
     """What the numbers support, and nothing else."""
     said = [_dependence(result)]
     if not result.readings:
-        said.append(
-            "Nothing else can be asked: the sentences are not about colored blocks, and no "
-            "paraphrases of them are given."
-        )
+        said.append("The other probes need sentences about blocks or paraphrases.")
     for representation in dict.fromkeys(key[1] for key in result.readings):
         mine = {
             target: reading
@@ -91,8 +87,8 @@ def words(result: Probes) -> list[str]:
     ]
     if heard and share < 0.001:
         said.append(
-            f"What is read lies in differences of {percent(math.sqrt(share))} of the picture's "
-            "standard deviation: a standardised reader finds differences however small they are."
+            f"The probes use differences of {percent(math.sqrt(share))} of the latent's "
+            "standard deviation: a standardised probe finds differences however small they are."
         )
     return said
 
@@ -104,12 +100,12 @@ def markdown(result: Probes) -> str:
         f"# What does the latent of {result.name} know about the sentence?",
         _asked(result),
         *words(result),
-        "## What can be read",
-        _table(HEADINGS, lines),
+        "## Linear probes",
+        as_markdown(HEADINGS, lines),
         EXPLAINED,
-        "## How much the pictures differ",
-        _table(
-            ("measure", "found [95 %]", "every picture the same", "white noise each"),
+        "## Differences between latents",
+        as_markdown(
+            ("measure", "value [95 %]", "every latent the same", "white noise each"),
             structure_rows(result),
         ),
         "Intervals: jackknife over scenes.",
@@ -119,18 +115,16 @@ def markdown(result: Probes) -> str:
 
 def csv(result: Probes) -> str:
     """Every reading, one a line."""
-    file = io.StringIO()
-    writer = comma_separated.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows = []
     for (target, representation), reading in ordered(result):
         spans = (reading.value, reading.control)
-        writer.writerow(
+        rows.append(
             [result.name, target, representation]
             + [number for span in spans for number in (span.value, span.low, span.high)]
             + [reading.trivial, reading.p, reading.adjusted, reading.verdict]
             + [reading.groups, reading.rows]
         )
-    return file.getvalue()
+    return as_csv(COLUMNS, rows)
 
 
 def ordered(result: Probes) -> list[tuple[tuple[str, str], Reading]]:
@@ -154,7 +148,7 @@ def row(target: str, representation: str, reading: Reading) -> list[str]:
 
 
 def structure_rows(result: Probes) -> list[list[str]]:
-    """The measures of how much the pictures differ, with what they are in two extremes."""
+    """The measures of how much the latents differ, with what they are in two extremes."""
     return [
         [
             MEASURES[name],
@@ -190,7 +184,7 @@ def _paragraph(representation: str, readings: dict[str, Reading]) -> list[str]:
         ("at chance", "at chance"),
         ("not enough data", "not enough data for"),
     ):
-        found = [
+        named = [
             f"{_name(target)} {number(target, reading.value.value)} "
             f"(shuffled {number(target, reading.control.value)})"
             if verdict != "not enough data"
@@ -198,8 +192,8 @@ def _paragraph(representation: str, readings: dict[str, Reading]) -> list[str]:
             for target, reading in readings.items()
             if reading.verdict == verdict
         ]
-        if found:
-            parts.append(f"{begin}{'' if verdict == 'not enough data' else ':'} {_list(found)}")
+        if named:
+            parts.append(f"{begin}{'' if verdict == 'not enough data' else ':'} {_list(named)}")
     where = {
         "latent": "From the latent",
         "shapes only": "From its shapes, the means of channels taken off",
@@ -210,7 +204,7 @@ def _paragraph(representation: str, readings: dict[str, Reading]) -> list[str]:
 
 
 def _name(target: str) -> str:
-    return "paraphrase found first" if target == "recall@1" else target
+    return "own paraphrase is the most similar" if target == "recall@1" else target
 
 
 def _dependence(result: Probes) -> str:
@@ -224,8 +218,3 @@ def _asked(result: Probes) -> str:
 
 def _list(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def _table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [list(headings), ["---"] * len(list(headings)), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.markdown import Markdown
 
 from analysis.report.ablation import ablation_document
-from analysis.report.page import PICTURES, Document, as_html, as_markdown
-from analysis.report.study import parent_of, study_document
+from analysis.report.page import FIGURES, Document, as_html, as_markdown
+from analysis.report.study import study_document
+from analysis.runs import Kind, parents
 from analysis.trials import STORAGE, read_study
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
@@ -21,6 +22,7 @@ from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     WRITING,
+    RecordedRun,
     TrackingConfig,
     reopen_run,
     require_record,
@@ -51,12 +53,12 @@ def main(arguments: Sequence[str]) -> int:
         raise UserError("give either --study NAME or --ablation NAME; see --help.")
     tracking: TrackingConfig = given["tracking"]
     require_record(tracking)
-    kind = "study" if given["study"] else "ablation"
+    kind: Kind = "study" if given["study"] else "ablation"
     name: str = given[kind]
     slow = "; what matters in it takes up to a minute" if kind == "study" else ""
     console.print(f"Reading {kind} {name}{slow} ...")
     study = read_study(given["storage"], name) if kind == "study" else None
-    parent = parent_of(tracking, kind, name)
+    parent = _parent(tracking, kind, name)
     with progress_display() as progress:  # the importances take a while
         document = (
             ablation_document(parent, tracking)
@@ -83,6 +85,23 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _parent(tracking: TrackingConfig, kind: Kind, name: str) -> RecordedRun:
+    """The own run of a study or an ablation; the latest where there are several.
+
+    Raises:
+        UserError: It was never recorded; names what was.
+    """
+    every = parents(tracking, kind)
+    own = [run for run in every if run.tags.get(kind) == name]
+    if not own:
+        names = ", ".join(sorted({run.tags[kind] for run in every if kind in run.tags}))
+        raise UserError(
+            f"the tracker has no {kind} {name}; it has {names or 'none at all'}. Run the command "
+            "where it was recorded, or name the store with --tracking.uri."
+        )
+    return own[-1]
+
+
 def write(document: Document, out: Path) -> Path:
     """Write HTML and Markdown; returns the place of the latter.
 
@@ -92,8 +111,8 @@ def write(document: Document, out: Path) -> Path:
     markdown = out.with_suffix(".md")
     checkpoints.write(out, as_html(document))
     checkpoints.write(markdown, as_markdown(document))
-    for name, png in document.pictures.items():
-        checkpoints.write(out.parent / PICTURES / name, png)
+    for name, png in document.figures.items():
+        checkpoints.write(out.parent / FIGURES / name, png)
     return markdown
 
 

@@ -1,26 +1,35 @@
-"""What a report says of a study."""
+"""The report of a study, written from its result and its trials."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.progress import Progress
 
 from analysis.importance import text as importance_text
 from analysis.importance.compute import importance
 from analysis.importance.figures import figures
-from analysis.report.page import Answer, Document, code, escaped, inline_code, markdown_table
-from analysis.runs import artifact, artifact_paths
-from analysis.trials import Confirmed, Study, Trial
-from vlatent.effects import bracket, by_confirmation, interval
+from analysis.report.page import (
+    Answer,
+    Document,
+    code,
+    escaped,
+    figure,
+    inline_code,
+    markdown_table,
+)
+from analysis.runs import artifact, artifact_paths, recorded_text
+from analysis.trials import Study, Trial
+from studies.result import StudyResult, TrialResult, headline, passes, summary
+from vlatent.effects import bracket
 from vlatent.shapes import UserError
-from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
+from vlatent.tracking import RecordedRun, TrackingConfig
 
 ABOUT = (
-    "A small encoder paints every sentence as a picture of a few channels. It never sees an image: "
-    "six penalties, the *priors*, pull its pictures towards the statistics of photographs. How "
-    "strongly each of them pulls decides whether that works."
+    "A small encoder maps every sentence to a latent of a few channels. It never sees an image: "
+    "the *priors*, penalties, pull its latents towards the statistics of photographs. How strongly "
+    "each prior pulls decides whether that works."
 )
 WORDS = (
     (
@@ -30,8 +39,8 @@ WORDS = (
     ),
     (
         "score",
-        "what the study makes as large as it can: channels in band, and behind the point how "
-        "close everything else is. It never looks at the weights",
+        "what the study maximises: channels in band, and behind the decimal point how close "
+        "everything else is. It never depends on the weights",
     ),
     (
         "margin",
@@ -61,167 +70,125 @@ def study_document(
     study: Study, run: RecordedRun, tracking: TrackingConfig, progress: Progress | None = None
 ) -> Document:
     """The report of a study from its trials and from its own run in the tracker."""
-    chosen = winner(study, run)
+    result, leader = study.result, study.result.leading
     paths = artifact_paths(tracking, run.run_id)
     parts: list[str] = []
     shown: dict[str, bytes] = {}
-    if chosen is not None:
-        parts += ["## Verdict", _verdict(chosen)]
-        parts += _look(chosen, tracking, shown)
+    if leader is not None:
+        parts += ["## Verdict", _verdict(leader), _overview(leader, tracking, shown)]
     for name in ("best.yaml", "nearest.yaml"):
-        if name in paths:
-            text = artifact(tracking, run.run_id, name).decode()
+        if name in paths and (text := recorded_text(tracking, run, name)) is not None:
             parts += ["## Config", f"`{name}` among the run's artifacts:", code(text, "yaml")]
-    if study.confirmed:
-        parts += ["## Confirmation", _confirmation(study, chosen)]
+    if result.finalists:
+        parts += ["## Confirmation", _confirmation(result)]
     drawn = [name for name in SHOWN if f"figures/{name}.png" in paths]
     parts += ["## Search"] if drawn else []
     for name in drawn:
         shown[f"{name}.png"] = artifact(tracking, run.run_id, f"figures/{name}.png")
-        parts.append(f"![{SHOWN[name]}]({name}.png)")
+        parts.append(figure(f"{name}.png", SHOWN[name]))
     parts += _importance(study, shown, progress)
     parts += ["## All trials", _trials(study)]
-    parts += ["## How to get these numbers again", _again(study, run, chosen)]
+    parts += ["## How to get these numbers again", _again(study, run)]
     parts += ["## Words", "\n".join(f"- *{word}*: {meaning}." for word, meaning in WORDS)]
     return Document(
-        title=study.question if study.question != study.name else f"Study {study.name}",
+        title=result.text if result.text != study.name else f"Study {study.name}",
         kind="study",
-        answers=_answers(study, run, chosen),
-        body="\n\n".join(parts),
-        pictures=shown,
+        answers=_answers(result),
+        body="\n\n".join(part for part in parts if part),
+        figures=shown,
     )
 
 
-def winner(study: Study, run: RecordedRun) -> Trial | None:
-    """The trial that the study itself named best in its run."""
-    number = run.metrics.get("best/trial")
-    return next((trial for trial in study.trials if trial.number == number), None)
+def _answers(result: StudyResult) -> list[Answer]:
+    return [
+        Answer("What was asked", f"{escaped(result.text)}\n\n{ABOUT}"),
+        Answer("What was found", f"{escaped(headline(result))}\n\n{escaped(summary(result))}"),
+        Answer("How sure that is", _sure(result)),
+        Answer("What to do with it", _next(result)),
+    ]
 
 
-def _answers(study: Study, run: RecordedRun, chosen: Trial | None) -> list[Answer]:
-    note = [part for part in run.tags.get("mlflow.note.content", "").split("\n\n") if part]
-    found = note[1] if len(note) > 1 else "The study has not come to its end yet."
-    about_text = f"\n\n{note[2]}" if len(note) > 2 else ""
-    states = [trial.state for trial in study.trials]
-    if chosen is None:
-        todo = "Wait for the study to end, or run the same command again: it goes on."
-    elif chosen.feasible:
-        suite = f"python -m ablations.suite --ablation.from_study {shlex.quote(study.name)}"
-        todo = (
+def _next(result: StudyResult) -> str:
+    leader = result.leading
+    if leader is None:
+        return "Wait for the study to end, or run the same command again: it goes on."
+    if leader.feasible:
+        suite = f"python -m ablations.suite --ablation.from_study {shlex.quote(result.name)}"
+        return (
             "Train with these weights: `vlatent train --config best.yaml --training.seed 99`. Then "
             f"ask what each prior buys: {inline_code(suite)}."
         )
-    else:
-        todo = (
-            "Nothing found passes every criterion: read which are violated below, widen "
-            "`--study.space` or give more `--training.steps`, and search again."
-        )
-    return [
-        Answer("What was asked", f"{escaped(study.question)}\n\n{ABOUT}"),
-        Answer("What was found", found + about_text),
-        Answer("How sure that is", _sure(study, states, chosen)),
-        Answer("What to do with it", todo),
-    ]
+    return (
+        "No trial passes every criterion: read which are violated below, widen `--study.space` or "
+        "give more `--training.steps`, and search again."
+    )
 
 
-def _sure(study: Study, states: Sequence[str], chosen: Trial | None) -> str:
-    looked = f"The search looked at {len(states)} trials, so its best is partly luck."
-    if not study.confirmed:
-        return f"{looked} Nothing was confirmed on new seeds: treat the result as a hint."
-    n = max(len(each.seeds) for each in study.confirmed)
-    if len(study.objectives) > 1:
+def _sure(result: StudyResult) -> str:
+    counts = result.counts
+    count = counts.complete + counts.pruned + counts.failed
+    chosen = f"The search chose among {count} trials, so the score of its best is optimistic."
+    if not result.finalists:
+        return f"{chosen} Nothing was confirmed on new seeds: treat the result as a hint."
+    if len(result.objectives) > 1:
+        seeds = max(len(finalist.confirmations) for finalist in result.finalists)
         return (
-            f"{looked} {len(study.confirmed)} trials were trained again on {n} seeds that the "
+            f"{chosen} {len(result.finalists)} trials were trained again on {seeds} seeds that the "
             "search never saw: the table of confirmations has an interval for each objective."
         )
-    ranked = _ranked(study, chosen)
-    best = ranked[0]
-    text = (
-        f"{looked} Trial {best.number} was trained again on {len(best.seeds)} seeds that the "
-        f"search never saw: {_bracket(best, 0)}, and passes on {best.passed} of them."
+    if result.optimism is None:
+        return chosen
+    found, again = result.optimism.found, result.optimism.confirmed
+    difference = bracket(result.optimism.mean, result.optimism.low, result.optimism.high)
+    return (
+        f"{chosen} The search measured {found:.3f} for trial {result.optimism.trial}, new seeds "
+        f"{again:.3f}: an optimism of {escaped(difference)}."
     )
-    if len(best.seeds) > 1 and len(ranked) > 1:
-        sign = 1 if study.objectives[0].direction == "maximize" else -1
-        means = {each.number: sign * _bounds(each, 0)[0] for each in ranked}
-        if (first := max(means, key=means.__getitem__)) != best.number:
-            text += (
-                f" Trial {first} has the better mean, but what passes on more seeds comes first."
-            )
-        (_, low, high), others = _bounds(best, 0), [_bounds(each, 0) for each in ranked[1:]]
-        level = sum(each[2] >= low and each[1] <= high for each in others)
-        text += (
-            f" The intervals of {level + 1} of the {len(ranked)} confirmed trials overlap: "
-            "which of these is best is not decided."
-            if level
-            else " Its interval overlaps with that of no other confirmed trial."
-        )
-    return text
 
 
-def _ranked(study: Study, chosen: Trial | None) -> list[Confirmed]:
-    """Confirmed trials, the best first: the one that the study named, then as it ranks them."""
-    maximize = study.objectives[0].direction == "maximize"
-
-    def rank(each: Confirmed) -> tuple[bool, tuple[float, float]]:
-        values = [row[0] for row in each.values]
-        named = chosen is not None and each.number == chosen.number
-        return not named, by_confirmation(each.passed, values, maximize)
-
-    return sorted(study.confirmed, key=rank)
-
-
-def _bounds(each: Confirmed, objective: int) -> tuple[float, float, float]:
-    """Mean over seeds and 95 % interval; of one seed it is infinitely wide."""
-    return interval([row[objective] for row in each.values])
-
-
-def _bracket(each: Confirmed, objective: int) -> str:
-    return bracket(*_bounds(each, objective))
-
-
-def _verdict(chosen: Trial) -> str:
+def _verdict(leader: TrialResult) -> str:
     rows = [
         (line.name, line.wanted, line.found, f"{line.margin:+.2f}", "yes" if line.holds else "NO")
-        for line in chosen.criteria
+        for line in leader.criteria
     ]
     return (
-        f"Trial {chosen.number} on held-out sentences, at the end of its run.\n\n"
+        f"Trial {leader.number} on held-out sentences, at the end of its run.\n\n"
         + markdown_table(("criterion", "wanted", "found", "margin", "holds"), rows)
     )
 
 
-def _look(chosen: Trial, tracking: TrackingConfig, shown: dict[str, bytes]) -> list[str]:
-    """The picture of the run; a word where there is none."""
-    if chosen.run_id is None:
-        return []
+def _overview(leader: TrialResult, tracking: TrackingConfig, shown: dict[str, bytes]) -> str:
+    """The overview figure of the run; a sentence where none was kept."""
+    if leader.run_id is None:
+        return ""
     try:
-        shown["overview.png"] = artifact(tracking, chosen.run_id, "figures/overview.png")
+        shown["overview.png"] = artifact(tracking, leader.run_id, "figures/overview.png")
     except UserError:
-        return ["No picture of it was kept (`--tracking.figures false`)."]
-    return [
-        f"![Trial {chosen.number}: verdict, pictures of four sentences, spectra, slopes, loss "
-        "terms and correlations](overview.png)"
-    ]
+        return "No figure of its run was kept (`--tracking.figures false`)."
+    return figure(
+        "overview.png",
+        f"Trial {leader.number}: verdict, latents of four sentences, spectra, slopes, loss terms "
+        "and correlations",
+    )
 
 
-def _confirmation(study: Study, chosen: Trial | None) -> str:
-    seeds = sorted({seed for each in study.confirmed for seed in each.seeds})
-    found = {trial.number: trial.values for trial in study.trials}
+def _confirmation(result: StudyResult) -> str:
+    seeds = sorted({run.seed for finalist in result.finalists for run in finalist.confirmations})
     rows = []
-    for each in _ranked(study, chosen):
-        values = dict(zip(each.seeds, each.values, strict=True))
+    for finalist in result.finalists:
+        values = {run.seed: run.values for run in finalist.runs}
         rows += [
             (
-                each.number,
+                finalist.number,
                 objective.label,
-                f"{found[each.number][place]:.3f}",
+                f"{finalist.values[place]:.3f}",
                 *(f"{values[seed][place]:.3f}" if seed in values else "failed" for seed in seeds),
-                _bracket(each, place),
-                f"{each.passed} of {len(each.seeds)}",
+                bracket(*finalist.interval(place)),
+                passes(finalist),
             )
-            for place, objective in enumerate(study.objectives)
+            for place, objective in enumerate(result.objectives)
         ]
-    heads = ("trial", "objective", "found", *(f"seed {seed}" for seed in seeds))
+    heads = ("trial", "objective", "in the search", *(f"seed {seed}" for seed in seeds))
     return markdown_table((*heads, "mean [95 % interval]", "passes"), rows)
 
 
@@ -230,15 +197,14 @@ def _importance(study: Study, shown: dict[str, bytes], progress: Progress | None
     parts = ["## What matters", importance_text.groups(result), *importance_text.words(result)]
     if result.heard:
         for name, png in figures(result).items():
-            key = f"importance_{name.removesuffix('.png')}.png"
-            shown[key] = png
-            parts.append(f"![{name.replace('_', ' ').removesuffix('.png').capitalize()}]({key})")
+            shown[f"importance_{name}.png"] = png
+            parts.append(figure(f"importance_{name}.png", name.capitalize()))
         parts.append(importance_text.EXPLAINED)
     return parts
 
 
 def _trials(study: Study) -> str:
-    labels = [objective.label for objective in study.objectives]
+    labels = [objective.label for objective in study.result.objectives]
     heads = ("trial", "ended", *labels, "violates", "steps to pass", *study.space, "seconds")
     rows = []
     for trial in _by_value(study):
@@ -249,64 +215,47 @@ def _trials(study: Study) -> str:
         params = [f"{trial.params[n]:.4g}" if n in trial.params else "" for n in study.space]
         seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
         rows.append((trial.number, trial.state, *values, violates, passed, *params, seconds))
-    return "The best value first; a heading sorts.\n\n" + markdown_table(heads, rows)
+    return "The best value first; click a heading to sort.\n\n" + markdown_table(heads, rows)
 
 
-def _by_value(study: Study) -> list[Trial]:
+def _by_value(study: Study) -> Sequence[Trial]:
     """The trials by their first objective, the best first; those without any value come last."""
-    sign = -1 if study.objectives[0].direction == "maximize" else 1
+    sign = -1 if study.result.objectives[0].maximize else 1
     return sorted(
         study.trials,
         key=lambda trial: (not trial.values, *(sign * value for value in trial.values[:1])),
     )
 
 
-def _again(study: Study, run: RecordedRun, chosen: Trial | None) -> str:
-    asked = run.params.get("study.name", "None")
-    flags = {
-        name: value
-        for name, value in run.params.items()
-        if name.startswith("study.") and name in ("study.trials", "study.sampler", "study.pruner")
-    } | ({} if asked == "None" else {"study.name": asked})
-    module = study.attributes.get("identity", {}).get("question", study.name)
-    script = f"python -m studies.{module} --config CONFIG"
-    given = "".join(f" --{name} {shlex.quote(value)}" for name, value in flags.items())
+def _again(study: Study, run: RecordedRun) -> str:
+    result, leader = study.result, study.result.leading
+    script = f"python -m studies.{result.question} --config CONFIG{_flags(run.params)}"
     seed = run.params.get("study.seed", "0")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     dirty = ", with uncommitted changes" if run.tags.get("vlatent.git.dirty") == "true" else ""
     replay = (
         ""
-        if chosen is None
-        else f"\npython -m studies replay {shlex.quote(study.name)} {chosen.number}"
+        if leader is None
+        else f"\npython -m studies replay {shlex.quote(study.name)} {leader.number}"
     )
+    analysis = inline_code(f"python -m analysis.importance {shlex.quote(study.name)}")
     return "\n\n".join(
         (
             f"Commit `{commit}`{dirty}; sampler's seed {seed}, training seed "
-            f"{run.params.get('training.seed', '0')}, corpus "
-            f"`{study.attributes.get('identity', {}).get('corpus', 'unknown')}`. The whole config "
-            "is among the params of the study's run in MLflow.",
-            code(f"git checkout {commit}\n{script}{given} --study.seed {seed}{replay}"),
+            f"{run.params.get('training.seed', '0')}, corpus `{study.corpus}`. The whole config is "
+            "among the params of the study's run in MLflow.",
+            code(f"git checkout {commit}\n{script} --study.seed {seed}{replay}"),
             "With one worker the study finds the same trials again; with several the order in "
             "which they end is chance. `replay` trains one trial again and compares every number.",
-            "*Which number comes from where*: verdict and picture from the run of the winning "
-            "trial; confirmation from the study's confirmation runs; importance from "
-            f"{inline_code(f'python -m analysis.importance {shlex.quote(study.name)}')}.",
+            "*Which number comes from where*: the verdict and its figure from the run of the "
+            "leading trial; the confirmation from the study's confirmation runs; importance from "
+            f"{analysis}.",
         )
     )
 
 
-def parent_of(tracking: TrackingConfig, kind: str, name: str) -> RecordedRun:
-    """The own run of a study or an ablation; the latest where there are several.
-
-    Raises:
-        UserError: It was never recorded; names what was.
-    """
-    every = recorded_runs(tracking, {"kind": kind})
-    mine = [run for run in every if run.tags.get(kind) == name]
-    if not mine:
-        known = ", ".join(sorted({run.tags[kind] for run in every if kind in run.tags}))
-        raise UserError(
-            f"the tracker has no {kind} {name}; it has {known or 'none at all'}. Run the command "
-            "where it was recorded, or name the store with --tracking.uri."
-        )
-    return mine[-1]
+def _flags(params: Mapping[str, str]) -> str:
+    """The flags that make the study the same."""
+    names = ("study.trials", "study.sampler", "study.pruner", "study.name")
+    given = {name: params[name] for name in names if params.get(name, "None") != "None"}
+    return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items())
