@@ -20,22 +20,22 @@ from ablations.cost import Cost, cost
 from ablations.figures import Comparison, Painting, ablation_figures
 from ablations.measurement import SENTENCES, made_up, painting
 from ablations.question import Ablation
-from ablations.worker import Job
+from ablations.worker import AblationJob
 from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.dependence import Pictures
 from vlatent.effects import interval
 from vlatent.encoder import EncoderConfig
+from vlatent.preparation import corpus_of
 from vlatent.screen import console
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
-from vlatent.training import corpus_of
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
 
 
 def close(
     ablation: Ablation,
-    job: Job,
+    job: AblationJob,
     config: Config,
     table: Table,
     cells: Cells,
@@ -271,7 +271,7 @@ def _painted(arm: Arm) -> bool:
 
 
 def _record(
-    ablation: Ablation, job: Job, config: Config, table: Table, files: dict[str, bytes]
+    ablation: Ablation, job: AblationJob, config: Config, table: Table, files: dict[str, bytes]
 ) -> None:
     place = job.settings.folder / "ablations" / job.name
     for arm in table.arms:
