@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ablations.ablation import main
 from ablations.arms import Arm
-from ablations.question import Ablation, Prediction
+from ablations.question import Ablation
+from ablations.result import Prediction
 from vlatent.command_line import run
 from vlatent.config import Config
 

@@ -122,8 +122,8 @@ def weight_of(base: Config, prior: str) -> float:
 
 def families(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
     """The arms beside the base by their family, in their order."""
-    by_family: dict[str, list[Arm]] = {}
+    found: dict[str, list[Arm]] = {}
     for arm in arms:
         if arm.group != "base":
-            by_family.setdefault(arm.family, []).append(arm)
-    return by_family
+            found.setdefault(arm.family, []).append(arm)
+    return found

@@ -1,4 +1,4 @@
-"""The end of an ablation: its screen, its files, its pictures and its place in the tracker."""
+"""The end of an ablation: its result, its files, its figures and its runs in the tracker."""
 
 from __future__ import annotations
 
@@ -9,33 +9,31 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.table import Table as Screen
-from rich.text import Text
 
-from ablations import report
+from ablations import report, tables
 from ablations.arms import BASE, Arm
 from ablations.cells import Cell, Cells
-from ablations.comparison import Table, comparisons, doses, table_of
-from ablations.cost import Cost, cost
-from ablations.figures import Comparison, Painting, ablation_figures
+from ablations.comparison import Table, comparisons, doses, result_of, table_of
+from ablations.cost import cost
+from ablations.figures import ForestRow, Painting, ablation_figures
 from ablations.measurement import SENTENCES, made_up, painting
 from ablations.question import Ablation
-from ablations.worker import AblationJob
+from ablations.result import FILE, AblationResult
+from ablations.worker import Job
 from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.dependence import Pictures
-from vlatent.effects import interval
 from vlatent.encoder import EncoderConfig
-from vlatent.preparation import corpus_of
 from vlatent.screen import console
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
+from vlatent.training import corpus_of
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
 
 
 def close(
     ablation: Ablation,
-    job: AblationJob,
+    job: Job,
     config: Config,
     table: Table,
     cells: Cells,
@@ -49,11 +47,12 @@ def close(
         if cell.seed == table.seeds[0] and _painted(cell.arm)
         if (kept := cells.painting(cell)) is not None
     }
-    files = made(ablation, config, table, paintings)
+    result = result_of(ablation, job.name, config, table)
+    files = made(result, config, table, paintings)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         checkpoints.write(folder / name, content)
-    _show(ablation, config, table, seconds)
+    _show(result, config, table, seconds)
     console.print(f"What the numbers support, in sentences, with tables and pictures: {folder}")
     flag = uri_flag(config.tracking)
     console.print(
@@ -61,11 +60,11 @@ def close(
     )
     page = view_instructions(config.tracking, view(job.name, config))
     console.print(f"Compare the arms: {page}", soft_wrap=True)
-    _record(ablation, job, config, table, files)
+    _record(job, config, result, files)
 
 
 def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
-    """Close on made-up results of this plan, with and without holes, and keep nothing of it.
+    """Close on made-up results of this plan, with and without missing runs, and keep nothing.
 
     What raises here would have raised after hours of training.
     """
@@ -81,17 +80,18 @@ def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
             for cell in plan
             if cell.seed == plan[0].seed and cell.key not in lost and _painted(cell.arm)
         }
-        made(ablation, config, table, paintings)
+        result = result_of(ablation, ablation.name, config, table)
+        made(result, config, table, paintings)
         with console.capture():
-            _show(ablation, config, table, 0.0)
+            _show(result, config, table, 0.0)
 
 
 def made(
-    ablation: Ablation, config: Config, table: Table, paintings: Mapping[str, Pictures]
+    result: AblationResult, config: Config, table: Table, paintings: Mapping[str, Pictures]
 ) -> dict[str, bytes]:
     """Every file of the ablation by its name."""
-    files = {name: text.encode() for name, text in texts(ablation, config, table).items()}
-    drawn = figures(ablation, config, table, paintings)
+    files = {name: text.encode() for name, text in texts(result, config, table).items()}
+    drawn = figures(result, config, table, paintings)
     return files | {f"{name}.png": png for name, png in drawn.items()}
 
 
@@ -103,19 +103,19 @@ def view(name: str, config: Config) -> View:
 
 
 def figures(
-    ablation: Ablation, config: Config, table: Table, paintings: Mapping[str, Pictures]
+    result: AblationResult, config: Config, table: Table, paintings: Mapping[str, Pictures]
 ) -> dict[str, bytes]:
     """Forest plot, dose curves, and the same sentences under every arm, as PNG by name.
 
     Args:
-        ablation: What was asked.
-        config: Of the base, whose sentences all arms have.
+        result: What the ablation came to.
+        config: Config of the base, whose sentences all arms have.
         table: What was measured.
         paintings: What arms paint for the same sentences, by the arm's name.
     """
-    designed = report.design_comparisons(table)
+    designed = tables.design_comparisons(table)
     shown = [
-        Comparison(
+        ForestRow(
             each.statistic,
             each.base,
             {arm.name: each.effects[arm.name] for arm in table.arms[1:] if _painted(arm)},
@@ -123,7 +123,7 @@ def figures(
         for each in comparisons(table)
     ]
     return ablation_figures(
-        ablation.question,
+        result.question,
         len(table.seeds),
         designed or [each for each in shown if each.effects],
         doses(table, DOSED),
@@ -132,113 +132,26 @@ def figures(
     )
 
 
-def texts(ablation: Ablation, config: Config, table: Table) -> dict[str, str]:
-    """Every file of the ablation but its pictures."""
-    columns, rows = report.written(table, table.statistics)
-    strings = [[str(value) for value in row] for row in rows]
+def texts(result: AblationResult, config: Config, table: Table) -> dict[str, str]:
+    """Every file of the ablation but its figures."""
+    columns, rows = report.effect_table(result, result.statistics)
     files = {
+        FILE: result.to_json(),
         "base.yaml": to_yaml(config),
-        "cells.csv": report.as_csv(report.cell_columns(table), report.cell_rows(table)),
-        "effects.csv": report.as_csv(report.COLUMNS, report.effect_rows(table)),
-        "effects.md": report.as_markdown(columns, strings) + "\n",
-        "effects.tex": report.as_latex(columns, strings),
-        "report.md": markdown(ablation, config, table),
+        "cells.csv": tables.as_csv(tables.cell_columns(table), tables.cell_rows(table)),
+        "effects.csv": tables.as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(result)),
+        "effects.md": tables.as_markdown(columns, rows) + "\n",
+        "effects.tex": tables.as_latex(columns, rows),
+        "report.md": report.markdown(result, _costs(config, table)),
     }
-    design = report.design_rows(table)
+    design = tables.design_rows(table)
     if design:
-        files["design.csv"] = report.as_csv(report.DESIGN_COLUMNS, design)
+        files["design.csv"] = tables.as_csv(tables.DESIGN_COLUMNS, design)
     return files
 
 
-def markdown(ablation: Ablation, config: Config, table: Table) -> str:
-    """The report."""
-    predicted = report.predictions_rows(ablation, table)
-    columns, rows = report.written(table, report.on_screen(table))
-    parts = [
-        f"# {ablation.question}",
-        f"{len(table.arms)} arms on {len(table.seeds)} seeds ({table.seeds[0]} to "
-        f"{table.seeds[-1]}), {config.training.steps} steps at batch {config.training.batch_size}; "
-        f"base config {fingerprint(config)} (base.yaml). Differences are paired by seed, arm minus "
-        "base; intervals are t intervals at 95 %; p is the exact sign-flip permutation test, after "
-        "Holm's correction over the arms of one family on one statistic. Several statistics are "
-        "looked at, so of every twenty families without any effect one will show one.",
-    ]
-    if predicted:
-        parts += [
-            "## Predictions, written before the result",
-            report.as_markdown(("prediction", "found", "outcome"), predicted),
-        ]
-    said = report.paragraphs(table)
-    parts += ["## What the numbers support", *said] if said else []
-    costs = _costs(config, table)
-    if costs:
-        rows_of_cost = report.cost_rows(table, costs)
-        parts += ["## What it costs", report.as_markdown(report.COST_COLUMNS, rows_of_cost)]
-    needed = report.needed_for(table)
-    if needed:
-        parts += ["## Which criterion needs which prior", *(f"- {line}" for line in needed)]
-    parts += ["## Holes", *_holes(table)] if table.holes else []
-    parts += [
-        "## Effects",
-        report.as_markdown(columns, [[str(value) for value in row] for row in rows]),
-        "All statistics: effects.csv, effects.md, effects.tex; every run: cells.csv.",
-        "## What it could have shown",
-        *(f"- {line}" for line in report.power_lines(table.arms, len(table.seeds))),
-    ]
-    return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
-
-
-def _show(ablation: Ablation, config: Config, table: Table, seconds: float) -> None:
-    console.rule(Text(ablation.question, "bold"))
-    console.print(report.means_screen(table))
-    predicted = report.predictions_rows(ablation, table)
-    if predicted:
-        made = Screen(title="Predictions", title_justify="left", title_style="bold")
-        for heading in ("written before the result", "found", ""):
-            made.add_column(heading)
-        colors = {"held": "green", "refuted": "red", "open": "yellow"}
-        for prediction, found, outcome in predicted:
-            made.add_row(prediction, found, Text(outcome, colors[outcome]))
-        console.print(made)
-    designed = report.design_comparisons(table)
-    if designed:
-        console.print(_design_screen(table, designed))
-    costs = _costs(config, table)
-    if costs:
-        made = Screen(title="What it costs", title_justify="left", title_style="bold")
-        for heading in report.COST_COLUMNS:
-            made.add_column(heading, justify="left" if heading == "arm" else "right")
-        for row in report.cost_rows(table, costs):
-            made.add_row(*row)
-        console.print(made)
-    for line in report.needed_for(table):
-        console.print(f"- {line}")
-    for line in _holes(table):
-        console.print(Text.assemble(("hole", "red"), f" {line}"))
-    console.print(f"{len(table.cells)} cells measured, {len(table.holes)} holes; {seconds:.0f} s.")
-
-
-def _design_screen(table: Table, designed: list[Comparison]) -> Screen:
-    made = Screen(
-        title="Shapley value of every prior: its share in the difference between all and none",
-        title_justify="left",
-        title_style="bold",
-    )
-    shown = [each for each in designed if each.statistic in report.on_screen(table)]
-    made.add_column("prior")
-    for each in shown:
-        made.add_column(each.statistic, justify="right")
-    for prior in shown[0].effects:
-        effects = [each.effects[prior] for each in shown]
-        made.add_row(prior, *(f"{e.mean:+.3g}{'*' if e.established else ' '}" for e in effects))
-    made.add_section()
-    sums = [sum(effect.mean for effect in each.effects.values()) for each in shown]
-    made.add_row("sum", *(f"{value:+.3g} " for value in sums))
-    made.add_row("none", *(f"{each.base:.3g} " for each in shown))
-    every = f"with {' + '.join(shown[0].effects)}"
-    alls = [interval(table.of(every, each.statistic))[0] for each in shown]
-    made.add_row("all", *(f"{value:.3g} " for value in alls))
-    return made
+def _show(result: AblationResult, config: Config, table: Table, seconds: float) -> None:
+    report.show(result, tables.design_comparisons(table), _costs(config, table), seconds)
 
 
 def _made_up_pictures(like: EncoderConfig, draw: np.random.Generator) -> Pictures:
@@ -246,23 +159,12 @@ def _made_up_pictures(like: EncoderConfig, draw: np.random.Generator) -> Picture
     return torch.from_numpy(draw.normal(size=shape)).float()
 
 
-def _costs(config: Config, table: Table) -> dict[str, Cost]:
-    """Where parts beside the priors were changed, what that costs."""
+def _costs(config: Config, table: Table) -> list[tuple[str, ...]]:
+    """Where parts beside the priors were changed, what that costs, a row an arm."""
     if not any(arm.group == "setting" for arm in table.arms):
-        return {}
-    return {arm.name: cost(override(config, arm.changes)) for arm in table.arms}
-
-
-def _holes(table: Table) -> list[str]:
-    """Why cells are missing, with what that costs."""
-    by_reason: dict[str, list[str]] = {}
-    for (arm, seed), why in table.holes.items():
-        by_reason.setdefault(why, []).append(f"{arm} on {seed}")
-    return [
-        f"{why}: {', '.join(cells)}. What is missing is left out together with its partner"
-        + ("." if why == "not trained yet" else "; --ablation.again true trains it again.")
-        for why, cells in by_reason.items()
-    ]
+        return []
+    costs = {arm.name: cost(override(config, arm.changes)) for arm in table.arms}
+    return tables.cost_rows(table, costs)
 
 
 def _painted(arm: Arm) -> bool:
@@ -270,19 +172,17 @@ def _painted(arm: Arm) -> bool:
     return arm.group not in ("dose", "present")
 
 
-def _record(
-    ablation: Ablation, job: AblationJob, config: Config, table: Table, files: dict[str, bytes]
-) -> None:
+def _record(job: Job, config: Config, result: AblationResult, files: dict[str, bytes]) -> None:
+    """Give the runs of the ablation and of its arms what came of them."""
     place = job.settings.folder / "ablations" / job.name
-    for arm in table.arms:
+    for arm in result.arms:
         run_id = job.runs[arm.name]
         if run_id is None:
             continue
         run = reopen_run(config.tracking, run_id, folder=place)
-        means = {name: interval(table.of(arm.name, name))[0] for name in table.statistics}
-        passed, n = table.passed(arm.name)
+        means = {name: arm.means[name] for name in result.statistics}
         # Means over more seeds come after those over fewer; of one step the first row stays.
-        run.metrics(means | {"passed": passed, "seeds": n}, step=n)
+        run.metrics(means | {"passed": arm.passed, "seeds": arm.n}, step=arm.n)
         if arm.name != BASE.name:
             run.tags({"changes": ", ".join(f"{k}={v}" for k, v in arm.changes.items())})
         run.close("FINISHED")

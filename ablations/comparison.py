@@ -6,17 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from ablations.arms import BASE, FACTORS, Arm, families
 from ablations.cells import Cell
-from ablations.figures import Comparison, Dose
+from ablations.figures import Dose, ForestRow
 from ablations.measurement import ANY, POSSIBLE, STATISTICS, Measured
-from ablations.question import Prediction
+from ablations.question import Ablation
+from ablations.result import (
+    HOLDS,
+    AblationResult,
+    Answered,
+    ArmResult,
+    MissingRun,
+    Outcome,
+    Prediction,
+)
+from vlatent.config import Config, fingerprint
 from vlatent.effects import Effect, family, interval, paired
-
-Answer = Literal["held", "refuted", "open"]
-Interval = tuple[float, float, float]  # mean, low, high
 
 
 @dataclass(frozen=True, eq=False)  # known by itself, so that what follows from it can be kept
@@ -82,8 +88,8 @@ def table_of(cells: Sequence[Cell], found: Mapping[str, Measured], why: Mapping[
 def _values(table: Table, statistic: str) -> dict[tuple[str, int], float]:
     found = {}
     for place, cell in table.cells.items():
-        if statistic.startswith("holds: "):
-            name = statistic.removeprefix("holds: ")
+        if statistic.startswith(HOLDS):
+            name = statistic.removeprefix(HOLDS)
             value = next((float(c.holds) for c in cell.criteria if c.name == name), math.nan)
         elif statistic == "sentences per second":
             value = cell.sentences_per_second
@@ -113,12 +119,12 @@ def effects(table: Table, statistic: str) -> dict[str, Effect]:
     return {arm.name: found[arm.name] for arm in table.arms if arm.name in found}
 
 
-def comparisons(table: Table) -> list[Comparison]:
+def comparisons(table: Table) -> list[ForestRow]:
     """What the forest plot shows."""
     shown = []
     for statistic in table.statistics:
         base = interval(table.of(BASE.name, statistic))[0]
-        shown.append(Comparison(statistic, base, effects(table, statistic)))
+        shown.append(ForestRow(statistic, base, effects(table, statistic)))
     return shown
 
 
@@ -157,8 +163,8 @@ WANTED: dict[str, tuple[float, float]] = {
 }
 
 
-def answer(prediction: Prediction, table: Table) -> tuple[Answer, Effect, Interval]:
-    """Whether a prediction held, the effect behind it, and the arm's own mean with its interval.
+def answer(prediction: Prediction, table: Table) -> Answered:
+    """The answer to a prediction: its outcome, the effect behind it, and the arm's own mean.
 
     `falls` and `rises` hold when the effect is established (Holm-adjusted p < 0.05) in that
     direction; `stays` when the interval of the difference lies within the bound; `below` and
@@ -171,11 +177,11 @@ def answer(prediction: Prediction, table: Table) -> tuple[Answer, Effect, Interv
     _, low, high = own
     bound = prediction.bound
     if effect.n < 2:
-        return "open", effect, own
+        return Answered(prediction, "open", effect, own)
     if prediction.says in ("falls", "rises"):
         sign = 1 if prediction.says == "rises" else -1
         right = effect.mean * sign > 0
-        outcome: Answer = ("held" if right else "refuted") if effect.established else "open"
+        outcome: Outcome = ("held" if right else "refuted") if effect.established else "open"
         if effect.low == effect.high == 0:
             outcome = "refuted"
     elif prediction.says == "stays":
@@ -187,4 +193,49 @@ def answer(prediction: Prediction, table: Table) -> tuple[Answer, Effect, Interv
         inside = high < bound if below else low > bound
         outside = low >= bound if below else high <= bound
         outcome = "held" if inside else "refuted" if outside else "open"
-    return outcome, effect, own
+    return Answered(prediction, outcome, effect, own)
+
+
+def result_of(ablation: Ablation, name: str, config: Config, table: Table) -> AblationResult:
+    """What an ablation came to.
+
+    Args:
+        ablation: What was asked.
+        name: Name of its folder and of its run.
+        config: Config of the base.
+        table: What was measured.
+    """
+    return AblationResult(
+        name=name,
+        script=ablation.name,
+        question=ablation.question,
+        base=fingerprint(config),
+        steps=config.training.steps,
+        batch_size=config.training.batch_size,
+        seeds=table.seeds,
+        statistics=tuple(table.statistics),
+        criteria=tuple(table.criteria),
+        arms=tuple(_arm_result(arm, table) for arm in table.arms),
+        answers=tuple(answer(prediction, table) for prediction in ablation.predictions),
+        missing=tuple(MissingRun(arm, seed, why) for (arm, seed), why in table.holes.items()),
+    )
+
+
+def _arm_result(arm: Arm, table: Table) -> ArmResult:
+    passed, n = table.passed(arm.name)
+    held = {name: table.of(arm.name, HOLDS + name) for name in table.criteria}
+    every = (*table.statistics, *(HOLDS + name for name in table.criteria))
+    return ArmResult(
+        name=arm.name,
+        group=arm.group,
+        family=arm.family,
+        changes=dict(arm.changes),
+        priors=arm.priors,
+        n=n,
+        passed=passed,
+        held={name: (round(sum(values)), len(values)) for name, values in held.items()},
+        means={name: interval(table.of(arm.name, name))[0] for name in every},
+        effects={
+            name: found[arm.name] for name in every if arm.name in (found := effects(table, name))
+        },
+    )

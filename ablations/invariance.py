@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ablations.ablation import main
 from ablations.arms import Arm
-from ablations.question import Ablation, Prediction
+from ablations.question import Ablation
+from ablations.result import Prediction
 from ablations.terms import INVARIANCE, changed, contrasted
 from vlatent.command_line import run
 from vlatent.config import Config

@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from ablations.arms import BASE, Arm
+from ablations.result import Prediction
 from vlatent.config import Config
-from vlatent.shapes import UserError
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One statistic of one arm, as it is expected to come out.
-
-    Attributes:
-        arm: Name of the arm.
-        statistic: Name of the statistic.
-        says: `falls` or `rises` against the base; `stays` within `bound` of it; `below` or `above`
-            the value `bound`, whatever the base has.
-        bound: See there.
-    """
-
-    arm: str
-    statistic: str
-    says: Literal["falls", "rises", "stays", "below", "above"]
-    bound: float = 0.0
-
-    def __str__(self) -> str:
-        what = {
-            "falls": "falls",
-            "rises": "rises",
-            "stays": f"stays within {self.bound:g} of the base",
-            "below": f"is below {self.bound:g}",
-            "above": f"is above {self.bound:g}",
-        }
-        return f"{self.arm}: {self.statistic} {what[self.says]}"
 
 
 @dataclass(frozen=True)
@@ -59,22 +30,3 @@ class Ablation:
 
     def all_arms(self, base: Config) -> list[Arm]:
         return [BASE, *self.arms(base)]
-
-    def restricted(self, names: Sequence[str], base: Config) -> Ablation:
-        """The ablation with these of its arms, or all, and the predictions about them.
-
-        Raises:
-            UserError: It has no arm of such a name.
-        """
-        arms = {arm.name: arm for arm in self.arms(base)}
-        for name in names:
-            if name not in arms:
-                raise UserError(
-                    f"ablation.arms has {name!r}, which is no arm of {self.name}; there are "
-                    f"{', '.join(arms)}."
-                )
-        chosen = {name: arm for name, arm in arms.items() if name in names or not names}
-        kept = list(chosen.values())
-        predictions = [prediction for prediction in self.predictions if prediction.arm in chosen]
-        retuned = () if names else self.retuned
-        return replace(self, arms=lambda _: kept, predictions=predictions, retuned=retuned)

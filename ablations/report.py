@@ -1,207 +1,154 @@
-"""What came of an ablation, in words and in tables, from nothing but its numbers."""
+"""What an ablation's result says: the report as Markdown, and its tables on the console."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections import Counter
+from collections.abc import Sequence
 
 from rich.table import Table as Screen
 from rich.text import Text
 
-from ablations.arms import BASE, PRIORS, Arm, families
-from ablations.comparison import Table, answer, effects
-from ablations.cost import Cost
-from ablations.figures import Comparison, in_figures
-from ablations.question import Ablation
-from vlatent.effects import (
-    Effect,
-    detectable,
-    detectable_by_interval,
-    family,
-    in_words,
-    interactions,
-    interval,
-    main_effects,
-    paired,
-    shapley,
+from ablations.arms import Arm
+from ablations.figures import ForestRow, in_figures
+from ablations.result import (
+    AblationResult,
+    ArmResult,
+    Outcome,
+    missing_lines,
+    needed_for,
+    passes,
 )
+from ablations.tables import COST_COLUMNS, as_markdown
+from vlatent.effects import detectable, detectable_by_interval, in_words
+from vlatent.screen import console
 
-COLUMNS = (
-    *("arm", "group", "family", "statistic", "n", "base", "arm's mean", "difference"),
-    *("low", "high", "standardized", "p", "p after Holm", "share of seeds above"),
-)
-OF_PICTURES = (
-    "channels in band",
-    "alpha",
-    "total variation",
-    "kurtosis",
-    "correlation",
-    "variance",
+OF_LATENTS = (
+    *("channels in band", "alpha", "total variation", "kurtosis", "correlation", "variance"),
 )
 OF_MEANING = (
     *("recall@1, random", "recall@1, compositional", "told apart, compositional"),
     *("share drawn", "channels in band", "alpha"),
 )
-Row = tuple[str | float, ...]
+COLORS: dict[Outcome, str] = {"held": "green", "refuted": "red", "open": "yellow"}
+CostRows = Sequence[tuple[str, ...]]
 
 
-def on_screen(table: Table) -> tuple[str, ...]:
+def on_screen(result: AblationResult) -> tuple[str, ...]:
     """The statistics for which a screen is wide enough."""
-    return OF_MEANING if set(OF_MEANING) <= set(table.statistics) else OF_PICTURES
+    return OF_MEANING if set(OF_MEANING) <= set(result.statistics) else OF_LATENTS
 
 
-def effect_rows(table: Table) -> list[Row]:
-    """A row an arm and statistic, criteria included: what every plot and sentence is made from."""
-    rows: list[Row] = []
-    for statistic in (*table.statistics, *(f"holds: {name}" for name in table.criteria)):
-        base = interval(table.of(BASE.name, statistic))[0]
-        for name, effect in effects(table, statistic).items():
-            arm = next(arm for arm in table.arms if arm.name == name)
-            own = interval(table.of(name, statistic))[0]
-            rows.append(
-                (
-                    *(name, arm.group, arm.family, statistic, effect.n, base, own, effect.mean),
-                    *(effect.low, effect.high, effect.standardized, effect.p, effect.adjusted),
-                    effect.improvement,
-                )
-            )
-    return rows
+def markdown(result: AblationResult, costs: CostRows) -> str:
+    """The report.
 
-
-def cell_rows(table: Table) -> list[Row]:
-    """A row a cell: what the effects are made from."""
-    return [
-        (
-            *(arm.name, seed, float(cell.passed)),
-            *(cell.statistics.get(name, math.nan) for name in table.statistics),
-            -1 if cell.steps_to_pass is None else cell.steps_to_pass,
-            cell.seconds,
-        )
-        for arm in table.arms
-        for seed in table.seeds
-        if (cell := table.cells.get((arm.name, seed))) is not None
+    Args:
+        result: What the ablation came to.
+        costs: Rows of the table of costs, if any.
+    """
+    predicted = [(each, found, str(outcome)) for each, found, outcome in answers(result)]
+    columns, rows = effect_table(result, on_screen(result))
+    first, last = result.seeds[0], result.seeds[-1]
+    parts = [
+        f"# {result.question}",
+        f"{len(result.arms)} arms on {len(result.seeds)} seeds ({first} to {last}), "
+        f"{result.steps} steps at batch {result.batch_size}; base config {result.base} "
+        "(base.yaml). Differences are paired by seed, arm minus base; intervals are t intervals at "
+        "95 %; p is the exact sign-flip permutation test, after Holm's correction over the arms of "
+        "one family on one statistic. Several statistics are tested, so about 1 in 20 families "
+        "without an effect will look significant by chance.",
     ]
+    if predicted:
+        parts += ["## Predictions, written before the result"]
+        parts += [as_markdown(("prediction", "measured", "outcome"), predicted)]
+    said = paragraphs(result)
+    parts += ["## What the numbers support", *said] if said else []
+    parts += ["## What it costs", as_markdown(COST_COLUMNS, costs)] if costs else []
+    needed = needed_for(result)
+    if needed:
+        parts += ["## Which criterion needs which prior", *(f"- {line}" for line in needed)]
+    parts += ["## Missing runs", *missing_lines(result)] if result.missing else []
+    parts += [
+        "## Effects",
+        as_markdown(columns, rows),
+        "All statistics: effects.csv, effects.md, effects.tex; every run: cells.csv.",
+        "## Effects that could be detected",
+        *(f"- {line}" for line in power_lines(result.arms, len(result.seeds))),
+    ]
+    return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
 
 
-def cell_columns(table: Table) -> tuple[str, ...]:
-    return ("arm", "seed", "passed", *table.statistics, "steps to pass (-1: never)", "seconds")
+def show(
+    result: AblationResult, designed: Sequence[ForestRow], costs: CostRows, seconds: float
+) -> None:
+    """Print means, answers, designs, costs, what is needed and what is missing."""
+    console.rule(Text(result.question, "bold"))
+    console.print(_means_screen(result))
+    if result.answers:
+        console.print(_answers_screen(result))
+    if designed:
+        console.print(_design_screen(result, designed))
+    if costs:
+        made = _screen("What it costs")
+        for heading in COST_COLUMNS:
+            made.add_column(heading, justify="left" if heading == "arm" else "right")
+        for row in costs:
+            made.add_row(*row)
+        console.print(made)
+    for line in needed_for(result):
+        console.print(f"- {line}")
+    for line in missing_lines(result):
+        console.print(Text.assemble(("missing", "red"), f" {line}"))
+    measured = sum(arm.n for arm in result.arms)
+    console.print(f"{measured} cells measured, {len(result.missing)} missing; {seconds:.0f} s.")
 
 
-def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(c.replace("|", r"\|") for c in line) + " |" for line in lines
-    )
-
-
-def as_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    r"""A tabular for booktabs; needs \usepackage{booktabs}."""
-    special = str.maketrans({c: rf"\{c}" for c in "&%$#_{}"})
-    body = [" & ".join(str(c).translate(special) for c in row) + r" \\" for row in (columns, *rows)]
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
-            *(r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}", ""),
-        ]
-    )
-
-
-def written(table: Table, statistics: Sequence[str]) -> tuple[list[str], list[Row]]:
+def effect_table(
+    result: AblationResult, statistics: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
     """The effects as people read them: a row an arm, `difference [95 % interval] p` a statistic."""
-    found = {statistic: effects(table, statistic) for statistic in statistics}
-    rows: list[Row] = []
-    for arm in table.arms:
-        passed, n = table.passed(arm.name)
-        cells: list[str] = [arm.name, f"{passed} of {n}"]
+    rows = []
+    for arm in result.arms:
+        cells = [arm.name, passes(arm)]
         for statistic in statistics:
-            if arm.name == BASE.name:
-                cells.append(_short(interval(table.of(BASE.name, statistic))[0]))
+            effect = arm.effects.get(statistic)
+            if effect is None:
+                cells.append(_short(arm.means.get(statistic, math.nan)))
                 continue
-            effect = found[statistic][arm.name]
-            said, _, p = in_figures(effect, len(table.seeds))
+            said, _, p = in_figures(effect, len(result.seeds))
             cells.append(f"{said}{'*' if effect.established else ''} p {p}" if p else said)
-        rows.append(tuple(cells))
+        rows.append(cells)
     return ["arm", "passes", *statistics], rows
 
 
-def means_screen(table: Table) -> Screen:
-    """The means of every arm, an asterisk where the difference from the base is established.
-
-    Not those of a design, which are too many for a screen; cells.csv has them.
-    """
-    made = Screen(
-        title=f"Means over {len(table.seeds)} seeds (* established against the base, p < 0.05 "
-        "after Holm)",
-        title_justify="left",
-        title_style="bold",
-    )
-    made.add_column("arm", no_wrap=True)
-    shown = on_screen(table)
-    for heading in ("passes", *shown):
-        made.add_column(heading, justify="right")
-    found = {statistic: effects(table, statistic) for statistic in shown}
-    before = BASE.family
-    for arm in table.arms:
-        if arm.group == "present":
-            continue
-        if arm.family != before:
-            made.add_section()
-            before = arm.family
-        passed, n = table.passed(arm.name)
-        cells = []
-        for statistic in shown:
-            mean = _short(interval(table.of(arm.name, statistic))[0])
-            effect = found[statistic].get(arm.name)
-            cells.append(mean + ("*" if effect and effect.established else " "))
-        count = Text(f"{passed} of {n}")
-        if lost := len(table.seeds) - n:
-            count.append(" (").append(f"{lost} lost", "red").append(")")
-        made.add_row(
-            arm.name,
-            count,
-            *cells,
-        )
-    return made
-
-
-def predictions_rows(ablation: Ablation, table: Table) -> list[tuple[str, str, str]]:
-    """What was predicted, what was found, and whether it held."""
-    rows: list[tuple[str, str, str]] = []
-    for prediction in ablation.predictions:
-        outcome, effect, own = answer(prediction, table)
+def answers(result: AblationResult) -> list[tuple[str, str, Outcome]]:
+    """What was predicted, what was measured, and whether it held."""
+    rows: list[tuple[str, str, Outcome]] = []
+    for answered in result.answers:
+        effect, (own, low, high) = answered.effect, answered.own
         if effect.n < 2:
             found = "fewer than two pairs"
-        elif prediction.says in ("below", "above"):
-            found = f"{_short(own[0])} [{_short(own[1])}, {_short(own[2])}], n {effect.n}"
+        elif answered.prediction.says in ("below", "above"):
+            found = f"{_short(own)} [{_short(low)}, {_short(high)}], n {effect.n}"
         else:
-            said, n, p = in_figures(effect, len(table.seeds))
+            said, n, p = in_figures(effect, len(result.seeds))
             found = f"{said}, n {n}, p {p}"
-        rows.append((str(prediction), found, outcome))
+        rows.append((str(answered.prediction), found, answered.outcome))
     return rows
 
 
-def paragraphs(table: Table) -> list[str]:
-    """What the numbers support, an arm a paragraph, the doses left to their pictures."""
+def paragraphs(result: AblationResult) -> list[str]:
+    """What the numbers support, an arm a paragraph, the doses left to their figures."""
     said = []
-    found = {statistic: effects(table, statistic) for statistic in table.statistics}
-    for arm in table.arms:
+    base = result.base_arm
+    for arm in result.arms:
         if arm.group in ("base", "dose", "present"):
             continue
         change = arm.name[0].upper() + arm.name[1:]
-        mine = {statistic: found[statistic][arm.name] for statistic in table.statistics}
-        (passed, n), (base, base_n) = table.passed(arm.name), table.passed(BASE.name)
-        lines = [f"**{change}**: {passed} of {n} seeds pass (base: {base} of {base_n})."]
+        mine = {statistic: arm.effects[statistic] for statistic in result.statistics}
+        lines = [
+            f"**{change}**: {arm.passed} of {arm.n} seeds pass (base: {base.passed} of {base.n})."
+        ]
         shown = {s: e for s, e in mine.items() if e.established or e.suggestive or e.n < 2}
         lines += [in_words(change, statistic, effect) for statistic, effect in shown.items()]
         same = [s for s, e in mine.items() if e.low == e.high == 0 and s not in shown]
@@ -211,150 +158,92 @@ def paragraphs(table: Table) -> list[str]:
         if rest:
             bounds = ", ".join(f"{s} ({_short(max(-e.low, e.high))})" for s, e in rest.items())
             lines.append(
-                f"No detectable effect, in brackets what the interval excludes to exceed: {bounds}."
+                "No detectable effect (effects larger than the number in brackets are ruled out): "
+                f"{bounds}."
             )
         said.append(" ".join(lines))
     return said
 
 
-def needed_for(table: Table) -> list[str]:
-    """For every criterion, which priors it needs, as far as leaving one out can tell."""
-    left_out = [arm for arm in table.arms if arm.group == "left out"]
-    if not left_out or not table.criteria:
-        return []
-    lines, free = [], []
-    passed, n = table.passed(BASE.name)
-    if passed < n or not n:
-        lines.append(
-            f"The base itself passes every criterion on {passed} of {n} seeds: where it fails, "
-            "passing cannot tell which prior is needed; what each arm moves is still among the "
-            "effects."
-        )
-    for criterion in table.criteria:
-        statistic = f"holds: {criterion}"
-        base = table.of(BASE.name, statistic)
-        broken = {}
-        for arm in left_out:
-            values = table.of(arm.name, statistic)
-            if sum(values) < len(values):
-                broken[arm.name] = f"{sum(values):.0f} of {len(values)}"
-        if not base or sum(base) < len(base):
-            lines.append(
-                f"{criterion}: holds on {sum(base):.0f} of {len(base)} seeds of the base itself; "
-                + (", ".join(f"{name} on {held}" for name, held in broken.items()) or "on all else")
-                + "."
-            )
-        elif broken:
-            named = ", ".join(f"{name} on {held}" for name, held in broken.items())
-            lines.append(f"{criterion}: holds on all seeds of the base, {named}.")
-        else:
-            free.append(criterion)
-    if free:
-        names = ", ".join(", ".join(arm.priors) for arm in left_out)
-        lines.append(
-            f"No single prior was needed for {', '.join(free)}: held on every seed whichever prior "
-            f"was left out ({names})."
-        )
-    return lines
+def power_lines(arms: Sequence[Arm | ArmResult], seeds: int) -> list[str]:
+    """The smallest effects that can be detected, in standard deviations of paired differences."""
+    families = Counter(arm.family for arm in arms if arm.group != "base")
+    smallest = []
+    for name, members in families.items():
+        least = detectable(seeds, members)
+        tests = f"{name}, {members} {'arm' if members == 1 else 'arms'}"
+        smallest.append(f"{tests}: {least:.2f} SD" if math.isfinite(least) else f"{tests}: none")
+    return [
+        f"With {seeds} pairs, effects of at least this size are established with 80 % power, in "
+        f"standard deviations (SD) of the paired differences: {'; '.join(smallest)}.",
+        "An effect's own 95 % interval excludes 0 with 80 % power from "
+        f"{detectable_by_interval(seeds):.2f} SD.",
+    ]
 
 
-def cost_rows(table: Table, costs: Mapping[str, Cost]) -> list[tuple[str, ...]]:
-    """Throughput beside what is counted of every arm.
+def _means_screen(result: AblationResult) -> Screen:
+    """The means of every arm, an asterisk where the difference from the base is established.
 
-    The median over seeds, evaluations included: the first cell of a process is slow.
+    Not those of a design, which are too many for a screen; cells.csv has them.
     """
-    speed = {
-        name: median(table.of(name, "sentences per second") or [math.nan])
-        for name in (BASE.name, *costs)
-    }
-    return [
-        (
-            name,
-            f"{speed[name]:.3g}",
-            f"{speed[name] / speed[BASE.name]:.2f} x",
-            f"{each.kept / 2**20:.1f} MiB",
-            f"{each.parameters / 1e6:.2f} M",
-        )
-        for name, each in costs.items()
-    ]
+    seeds = len(result.seeds)
+    made = _screen(
+        f"Means over {seeds} seeds (* established against the base, p < 0.05 after Holm)"
+    )
+    made.add_column("arm", no_wrap=True)
+    shown = on_screen(result)
+    for heading in ("passes", *shown):
+        made.add_column(heading, justify="right")
+    before = result.base_arm.family
+    for arm in result.arms:
+        if arm.group == "present":
+            continue
+        if arm.family != before:
+            made.add_section()
+            before = arm.family
+        cells = []
+        for statistic in shown:
+            effect = arm.effects.get(statistic)
+            star = "*" if effect and effect.established else " "
+            cells.append(_short(arm.means.get(statistic, math.nan)) + star)
+        count = Text(passes(arm))
+        if missing := seeds - arm.n:
+            count.append(" (").append(f"{missing} missing", "red").append(")")
+        made.add_row(arm.name, count, *cells)
+    return made
 
 
-def power_lines(arms: Sequence[Arm], seeds: int) -> list[str]:
-    """The smallest effects that can be seen, in standard deviations of the paired differences."""
-    established = []
-    for name, members in families(arms).items():
-        least = detectable(seeds, len(members))
-        tests = f"{name}, {len(members)} {'arm' if len(members) == 1 else 'arms'}"
-        established.append(f"{tests}: {least:.2f}" if math.isfinite(least) else f"{tests}: none")
-    return [
-        f"Established with 80 % power by {seeds} pairs, in standard deviations of the paired "
-        f"differences: {'; '.join(established)}.",
-        f"Suggested by its own 95 % interval with 80 % power: {detectable_by_interval(seeds):.2f}.",
-    ]
+def _answers_screen(result: AblationResult) -> Screen:
+    made = _screen("Predictions")
+    for heading in ("written before the result", "measured", ""):
+        made.add_column(heading)
+    for prediction, found, outcome in answers(result):
+        made.add_row(prediction, found, Text(outcome, COLORS[outcome]))
+    return made
 
 
-def shares(table: Table, statistic: str) -> dict[str, Effect] | None:
-    """Shapley values of the priors over seeds whose design is whole; None when none is."""
-    found: dict[str, list[float]] = {name: [] for name in PRIORS}
-    for values in designs(table, statistic):
-        for name, share in shapley(values, PRIORS).items():
-            found[name].append(share)
-    if not found[PRIORS[0]]:
-        return None
-    return {name: paired(list_of) for name, list_of in found.items()}
+def _design_screen(result: AblationResult, designed: Sequence[ForestRow]) -> Screen:
+    """Shapley values, their sum, and the two ends that they lie between."""
+    made = _screen("Shapley value of every prior: its share in the difference of all and none")
+    shown = [each for each in designed if each.statistic in on_screen(result)]
+    made.add_column("prior")
+    for each in shown:
+        made.add_column(each.statistic, justify="right")
+    for prior in shown[0].effects:
+        effects = [each.effects[prior] for each in shown]
+        made.add_row(prior, *(f"{e.mean:+.3g}{'*' if e.established else ' '}" for e in effects))
+    made.add_section()
+    sums = [sum(effect.mean for effect in each.effects.values()) for each in shown]
+    made.add_row("sum", *(f"{value:+.3g} " for value in sums))
+    made.add_row("none", *(f"{each.base:.3g} " for each in shown))
+    every = f"with {' + '.join(shown[0].effects)}"
+    whole = next(arm for arm in result.arms if arm.name == every)
+    made.add_row("all", *(f"{whole.means[each.statistic]:.3g} " for each in shown))
+    return made
 
 
-def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:
-    """The values of all subsets of the priors, for every seed that lacks none."""
-    values = table.values(statistic)
-    arms = [arm for arm in table.arms if arm.group == "present"]
-    whole = []
-    for seed in table.seeds:
-        one = {
-            frozenset(arm.priors): values[arm.name, seed]
-            for arm in arms
-            if (arm.name, seed) in values
-        }
-        if len(one) == 2 ** len(PRIORS):
-            whole.append(one)
-    return whole
-
-
-def design_comparisons(table: Table) -> list[Comparison]:
-    """Shapley values as the forest plot shows them; the base is what no prior brings."""
-    shown = []
-    for statistic in table.statistics:
-        found = shares(table, statistic)
-        if found is not None:
-            none = interval(table.of("with none", statistic))[0]
-            shown.append(Comparison(statistic, none, family(found), against="none"))
-    return shown
-
-
-def design_rows(table: Table) -> list[Row]:
-    """Shapley value, main effect and pairwise interactions of the priors: means over seeds."""
-    rows: list[Row] = []
-    for statistic in table.statistics:
-        whole = designs(table, statistic)
-        contrasts = {
-            "shapley": [shapley(values, PRIORS) for values in whole],
-            "main effect": [main_effects(values, PRIORS) for values in whole],
-            "interaction": [
-                {" x ".join(pair): value for pair, value in interactions(values, PRIORS).items()}
-                for values in whole
-            ],
-        }
-        for kind, each in contrasts.items():
-            for name in each[0] if each else ():
-                mean, low, high = interval([one[name] for one in each])
-                rows.append((kind, name, statistic, len(each), mean, low, high))
-    return rows
-
-
-COST_COLUMNS = (
-    *("arm", "sentences per second", "of the base's", "kept for the backward pass", "parameters"),
-)
-DESIGN_COLUMNS = ("kind", "prior", "statistic", "n", "mean", "low", "high")
+def _screen(title: str) -> Screen:
+    return Screen(title=title, title_justify="left", title_style="bold")
 
 
 def _short(value: float) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ablations.ablation import main
 from ablations.arms import of_prior
-from ablations.question import Ablation, Prediction
+from ablations.question import Ablation
+from ablations.result import Prediction
 from vlatent.command_line import run
 
 PREDICTIONS = (

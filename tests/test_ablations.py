@@ -22,17 +22,16 @@ import torch
 from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
-from ablations import architecture, closing, plan, worker
-from ablations.ablation import main
+from ablations import ablation, architecture, closing, worker
+from ablations.ablation import _carried_out, main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
 from ablations.closing import check
 from ablations.comparison import differences, table_of
 from ablations.cost import Cost
 from ablations.measurement import STATISTICS, Measured, from_json, painting_bytes, to_json
-from ablations.retuning import carried_out
 from ablations.settings import AblationConfig
-from ablations.worker import AblationJob, train_cell, work
+from ablations.worker import Job, train_cell, work
 from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
@@ -99,7 +98,7 @@ def test_the_screen_has_plan_predictions_and_answers(ablated: tuple[Path, str]) 
     assert "7 arms x 2 seeds = 14 cells of 6 steps, 0 of them known, 14 to train" in out
     assert out.index("Predicted before any result") < out.index("1/14") < out.index("14/14")
     assert "Means over 2 seeds" in out
-    assert "14 cells measured, 0 holes" in out
+    assert "14 cells measured, 0 missing" in out
     assert "mlflow ui" in out
 
 
@@ -107,6 +106,7 @@ def test_its_files_are_there_and_whole(ablated: tuple[Path, str]) -> None:
     place = ablated[0] / "runs" / "ablations" / "kurtosis"
     assert {file.name for file in place.iterdir()} == {
         *("base.yaml", "cells.csv", "effects.csv", "effects.md", "effects.tex", "report.md"),
+        "result.json",
         *("forest.png", "dose_kurtosis.png", "pictures.png", "owner.json"),
     }
     assert len(values(ablated[0], "kurtosis")) == 1 + 14
@@ -174,7 +174,7 @@ def test_a_single_dose_is_trained_and_drawn(tmp_path: Path) -> None:
     flags = ("--ablation.seeds", "1", "--ablation.arms", "[kurtosis x 2]")
     code, out, err = again(tmp_path, "kurtosis", *flags)
     assert code == 0, err
-    assert "2 cells measured, 0 holes" in out
+    assert "2 cells measured, 0 missing" in out
     assert (tmp_path / "runs" / "ablations" / "kurtosis" / "dose_kurtosis.png").is_file()
 
 
@@ -197,7 +197,7 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     names = [arm.name for arm in told.ABLATION.arms(config)]
     draw = random.Random(script)
     count = draw.choice((1, 2))  # of arms and of seeds
-    some = told.ABLATION.restricted(draw.sample(names, count), config)
+    some = ablation._only(told.ABLATION, draw.sample(names, count), config)
     check(some, config, planned(config, some.all_arms(config), range(count), "corpus"))
 
 
@@ -208,7 +208,7 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
         raise RuntimeError("no such table")
 
     monkeypatch.setattr(closing, "check", check)
-    monkeypatch.setattr(closing.report, "as_latex", broken)
+    monkeypatch.setattr(closing.tables, "as_latex", broken)
     with pytest.raises(RuntimeError, match="no such table"):
         again(tmp_path, "kurtosis", "--ablation.seeds", "1")
     assert not list(tmp_path.glob("mlflow.db"))
@@ -221,7 +221,7 @@ def test_predictions_are_of_the_arms_that_this_base_has(tmp_path: Path) -> None:
     code, out, err = again(tmp_path, "architecture", *flags)
     assert code == 0, err
     assert "smoothing head on" not in out
-    asked = architecture.ABLATION.restricted([], smoke(tmp_path, encoder__smoothing=True))
+    asked = ablation._only(architecture.ABLATION, [], smoke(tmp_path, encoder__smoothing=True))
     arms = {arm.name for arm in asked.arms(smoke(tmp_path, encoder__smoothing=True))}
     assert "smoothing head off" in arms
     assert {each.arm for each in asked.predictions} <= arms
@@ -233,8 +233,9 @@ def test_a_report_trains_nothing_and_shows_what_is_missing(ablated: tuple[Path, 
     code, out, err = again(folder, "kurtosis", *flags)
     assert code == 0, err
     assert "= 21 cells of 6 steps, 14 of them known, 7 to train" in out
-    assert "hole not trained yet: base on 102, without kurtosis on 102, only kurtosis on 102" in out
-    assert "14 cells measured, 7 holes" in out
+    missing = "base on 102, without kurtosis on 102, only kurtosis on 102"
+    assert f"missing not trained yet: {missing}" in out
+    assert "14 cells measured, 7 missing" in out
     assert len(values(folder, "partly")) == 1 + 14
 
 
@@ -255,7 +256,7 @@ def test_the_tracker_is_told_of_more_seeds(ablated: tuple[Path, str]) -> None:
     assert base().metrics["score"] != before
 
 
-def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> AblationJob:
+def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Job:
     chosen = AblationConfig(
         storage=f"sqlite:///{tmp_path / 'ablations.db'}",
         folder=tmp_path / "runs",
@@ -263,11 +264,10 @@ def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Ab
     )
     tmp_path.mkdir(exist_ok=True)
     config = override(smoke(tmp_path), {"training.steps": 6, "tracking.figures": False})
-    cells = tuple(planned(config, arms, seeds, "corpus"))
-    return AblationJob("mine", config, tuple(arms), cells, chosen)
+    return Job("mine", tuple(planned(config, arms, seeds, "corpus")), chosen, {})
 
 
-def measured(mine: AblationJob) -> dict[str, str | None]:
+def measured(mine: Job) -> dict[str, str | None]:
     cells = Cells(mine.settings.storage, mine.settings.folder)
     return {key: e.result for key, e in cells.read(c.key for c in mine.cells).items()}
 
@@ -299,12 +299,12 @@ def test_killed_three_times_it_has_the_same_cells(tmp_path: Path) -> None:
         assert killed.criteria == never.criteria
 
 
-def begin(mine: AblationJob, threads: int) -> None:
+def begin(mine: Job, threads: int) -> None:
     torch.set_num_threads(threads)  # sums are rounded otherwise with another number
     work(mine, Stop())
 
 
-def begun(mine: AblationJob) -> int:
+def begun(mine: Job) -> int:
     cells = Cells(mine.settings.storage, mine.settings.folder)
     return sum(entry.attempts > 0 for entry in cells.read(c.key for c in mine.cells).values())
 
@@ -353,7 +353,7 @@ def test_all_arms_begin_with_the_same_weights_and_see_the_same_batches(
     assert starts[2] == starts[3]
 
 
-def test_a_cell_that_fails_is_tried_again_and_then_a_hole(
+def test_a_cell_that_fails_is_tried_again_and_then_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = job(tmp_path, [BASE, without("kurtosis")], range(1), retries=1)
@@ -403,7 +403,7 @@ def test_an_interrupted_cell_goes_on_and_costs_no_attempt(tmp_path: Path) -> Non
     mine = job(tmp_path, [BASE], range(1))
     cells = Cells(mine.settings.storage, mine.settings.folder)
     stop = Stop()
-    stop.request()
+    stop.wish()
     claim = cells.claim(mine.cells, 2)
     assert claim is not None
     train_cell(mine, cells, claim, stop)
@@ -426,13 +426,13 @@ def test_the_whole_design_is_shared_out(tmp_path: Path, monkeypatch: pytest.Monk
     """All 64 subsets from plan to report; what a cell measures is drawn, not trained."""
     draw = np.random.default_rng(0)
 
-    def at_once(mine: AblationJob, cells: Cells, claim: Claim, *_: object) -> None:
+    def at_once(mine: Job, cells: Cells, claim: Claim, *_: object) -> None:
         drawn = dict(zip(STATISTICS, draw.normal(size=len(STATISTICS)).tolist(), strict=True))
         found = Measured(drawn, (Criterion("kurtosis", "", "", -1.0),), None, 1.0, 1.0)
         cells.finished(claim, to_json(found), painting_bytes(torch.randn(4, 16, 16, 6)))
 
     monkeypatch.setattr(worker, "train_cell", at_once)
-    monkeypatch.setattr(plan, "seconds_a_cell", lambda config: 1.0)
+    monkeypatch.setattr(ablation, "seconds_a_cell", lambda config: 1.0)
     code, out, err = again(tmp_path, "design", "--ablation.seeds", "1")
     assert code == 0, err
     assert "65 arms x 1 seeds = 64 cells" in out  # the base is one of the subsets
@@ -508,6 +508,6 @@ def test_what_stops_an_ablation_lets_the_study_that_it_has_begun_end_in_good_ord
         f"sleep {0.3 - 0.6 * starting}; kill -TERM $PPID; while :; do sleep 0.1; done"
     )
     with pytest.raises(Interrupted) as interrupted:
-        carried_out(["sh", "-c", study], {})
+        _carried_out(["sh", "-c", study], {})
     assert interrupted.value.number == signal.SIGTERM
     assert (tmp_path / "closed").exists()

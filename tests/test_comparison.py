@@ -12,12 +12,13 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from ablations import report
+from ablations import report, tables
 from ablations.arms import BASE, PRIORS, Arm, alone, doses, families, subsets, with_only, without
-from ablations.comparison import Table, answer, comparisons, differences, effects
+from ablations.comparison import Table, answer, comparisons, differences, effects, result_of
 from ablations.comparison import doses as curves
 from ablations.measurement import STATISTICS, Measured, from_json, to_json
-from ablations.question import Ablation, Prediction
+from ablations.question import Ablation
+from ablations.result import AblationResult, Prediction, needed_for
 from vlatent.config import Config
 from vlatent.evaluation import Criterion
 from vlatent.shapes import UserError
@@ -43,6 +44,11 @@ def table(arms: list[Arm], value: Callable[[Arm, int], Measured | None]) -> Tabl
         {place: found for place, found in cells.items() if found is not None},
         {place: "it diverged" for place, found in cells.items() if found is None},
     )
+
+
+def result(made: Table, *predictions: Prediction, name: str = "mine") -> AblationResult:
+    ablation = Ablation("kurtosis", "What does kurtosis buy?", predictions, lambda base: [])
+    return result_of(ablation, name, Config(), made)
 
 
 def test_effects_are_scipys_paired_ones_with_statsmodels_holm_within_a_family() -> None:
@@ -127,13 +133,13 @@ def test_a_prediction_holds_is_refuted_or_stays_open(
         return cell(alpha=2.0 + (shift + noise * centred[at] if which == arm else 0.0))
 
     prediction = Prediction(arm.name, "alpha", says, bound)  # type: ignore[arg-type]
-    assert answer(prediction, table([BASE, arm], value))[0] == expected
+    assert answer(prediction, table([BASE, arm], value)).outcome == expected
 
 
 def test_one_pair_answers_nothing() -> None:
     arm = without("kurtosis")
     made = table([BASE, arm], lambda arm, at: cell(alpha=1.0) if at == 0 else None)
-    assert answer(Prediction(arm.name, "alpha", "stays", 1.0), made)[0] == "open"
+    assert answer(Prediction(arm.name, "alpha", "stays", 1.0), made).outcome == "open"
 
 
 def test_doses_are_the_weights_times_their_factors_and_meet_base_and_absence() -> None:
@@ -171,8 +177,8 @@ def test_what_only_some_cells_have_is_left_out_of_the_others() -> None:
     assert made.criteria == ["kurtosis", "gap"]
     assert effects(made, "alpha")["without kurtosis"].n == 7
     assert effects(made, "share drawn")["without kurtosis"].n == 0
-    assert len(report.cell_rows(made)) == 16
-    assert report.effect_rows(made)
+    assert len(tables.cell_rows(made)) == 16
+    assert tables.effect_rows(result(made))
 
 
 def test_leaving_out_what_is_not_there_is_refused() -> None:
@@ -194,7 +200,7 @@ def test_shapley_values_share_out_the_difference_between_all_and_none() -> None:
         return cell(alpha=sum(worth[name] for name in present) + both + NOISE[at, 0])
 
     made = table(arms, value)
-    found = report.shares(made, "alpha")
+    found = tables.shares(made, "alpha")
     assert found is not None
     means = {name: effect.mean for name, effect in found.items()}
     assert means == pytest.approx(worth | {"spectrum": 6.0, "variance": 11.0})  # by hand
@@ -202,7 +208,7 @@ def test_shapley_values_share_out_the_difference_between_all_and_none() -> None:
     assert sum(means.values()) == pytest.approx(everything - np.mean(made.of("with none", "alpha")))
     rows = {
         (kind, label): mean
-        for kind, label, s, _, mean, *_ in report.design_rows(made)
+        for kind, label, s, _, mean, *_ in tables.design_rows(made)
         if s == "alpha"
     }
     assert rows["main effect", "total_variation"] == pytest.approx(2.0)
@@ -213,7 +219,7 @@ def test_shapley_values_share_out_the_difference_between_all_and_none() -> None:
 def test_a_design_with_a_hole_leaves_that_seed_out() -> None:
     arms = [BASE, *(with_only(present) for present in subsets())]
     made = table(arms, lambda a, at: None if (a.name, at) == ("with none", 4) else cell(alpha=at))
-    found = report.shares(made, "alpha")
+    found = tables.shares(made, "alpha")
     assert found is not None
     assert {effect.n for effect in found.values()} == {7}
 
@@ -230,47 +236,49 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
         )
 
     made = table(arms, value)
-    first, second = report.paragraphs(made)
+    first, second = report.paragraphs(result(made))
     assert first.startswith("**Without kurtosis**: 5 of 8 seeds pass (base: 8 of 8).")
     assert "Without kurtosis, kurtosis falls by" in first
-    assert "No detectable effect, in brackets what the interval excludes to exceed" in first
+    assert "No detectable effect (effects larger than the number in brackets are ruled" in first
     assert "alpha (" in first.partition("No detectable effect")[2]
     assert "rises" not in second
     assert "falls" not in second
-    assert report.needed_for(made) == [
+    assert needed_for(result(made)) == [
         "kurtosis: holds on all seeds of the base, without kurtosis on 5 of 8."
     ]
     same = table(arms, lambda arm, at: cell())
-    assert "No single prior was needed for kurtosis" in report.needed_for(same)[0]
-    assert "Exactly the same in all pairs" in report.paragraphs(same)[0]
+    assert "No single prior was needed for kurtosis" in needed_for(result(same))[0]
+    assert "Exactly the same in all pairs" in report.paragraphs(result(same))[0]
     broken = table(arms, lambda arm, at: cell(holds=False))
-    said = report.needed_for(broken)
+    said = needed_for(result(broken))
     assert said[0].startswith("The base itself passes every criterion on 0 of 8 seeds: ")
     assert "holds on 0 of 8 seeds of the base itself" in said[1]
     alone = table([BASE, arms[1]], lambda arm, at: cell(holds=False))
-    assert report.needed_for(alone)[0] == said[0]  # also of one arm that leaves something out
-    assert report.needed_for(table([BASE], lambda arm, at: cell(holds=False))) == []
+    assert needed_for(result(alone))[0] == said[0]  # also of one arm that leaves something out
+    assert needed_for(result(table([BASE], lambda arm, at: cell(holds=False)))) == []
 
 
 def test_tables_can_be_read_back() -> None:
     arms = [BASE, without("kurtosis")]
     made = table(arms, lambda arm, at: cell(kurtosis=at + arms.index(arm)))
     rows = list(
-        csv.DictReader(io.StringIO(report.as_csv(report.COLUMNS, report.effect_rows(made))))
+        csv.DictReader(
+            io.StringIO(tables.as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(result(made))))
+        )
     )
     [kurtosis] = [row for row in rows if row["statistic"] == "kurtosis"]
     assert (kurtosis["arm"], kurtosis["n"]) == ("without kurtosis", "8")
     assert float(kurtosis["difference"]) == 1.0
     assert {row["statistic"] for row in rows} == {*STATISTICS, "holds: kurtosis"}
     cells = list(
-        csv.reader(io.StringIO(report.as_csv(report.cell_columns(made), report.cell_rows(made))))
+        csv.reader(io.StringIO(tables.as_csv(tables.cell_columns(made), tables.cell_rows(made))))
     )
     assert len(cells) == 1 + 16
-    assert {len(row) for row in cells} == {len(report.cell_columns(made))}
-    columns, written = report.written(made, ["kurtosis"])
-    text = report.as_markdown(columns, [[str(v) for v in row] for row in written]).splitlines()
+    assert {len(row) for row in cells} == {len(tables.cell_columns(made))}
+    columns, written = report.effect_table(result(made), ["kurtosis"])
+    text = tables.as_markdown(columns, written).splitlines()
     assert {line.count("|") for line in text} == {4}
-    latex = report.as_latex(columns, [["a_b", "50 %", "1 & 2"]])
+    latex = tables.as_latex(columns, [["a_b", "50 %", "1 & 2"]])
     assert r"a\_b & 50 \% & 1 \& 2 \\" in latex
     assert latex.count("&") - latex.count(r"\&") == 4
 
@@ -286,4 +294,42 @@ def test_a_measurement_survives_its_database() -> None:
 def test_predictions_of_arms_that_are_not_there_are_an_error_of_ours() -> None:
     ablation = Ablation("x", "?", [Prediction("nobody", "alpha", "rises")], lambda base: [])
     with pytest.raises(KeyError):
-        report.predictions_rows(ablation, table([BASE], lambda arm, at: cell()))
+        result_of(ablation, "x", Config(), table([BASE], lambda arm, at: cell()))
+
+
+def test_a_result_survives_its_file_and_the_report_needs_nothing_else() -> None:
+    arms = [BASE, without("kurtosis"), without("variance")]
+
+    def value(arm: Arm, at: int) -> Measured | None:
+        lost = (arm.name, at) in {("base", 2), ("without kurtosis", 5)}
+        alpha = math.nan if arm.name == "without variance" else at + NOISE[at, arms.index(arm)]
+        return None if lost else cell(holds=at > 0, alpha=alpha)
+
+    made = table(arms, value)
+    left = result(
+        made,
+        Prediction("without kurtosis", "alpha", "rises"),
+        Prediction("without variance", "kurtosis", "stays", 1.0),
+        name="another name",
+    )
+    again = AblationResult.from_json(left.to_json(), "result.json")
+    assert again.to_json() == left.to_json()  # also what is not finite
+    assert report.markdown(again, []) == report.markdown(left, [])
+    assert (again.name, again.script) == ("another name", "kurtosis")
+    assert again.outcomes() == {"held": 1, "refuted": 0, "open": 1}
+    assert [(arm.name, arm.passed, arm.n) for arm in again.arms] == [
+        *(("base", 6, 7), ("without kurtosis", 6, 7), ("without variance", 7, 8)),
+    ]
+    assert again.base_arm.held == {"kurtosis": (6, 7)}
+    assert [(run.arm, run.seed) for run in again.missing] == [
+        ("base", 102),
+        ("without kurtosis", 105),
+    ]
+    found = again.arms[1].effects["alpha"]
+    assert found == effects(made, "alpha")["without kurtosis"]  # to the last bit
+    assert math.isnan(again.arms[2].means["alpha"])
+    with pytest.raises(UserError, match="x has version 7, and this version of vlatent reads 1"):
+        AblationResult.from_json(left.to_json().replace('"version": 1', '"version": 7'), "x")
+    for broken in ("", "[]", left.to_json()[:-9], '{"version": 1}', '{"version": 1, "arms": 3}'):
+        with pytest.raises(UserError, match=r"x is damaged, or no record|x has version None"):
+            AblationResult.from_json(broken, "x")

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from ablations.figures import Comparison, Dose, Painting, ablation_figures, in_figures
+from ablations.figures import Dose, ForestRow, Painting, ablation_figures, in_figures
 from ablations.figures.numbers import called, criterion, extent, places
 from vlatent.effects import Effect, family, paired
 from vlatent.figures.page import Page
@@ -54,12 +54,12 @@ TEXTS = [
 class Made:
     """What `ablation_figures` is given beside the title and the sentences."""
 
-    comparisons: Sequence[Comparison] = ()
+    comparisons: Sequence[ForestRow] = ()
     doses: Mapping[str, Sequence[Dose]] = field(default_factory=dict)
     paintings: Sequence[Painting] = ()
 
 
-def compared(arms: Sequence[str], left: Mapping[int, int], scale: float = 1.0) -> list[Comparison]:
+def compared(arms: Sequence[str], left: Mapping[int, int], scale: float = 1.0) -> list[ForestRow]:
     """Made-up effects; of some arms, by their place, only so many pairs are left."""
     draw = np.random.default_rng(len(arms))
     found = []
@@ -69,7 +69,7 @@ def compared(arms: Sequence[str], left: Mapping[int, int], scale: float = 1.0) -
             shift, wide = draw.choice([0, 0, 1, 5]), 8 if place == 3 else 1
             differences = draw.normal(shift, wide, left.get(place, SEEDS)) * deviation * scale
             effects[arm] = paired(differences.tolist())
-        found.append(Comparison(name, base, family(effects)))
+        found.append(ForestRow(name, base, family(effects)))
     return found
 
 
@@ -318,7 +318,7 @@ def test_only_what_is_established_is_filled() -> None:
 
     def drawn(adjusted: float) -> np.ndarray:
         found = replace(effect(1.0, 0.5, 1.5), adjusted=adjusted)
-        page = figures(Made([Comparison("kurtosis", 6.0, {"without it": found})]))["forest"]
+        page = figures(Made([ForestRow("kurtosis", 6.0, {"without it": found})]))["forest"]
         return pixels(Drawn(page, [], []))
 
     established, other = drawn(0.0499), drawn(0.05)
@@ -333,7 +333,7 @@ def test_only_what_is_established_is_filled() -> None:
 def test_intervals_and_means_stand_where_they_belong() -> None:
     """The line of the interval is as long as its share of the scale, the line of 0 left of it."""
     found = replace(effect(2.0, 1.0, 3.0), adjusted=0.01)
-    page = figures(Made([Comparison("kurtosis", 6.0, {"without it": found})]))["forest"]
+    page = figures(Made([ForestRow("kurtosis", 6.0, {"without it": found})]))["forest"]
     image = pixels(Drawn(page, [], []))
     blue = (image == (0x00, 0x72, 0xB2)).all(-1)
     across = np.flatnonzero(blue.any(0))

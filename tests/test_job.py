@@ -22,7 +22,7 @@ from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.study import main
 from studies.trial import requeue, values_of
-from studies.worker import Confirmation, Search, carry_out, next_ordinal, orphans, requeue_orphan
+from studies.worker import Confirmation, Search, carry_out, hand_on, left_behind, next_ordinal
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
@@ -34,12 +34,7 @@ def job(tmp_path: Path, **settings: object) -> Job:
     chosen = StudyConfig(**here | settings)  # type: ignore[arg-type]
     space = question_of("loss_weights").narrowed(config, {})
     return Job(
-        question_name="loss_weights",
-        name="s",
-        config=config,
-        settings=chosen,
-        space=space,
-        corpus="c",
+        asks="loss_weights", name="s", config=config, settings=chosen, space=space, corpus="c"
     )
 
 
@@ -271,7 +266,7 @@ def test_the_run_of_a_worker_that_died_before_it_wrote_it_down_is_closed(tmp_pat
     tags = {"kind": "trial", "study": "s", "trial": trial.number}
     run = open_run(mine.config.tracking, "s 0", tags=tags, folder=tmp_path)
     study.tell(trial, state=TrialState.FAIL)
-    requeue_orphan(study, study.trials[0], mine)
+    hand_on(study, study.trials[0], mine)
     [recorded] = recorded_runs(mine.config.tracking, {"study": "s"})
     assert (recorded.run_id, recorded.status) == (run.run_id, "KILLED")
     assert study.trials[1].user_attrs["continues"] == 0
@@ -287,21 +282,21 @@ def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> No
     returned.set_user_attr("returned", "stopped at step 3")  # killed while it gave itself back
     study.tell(returned, state=TrialState.FAIL)
     study.tell(study.ask(), state=TrialState.FAIL)  # had no values: a new one takes its place
-    lost = orphans(study)
+    lost = left_behind(study)
     assert [trial.number for trial in lost] == [0, 1]
     for trial in lost:
-        requeue_orphan(study, trial, mine)
-    assert orphans(study) == []
+        hand_on(study, trial, mine)
+    assert left_behind(study) == []
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert [trial.user_attrs["continues"] for trial in waiting] == [0, 1]
     assert [trial.user_attrs["attempt"] for trial in waiting] == [1, 0]
     for _ in waiting:  # begun again by workers that died before their first word, as did the finder
         study.tell(study.ask(), state=TrialState.FAIL)
-    lost = orphans(study)
+    lost = left_behind(study)
     assert [trial.user_attrs["continues"] for trial in lost] == [0, 1]
     for trial in lost:
-        requeue_orphan(study, trial, mine)
-    assert orphans(study) == []
+        hand_on(study, trial, mine)
+    assert left_behind(study) == []
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert [trial.user_attrs["attempt"] for trial in waiting] == [2, 1]
 
@@ -333,7 +328,7 @@ def test_a_trial_whose_last_attempt_died_is_counted_as_failed(tmp_path: Path) ->
         if attempt == 1:
             trial.set_user_attr("last_attempt", True)  # as the worker does that begins it
         study.tell(trial, state=TrialState.FAIL)
-        requeue_orphan(study, study.trials[trial.number], mine)
+        hand_on(study, study.trials[trial.number], mine)
     assert len(study.trials) == 2
     [failed] = counted(study)
     assert why_failed(failed) == "its worker died, 2 times"
@@ -388,7 +383,7 @@ def test_a_trial_that_another_program_added_is_left_out(tmp_path: Path) -> None:
     study.add_trial(optuna.create_trial(state=TrialState.PRUNED))
     assert [trial.number for trial in added(study)] == [1, 2, 3]
     assert (counted(study), ranked(study), front(study)) == before
-    assert orphans(study) == []
+    assert left_behind(study) == []
     assert Search(mine).next(study) == "trial"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ablations.figures.numbers import Comparison, Dose, Painting, in_figures
+from ablations.figures.numbers import Dose, ForestRow, Painting, in_figures
 
 
 def ablation_figures(
     title: str,
     seeds: int,
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[ForestRow],
     doses: Mapping[str, Sequence[Dose]],
     paintings: Sequence[Painting],
     texts: Sequence[str],
@@ -36,4 +36,4 @@ def ablation_figures(
     return {name: page.png() for name, page in pages.items()}
 
 
-__all__ = ["Comparison", "Dose", "Painting", "ablation_figures", "in_figures"]
+__all__ = ["Dose", "ForestRow", "Painting", "ablation_figures", "in_figures"]

@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ablations.figures.numbers import (
-    Comparison,
     Dose,
+    ForestRow,
     Interval,
     Painting,
     called,
@@ -48,7 +48,7 @@ FEW = 12  # arms whose pictures are shown at twice the size
 HEADS = ("mean [95 % interval]", "n", "p")
 
 
-def forest(title: str, seeds: int, comparisons: Sequence[Comparison]) -> Page:
+def forest(title: str, seeds: int, comparisons: Sequence[ForestRow]) -> Page:
     """A panel a statistic and a row an arm: mean difference, interval and figures."""
     arms = list(comparisons[0].effects)
     names = [fitted(arm, LONGEST, 1, SMALL) for arm in arms]

@@ -17,7 +17,7 @@ WIDEST = 3.0  # median half widths: intervals that reach farther beyond all mean
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ForestRow:
     """One statistic of every arm against the base.
 
     Attributes:

@@ -32,10 +32,10 @@ def without_password(url: str) -> str:
 
 def credentials(url: str) -> dict[str, str]:
     """Environment in which another process finds the password that its command does not show."""
-    match = PASSWORD.search(url)
-    if match is None:
+    found = PASSWORD.search(url)
+    if found is None:
         return {}
-    user, password = unquote(match[1]), unquote(match[2])
+    user, password = unquote(found[1]), unquote(found[2])
     if url.startswith("postgresql"):
         return {"PGPASSWORD": password}
     return {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}

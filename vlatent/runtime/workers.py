@@ -22,19 +22,18 @@ import torch
 
 from vlatent.runtime.interruption import STATUS, Interrupted, Stop
 from vlatent.runtime.process import environment, prepare
-from vlatent.runtime.settings import WorkSettings
 from vlatent.runtime.streams import outlast_readers
 from vlatent.shapes import UserError
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at the workers
-FAILED_STARTS = 3  # workers in a row that failed at start-up: the fault is not theirs alone
+STILLBORN = 3  # workers in a row that died at once: then something is wrong with all of them
 AT_ONCE = 20.0  # seconds
-STOP_SIGNAL = signal.SIGUSR1  # from the parent alone: nobody else sends it
+TOLD = signal.SIGUSR1  # how the parent tells a worker to stop: apart from what others may send
 
 
-# What every worker does: it returns when nothing is left to do, or soon after a stop is requested.
+# What every worker does: it returns when nothing is left to do, or soon after a stop is wished.
 Work = Callable[[Any, Stop], None]
 
 
@@ -44,21 +43,21 @@ class _Worker:
     errors: Connection
     began: float = field(default_factory=time.monotonic)
 
-    def request_stop(self) -> None:
+    def tell(self) -> None:
         assert self.process.pid is not None
-        os.kill(self.process.pid, STOP_SIGNAL)
+        os.kill(self.process.pid, TOLD)
 
 
 def run_processes(
     work: Work, job: object, count: int, stop: Stop, look: Callable[[], None]
 ) -> None:
-    """Run `count` worker processes until all are done; one that is killed is replaced.
+    """Let `count` processes work until all are done; one that is ended otherwise is replaced.
 
     Args:
-        work: A function of a module, called with `job` and the process's own `Stop`.
+        work: A function of a module, called with `job` and the process's own wish to stop.
         job: What can be pickled.
         count: Processes; the cores are divided between them.
-        stop: Passed on to the workers once it is requested.
+        stop: Passed on to the workers once it is wished.
         look: Called about twice a second.
 
     Raises:
@@ -66,39 +65,39 @@ def run_processes(
         KeyboardInterrupt: Raised by a second Ctrl-C, after which no worker is alive.
     """
     workers: dict[int, _Worker] = {}
-    failed_starts, stopping = 0, False
+    stillborn, told = 0, False
     problem: str | None = None
 
     def begin(place: int) -> None:
-        with stop.shield():  # a worker that is started must be known, to be ended
+        with stop.undisturbed():  # who is begun must be known, to be ended
             workers[place] = _begin(work, job, place, count)
-        stop.check()
+        stop.heed()
 
     try:
         for place in range(count):
-            if not stop.requested:
+            if not stop.wished:
                 begin(place)
         while workers:
             time.sleep(PAUSE)
             look()
-            if (stop.requested or problem) and not stopping:
-                stopping = True
+            if (stop.wished or problem) and not told:
+                told = True
                 for worker in workers.values():
-                    worker.request_stop()
+                    worker.tell()
             for place, worker in list(workers.items()):
                 if worker.process.is_alive():
                     continue
                 del workers[place]
-                error, code = _error_of(worker.errors), worker.process.exitcode
+                said, code = _said(worker.errors), worker.process.exitcode
                 worker.errors.close()
-                if error is not None:
-                    problem = problem or error
-                elif code and not (stopping or stop.requested):
+                if said is not None:
+                    problem = problem or said
+                elif code and not (told or stop.wished):
                     logger.warning("a worker %s; another takes its place", _ended(code))
                     early = time.monotonic() - worker.began < AT_ONCE
-                    failed_starts = failed_starts + 1 if early and 0 < code < STATUS else 0
-                    if failed_starts == FAILED_STARTS:
-                        problem = f"{FAILED_STARTS} workers in a row died at once, status {code}."
+                    stillborn = stillborn + 1 if early and 0 < code < STATUS else 0
+                    if stillborn == STILLBORN:
+                        problem = f"{STILLBORN} workers in a row died at once, status {code}."
                     else:
                         begin(place)
     finally:
@@ -111,7 +110,7 @@ def run_processes(
 
 
 def _ended(code: int) -> str:
-    """How a worker ended, in words, from its exit status."""
+    """How a worker ended, from its status."""
     number = -code if code < 0 else code - STATUS
     if number not in list(signal.Signals):
         return f"ended with status {code}"
@@ -129,7 +128,7 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
     if torch.cuda.is_available():
         surroundings["CUDA_VISIBLE_DEVICES"] = _card(place)
     resource_tracker.ensure_running()  # begun with the first worker, it would unblock the signal
-    with _environment(surroundings), _blocked_for_children(signal.SIGINT):
+    with _environment(surroundings), _unheard_by_children(signal.SIGINT):
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -138,18 +137,15 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
 def _work(work: Work, job: object, errors: Connection, threads: int, parent: int) -> None:
     stop = Stop(parent)
     prepare()
-    for number in (
-        signal.SIGINT,
-        signal.SIGHUP,
-    ):  # a terminal sends them to all
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent tells
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    signal.signal(STOP_SIGNAL, lambda *_: stop.request())
-    signal.signal(signal.SIGTERM, lambda *_: stop.on_signal(signal.SIGTERM))
+    signal.signal(TOLD, lambda *_: stop.wish())
+    signal.signal(signal.SIGTERM, lambda *_: stop.ask(signal.SIGTERM))
     outlast_readers()
     torch.set_num_threads(threads)
     try:
-        if not stop.requested:  # the parent may be gone already
+        if not stop.wished:  # the parent may be gone already
             work(job, stop)
     except UserError as error:
         errors.send(str(error))
@@ -161,10 +157,10 @@ def _work(work: Work, job: object, errors: Connection, threads: int, parent: int
 
 
 @contextlib.contextmanager
-def _blocked_for_children(number: signal.Signals) -> Iterator[None]:
-    """Block a signal for a child that is started, until it has its own handler; here it only waits.
+def _unheard_by_children(number: signal.Signals) -> Iterator[None]:
+    """A child begun meanwhile does not hear the signal before it says how; here it only waits.
 
-    Else a terminal's Ctrl-C would end the child with a traceback out of its imports.
+    Else it would tell where in its imports a terminal's Ctrl-C has found it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
@@ -173,16 +169,16 @@ def _blocked_for_children(number: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _error_of(errors: Connection) -> str | None:
-    """The error that an ended worker has sent."""
+def _said(errors: Connection) -> str | None:
+    """The error with which an ended worker ended."""
     try:
         return str(errors.recv())
-    except (EOFError, OSError):  # none was sent, or it was killed meanwhile
+    except (EOFError, OSError):  # it said nothing, or was killed while it spoke
         return None
 
 
 def _card(place: int) -> str:
-    """The GPU that a worker sees: they take turns."""
+    """Which GPU a worker sees: they take turns."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     cards = listed.split(",") if listed else [str(i) for i in range(torch.cuda.device_count())]
     return cards[place % len(cards)]
@@ -205,13 +201,15 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 def run_ray(
     work: Work,
     job: object,
-    settings: WorkSettings,
+    count: int,
     stop: Stop,
     look: Callable[[], None],
+    cpus: float,
+    gpus: float,
 ) -> None:
-    """Run workers as tasks of the Ray cluster that is running, or of one started here.
+    """The same as tasks of the Ray cluster that is running, or of one made here.
 
-    Ray restarts the task of a killed worker. A stop reaches the workers as an interruption.
+    Ray begins the task of a killed worker anew. A stop reaches the workers as an interruption.
 
     Raises:
         UserError: Ray is not installed, has no room for one worker, or a worker raised it.
@@ -220,29 +218,25 @@ def run_ray(
         import ray
     except ImportError:
         raise UserError(
-            f"{settings.section}.launcher ray needs Ray: pip install 'vlatent[ray]', or leave it "
-            "at processes."
+            "study.launcher ray needs Ray: pip install 'vlatent[ray]', or leave it at processes."
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _join_or_make_cluster(ray)
-    cpus, gpus = settings.cpus, settings.gpus
     room: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     if cpus > room.get("CPU", 0) or gpus > room.get("GPU", 0):
         raise UserError(
             f"a worker of {cpus:g} CPUs and {gpus:g} GPUs finds no room on this Ray cluster "
-            f"({room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs): lower "
-            f"--{settings.section}.cpus or --{settings.section}.gpus."
+            f"({room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs): lower --study.cpus or "
+            "--study.gpus."
         )
     surroundings = {"env_vars": environment()}
-    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1, runtime_env=surroundings)(
+    task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1, runtime_env=surroundings)(
         _ray_work
     )
     here, path = str(Path.cwd()), [entry for entry in sys.path if entry]
-    waiting = [
-        remote.remote(work, job, here, path, max(1, int(cpus))) for _ in range(settings.workers)
-    ]
-    stopping, problem = False, None
+    waiting = [task.remote(work, job, here, path, max(1, int(cpus))) for _ in range(count)]
+    told, problem = False, None
     try:
         while waiting:
             done, waiting = ray.wait(waiting, timeout=PAUSE)
@@ -251,23 +245,23 @@ def run_ray(
                 try:
                     problem = problem or ray.get(result)
                 except (ray.exceptions.TaskCancelledError, ray.exceptions.RayTaskError) as error:
-                    if not stopping:
+                    if not told:
                         raise UserError(f"a worker failed: {error}") from error
-            if (stop.requested or problem) and not stopping:
-                stopping = True
-                for task in waiting:
-                    ray.cancel(task)
+            if (stop.wished or problem) and not told:
+                told = True
+                for each in waiting:
+                    ray.cancel(each)
     finally:
-        for task in waiting:
-            ray.cancel(task, force=True)
+        for each in waiting:
+            ray.cancel(each, force=True)
     if problem:
         raise UserError(problem)
 
 
 def _join_or_make_cluster(ray: ModuleType) -> None:
-    """Connect to Ray, and keep the handler of SIGTERM, which Ray replaces."""
+    """Ray hears SIGTERM in its own way from then on; here it means what it meant before."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    handler = signal.getsignal(signal.SIGTERM)
+    heard = signal.getsignal(signal.SIGTERM)
     try:
         ray.init("auto", **quiet)
     except ConnectionError:
@@ -277,7 +271,7 @@ def _join_or_make_cluster(ray: ModuleType) -> None:
     except SystemExit:  # its answer to a SIGTERM
         raise Interrupted(signal.SIGTERM) from None
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        signal.signal(signal.SIGTERM, heard)
 
 
 def _ray_work(work: Work, job: object, here: str, path: list[str], threads: int) -> str | None:

@@ -1,0 +1,206 @@
+"""What an ablation came to, as data: `result.json`, from which console, report and note say it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from vlatent import records
+from vlatent.effects import Effect
+
+FILE = "result.json"
+HOLDS = "holds: "  # before the name of a criterion: whether it holds, as a statistic
+Outcome = Literal["held", "refuted", "open"]
+Interval = tuple[float, float, float]  # mean, low, high
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One statistic of one arm, as it is expected to come out.
+
+    Attributes:
+        arm: Name of the arm.
+        statistic: Name of the statistic.
+        says: `falls` or `rises` against the base; `stays` within `bound` of it; `below` or `above`
+            the value `bound`, whatever the base has.
+        bound: The difference or value that `stays`, `below` and `above` name.
+    """
+
+    arm: str
+    statistic: str
+    says: Literal["falls", "rises", "stays", "below", "above"]
+    bound: float = 0.0
+
+    def __str__(self) -> str:
+        what = {
+            "falls": "falls",
+            "rises": "rises",
+            "stays": f"stays within {self.bound:g} of the base",
+            "below": f"is below {self.bound:g}",
+            "above": f"is above {self.bound:g}",
+        }
+        return f"{self.arm}: {self.statistic} {what[self.says]}"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A prediction and what came of it.
+
+    Attributes:
+        prediction: As it was written before the result.
+        outcome: `held`, `refuted`, or `open` where the runs do not say.
+        effect: The arm against the base, on the statistic.
+        own: The arm's own mean with its 95 % interval.
+    """
+
+    prediction: Prediction
+    outcome: Outcome
+    effect: Effect
+    own: Interval
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """An arm and what was measured of it.
+
+    Attributes:
+        name: Its name in tables.
+        group: Arms of a group answer the same kind of question.
+        family: Arms whose tests are corrected together.
+        changes: Dotted names of the config and their values.
+        priors: Names of the priors that it is about.
+        n: Number of seeds that were measured.
+        passed: On how many of them every criterion holds.
+        held: By criterion, on how many seeds it holds, and of how many.
+        means: Mean over seeds by statistic; NaN where nothing was measured.
+        effects: Its difference from the base by statistic, criteria as `holds: NAME` among them;
+            empty for the base itself.
+    """
+
+    name: str
+    group: str
+    family: str
+    changes: dict[str, object]
+    priors: tuple[str, ...]
+    n: int
+    passed: int
+    held: dict[str, tuple[int, int]]
+    means: dict[str, float]
+    effects: dict[str, Effect]
+
+
+@dataclass(frozen=True)
+class MissingRun:
+    """A run of an arm on a seed that was not measured, and why."""
+
+    arm: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationResult:
+    """What an ablation came to.
+
+    Attributes:
+        version: Format of this record.
+        name: Name of the ablation: that of its folder and of its run.
+        script: Name of its script: `python -m ablations.SCRIPT`.
+        question: The question in words.
+        base: Fingerprint of the base's config.
+        steps: Training steps of a run.
+        batch_size: Sentences of a training step.
+        seeds: The seeds on which every arm was to be trained.
+        statistics: Names of what was measured.
+        criteria: Names of the criteria.
+        arms: The arms, the base first.
+        answers: The predictions, answered.
+        missing: The runs that are missing.
+    """
+
+    version: int = 1
+    name: str
+    script: str
+    question: str
+    base: str
+    steps: int
+    batch_size: int
+    seeds: tuple[int, ...]
+    statistics: tuple[str, ...]
+    criteria: tuple[str, ...]
+    arms: tuple[ArmResult, ...]
+    answers: tuple[Answered, ...]
+    missing: tuple[MissingRun, ...]
+
+    @property
+    def base_arm(self) -> ArmResult:
+        return self.arms[0]
+
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many predictions were held, refuted and left open."""
+        counts = Counter(answered.outcome for answered in self.answers)
+        return {"held": counts["held"], "refuted": counts["refuted"], "open": counts["open"]}
+
+    def to_json(self) -> str:
+        return records.to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, place: str) -> AblationResult:
+        """The result that `to_json` wrote; a UserError names the place if it cannot be read."""
+        return records.from_json(cls, text, place)
+
+
+def needed_for(result: AblationResult) -> list[str]:
+    """For every criterion, which priors it needs, as far as leaving one out can tell."""
+    left_out = [arm for arm in result.arms if arm.group == "left out"]
+    if not left_out or not result.criteria:
+        return []
+    lines, free = [], []
+    base = result.base_arm
+    if base.passed < base.n or not base.n:
+        lines.append(
+            f"The base itself passes every criterion on {passes(base)} seeds: where it fails, "
+            "passing cannot tell which prior is needed; what each arm moves is still among the "
+            "effects."
+        )
+    for criterion in result.criteria:
+        held, of = base.held[criterion]
+        broken = ", ".join(
+            f"{arm.name} on {arm.held[criterion][0]} of {arm.held[criterion][1]}"
+            for arm in left_out
+            if arm.held[criterion][0] < arm.held[criterion][1]
+        )
+        if held < of or not of:
+            lines.append(
+                f"{criterion}: holds on {held} of {of} seeds of the base itself; "
+                f"{broken or 'on all else'}."
+            )
+        elif broken:
+            lines.append(f"{criterion}: holds on all seeds of the base, {broken}.")
+        else:
+            free.append(criterion)
+    if free:
+        names = ", ".join(", ".join(arm.priors) for arm in left_out)
+        lines.append(
+            f"No single prior was needed for {', '.join(free)}: held on every seed whichever prior "
+            f"was left out ({names})."
+        )
+    return lines
+
+
+def missing_lines(result: AblationResult) -> list[str]:
+    """Why runs are missing, with what that costs."""
+    by_reason: dict[str, list[str]] = {}
+    for run in result.missing:
+        by_reason.setdefault(run.reason, []).append(f"{run.arm} on {run.seed}")
+    return [
+        f"{why}: {', '.join(runs)}. A missing run is left out together with its partner"
+        + ("." if why == "not trained yet" else "; --ablation.again true trains it again.")
+        for why, runs in by_reason.items()
+    ]
+
+
+def passes(arm: ArmResult) -> str:
+    """On how many seeds an arm passes every criterion: `7 of 8`."""
+    return f"{arm.passed} of {arm.n}"
