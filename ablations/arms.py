@@ -122,8 +122,8 @@ def weight_of(base: Config, prior: str) -> float:
 
 def families(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
     """The arms beside the base by their family, in their order."""
-    found: dict[str, list[Arm]] = {}
+    by_family: dict[str, list[Arm]] = {}
     for arm in arms:
         if arm.group != "base":
-            found.setdefault(arm.family, []).append(arm)
-    return found
+            by_family.setdefault(arm.family, []).append(arm)
+    return by_family

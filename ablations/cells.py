@@ -1,4 +1,4 @@
-"""Cells: one config on one seed each, known by its content, trained once, shared by everybody."""
+"""Cells: a config on a seed, identified by its content, trained once, shared by all ablations."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 
 from ablations.arms import Arm
 from vlatent.config import Config, effective, override, to_yaml
-from vlatent.runtime.addresses import check_address, is_file, shown
-from vlatent.runtime.databases import engine_arguments, explained, immediate, patient, reason
-from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone
+from vlatent.runtime.addresses import is_file, shown
+from vlatent.runtime.databases import engine_arguments, explained, immediate, opened, patient
+from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone, shared_lock
 from vlatent.shapes import UserError
 
 # Raise it whenever the same cell would measure something else: old and new ones are not compared.
 MEASUREMENT_VERSION = 4
 SETTING = "ablation.storage"
 
-BOOKS = Table(
+TABLE = Table(
     "cells",
     MetaData(),
     Column("key", Text, primary_key=True),
@@ -36,8 +36,8 @@ BOOKS = Table(
     Column("run_id", Text),  # in the tracker, of the last attempt
 )
 
-# One row: what tells ablations from those of the same names in another database.
-OWNER = Table("vlatent_cells", BOOKS.metadata, Column("uid", Text, primary_key=True))
+# One row: the id of this database, of which there may be others with ablations of the same names.
+OWNER = Table("vlatent_cells", TABLE.metadata, Column("uid", Text, primary_key=True))
 
 R = TypeVar("R")
 
@@ -59,10 +59,14 @@ class Cell:
     config: Config
     key: str
 
+    @property
+    def label(self) -> str:
+        return f"{self.arm.name}, seed {self.seed}"
+
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a cell: a result, or why there is none after so many attempts."""
+    """The state of a cell: a result, or why there is none after so many attempts."""
 
     attempts: int
     result: str | None
@@ -86,23 +90,23 @@ def planned(base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: str
     others = [arm for arm in arms if arm.group != "dose"]
     return [
         Cell(arm, seed, config, key_of(config, corpus))
-        for some in (others, doses)
+        for group in (others, doses)
         for seed in seeds
-        for arm in some
+        for arm in group
         for config in [override(base, {**arm.changes, "training.seed": seed})]
     ]
 
 
 def key_of(config: Config, corpus: str) -> str:
     """The cell's name, from everything that can change its result."""
-    # The corpus is known by its content, wherever it lies.
+    # The corpus is identified by its content, wherever it lies.
     values = {k: v for k, v in effective(config).items() if not k.startswith("data.")}
     content = json.dumps([values, corpus, MEASUREMENT_VERSION], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
 class Overtaken(RuntimeError):
-    """This worker was silent for so long that its cell was given to another."""
+    """This worker had no heartbeat for so long that its cell was given to another."""
 
 
 class Claim:
@@ -130,12 +134,12 @@ class Claim:
 def _refuse_foreign(connection: sqlalchemy.Connection, url: str) -> None:
     """Leave a table alone that has our name and other columns."""
     inspector = sqlalchemy.inspect(connection)
-    if not inspector.has_table(BOOKS.name):
+    if not inspector.has_table(TABLE.name):
         return
-    found = {column["name"] for column in inspector.get_columns(BOOKS.name)}
-    if missing := set(BOOKS.c.keys()) - found:
+    columns = {column["name"] for column in inspector.get_columns(TABLE.name)}
+    if missing := set(TABLE.c.keys()) - columns:
         raise UserError(
-            f"{SETTING} {shown(url)} has a table {BOOKS.name} of another program (without "
+            f"{SETTING} {shown(url)} has a table {TABLE.name} of another program (without "
             f"{', '.join(sorted(missing))}); name another database, sqlite:///ablations.db for "
             "instance"
         )
@@ -160,61 +164,51 @@ class Cells:
         """
         self.url = url
         self.folder = folder
-        check_address(SETTING, url)
 
-        def opened() -> sqlalchemy.Engine:
+        def opening() -> sqlalchemy.Engine:
             engine = sqlalchemy.create_engine(url, **engine_arguments(url))
             with alone(url), engine.begin() as connection:
                 _refuse_foreign(connection, url)
-                BOOKS.metadata.create_all(connection)
+                TABLE.metadata.create_all(connection)
                 if connection.execute(sqlalchemy.select(OWNER)).first() is None:
                     connection.execute(sqlalchemy.insert(OWNER).values(uid=uuid.uuid4().hex))
             return engine
 
-        try:
-            with explained(SETTING, url):
-                self._engine = patient(opened, SETTING, first=True)()
-        except (sqlalchemy.exc.SQLAlchemyError, ModuleNotFoundError, OSError) as error:
-            missing = isinstance(error, ModuleNotFoundError)
-            way_out = "pip install 'vlatent[postgresql]'" if missing else "correct it"
-            raise UserError(
-                f"{SETTING} {shown(url)} cannot be used ({reason(error)}); {way_out}, or name "
-                "another file or server."
-            ) from None
+        self._engine = opened(SETTING, url, opening)
         if is_file(url):
             immediate(self._engine)
 
     def uid(self) -> str:
-        """What tells this database from every other."""
+        """The id of this database."""
         query = sqlalchemy.select(OWNER.c.uid)
         return self._do(lambda connection: str(connection.execute(query).scalar_one()))
 
     def read(self, keys: Iterable[str]) -> dict[str, Entry]:
-        """What is known of these cells."""
+        """The state of these cells."""
         wanted = set(keys)
-        columns = [BOOKS.c[name] for name in ("key", *Entry.__dataclass_fields__)]
+        columns = [TABLE.c[name] for name in ("key", *Entry.__dataclass_fields__)]
         query = sqlalchemy.select(*columns)
         if len(wanted) == 1:
-            query = query.where(BOOKS.c.key == next(iter(wanted)))
+            query = query.where(TABLE.c.key == next(iter(wanted)))
 
         def look(connection: sqlalchemy.Connection) -> dict[str, Entry]:
             return {
-                key: Entry(*known) for key, *known in connection.execute(query) if key in wanted
+                key: Entry(*values) for key, *values in connection.execute(query) if key in wanted
             }
 
-        found = self._do(look)
-        return {key: found.get(key, UNKNOWN) for key in wanted}
+        recorded = self._do(look)
+        return {key: recorded.get(key, UNKNOWN) for key in wanted}
 
     def painting(self, cell: Cell) -> bytes | None:
         """What a finished cell has painted."""
-        query = sqlalchemy.select(BOOKS.c.painting).where(BOOKS.c.key == cell.key)
+        query = sqlalchemy.select(TABLE.c.painting).where(TABLE.c.key == cell.key)
         return self._do(lambda connection: connection.execute(query).scalar())
 
     def claim(self, cells: Sequence[Cell], retries: int) -> Claim | None:
         """The first cell that nobody trains and that is not over; None when there is none now."""
-        known = self.read({cell.key for cell in cells})
+        entries = self.read({cell.key for cell in cells})
         for cell in cells:
-            if known[cell.key].over(retries):
+            if entries[cell.key].over(retries):
                 continue
             lock = self.lock(cell.key)
             if not lock.try_acquire():
@@ -254,29 +248,29 @@ class Cells:
     def forget_failures(self, cells: Sequence[Cell]) -> None:
         """Let failed cells be tried again."""
         keys = {cell.key for cell in cells}
-        failed = sqlalchemy.update(BOOKS).where(BOOKS.c.key.in_(keys), BOOKS.c.result.is_(None))
+        failed = sqlalchemy.update(TABLE).where(TABLE.c.key.in_(keys), TABLE.c.result.is_(None))
         self._do(lambda connection: connection.execute(failed.values(attempts=0, reason=None)))
 
     def lock(self, name: str) -> DatabaseLock | PlaceLock:
         """A lock of this name for everybody who shares the database."""
-        if not is_file(self.url):
-            return DatabaseLock(self.url, f"ablations {name}", SETTING)
-        place = self.folder / "cells" / name
-        place.mkdir(parents=True, exist_ok=True)
-        return PlaceLock(place / "lock")
+        file = None
+        if is_file(self.url):
+            file = self.folder / "cells" / name / "lock"
+            file.parent.mkdir(parents=True, exist_ok=True)
+        return shared_lock(self.url, f"ablations {name}", file, SETTING)
 
     def _begun(self, cell: Cell, before: int) -> bool:
         """Count another attempt, unless somebody else has done so since we looked."""
-        there = BOOKS.c.key == cell.key
-        counted = sqlalchemy.update(BOOKS).where(there, BOOKS.c.attempts == before)
+        there = TABLE.c.key == cell.key
+        counted = sqlalchemy.update(TABLE).where(there, TABLE.c.attempts == before)
         row = {"key": cell.key, "config": to_yaml(cell.config), "attempts": 1}
 
         def count(connection: sqlalchemy.Connection) -> bool:
             if connection.execute(counted.values(attempts=before + 1)).rowcount:
                 return True
-            if connection.execute(sqlalchemy.select(BOOKS.c.key).where(there)).first():
+            if connection.execute(sqlalchemy.select(TABLE.c.key).where(there)).first():
                 return False
-            connection.execute(sqlalchemy.insert(BOOKS).values(**row))
+            connection.execute(sqlalchemy.insert(TABLE).values(**row))
             return True
 
         try:
@@ -287,8 +281,8 @@ class Cells:
     def _write(self, claim: Claim, **values: Any) -> None:
         # Written once already, if only the answer was lost.
         ours = {claim.attempt, values.get("attempts", claim.attempt)}
-        mine = sqlalchemy.update(BOOKS).where(
-            BOOKS.c.key == claim.cell.key, BOOKS.c.attempts.in_(ours)
+        mine = sqlalchemy.update(TABLE).where(
+            TABLE.c.key == claim.cell.key, TABLE.c.attempts.in_(ours)
         )
         if not self._do(lambda connection: connection.execute(mine.values(**values)).rowcount):
             raise Overtaken(f"cell {claim.cell.key} was given to another worker")

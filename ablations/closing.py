@@ -19,21 +19,21 @@ from ablations.figures import ForestRow, Painting, ablation_figures
 from ablations.measurement import SENTENCES, made_up, painting
 from ablations.question import Ablation
 from ablations.result import FILE, AblationResult
-from ablations.worker import Job
+from ablations.worker import AblationJob
 from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.dependence import Pictures
 from vlatent.encoder import EncoderConfig
+from vlatent.preparation import corpus_of
 from vlatent.screen import console
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
-from vlatent.training import corpus_of
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
 
 
 def close(
     ablation: Ablation,
-    job: Job,
+    job: AblationJob,
     config: Config,
     table: Table,
     cells: Cells,
@@ -172,7 +172,9 @@ def _painted(arm: Arm) -> bool:
     return arm.group not in ("dose", "present")
 
 
-def _record(job: Job, config: Config, result: AblationResult, files: dict[str, bytes]) -> None:
+def _record(
+    job: AblationJob, config: Config, result: AblationResult, files: dict[str, bytes]
+) -> None:
     """Give the runs of the ablation and of its arms what came of them."""
     place = job.settings.folder / "ablations" / job.name
     for arm in result.arms:

@@ -12,8 +12,8 @@ from vlatent.config import Config
 from vlatent.corpus import order
 from vlatent.encoder import Encoder
 from vlatent.objective import loss
+from vlatent.preparation import corpus_of
 from vlatent.step import paint_views
-from vlatent.training import corpus_of
 
 
 @dataclass(frozen=True)

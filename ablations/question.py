@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablations.arms import BASE, Arm
 from ablations.result import Prediction
 from vlatent.config import Config
+from vlatent.shapes import UserError
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,22 @@ class Ablation:
 
     def all_arms(self, base: Config) -> list[Arm]:
         return [BASE, *self.arms(base)]
+
+    def restricted(self, names: Sequence[str], base: Config) -> Ablation:
+        """The ablation with these of its arms, or all, and the predictions about them.
+
+        Raises:
+            UserError: It has no arm of such a name.
+        """
+        arms = {arm.name: arm for arm in self.arms(base)}
+        for name in names:
+            if name not in arms:
+                raise UserError(
+                    f"ablation.arms has {name!r}, which is no arm of {self.name}; there are "
+                    f"{', '.join(arms)}."
+                )
+        chosen = {name: arm for name, arm in arms.items() if name in names or not names}
+        kept = list(chosen.values())
+        predictions = [prediction for prediction in self.predictions if prediction.arm in chosen]
+        retuned = () if names else self.retuned
+        return replace(self, arms=lambda _: kept, predictions=predictions, retuned=retuned)

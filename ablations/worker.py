@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import Progress
 
+from ablations.arms import Arm
 from ablations.cells import Cell, Cells, Claim, Overtaken
 from ablations.measurement import SENTENCES, measured, painting_bytes, to_json
 from ablations.settings import AblationConfig
@@ -19,41 +19,66 @@ from vlatent.config import Config, override
 from vlatent.dependence import Pictures, paint
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.models import trained_model
+from vlatent.preparation import corpus_of
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import MlflowTracker, TrackingConfig, end_left, open_run
-from vlatent.training import corpus_of, train
+from vlatent.tracking import (
+    Status,
+    TrackingConfig,
+    end_left,
+    open_run,
+    recorded,
+    traceback_of,
+)
+from vlatent.training import train
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between two looks at what the other workers do
 
 
-class Interrupted(RuntimeError):
-    """A stop was wished; the cell goes on from its last evaluation another time."""
+# Errors that say nothing about the cell: its worker stops, and another attempt goes on.
+STOPPED = (KeyboardInterrupt, UserError, Overtaken)
+
+
+class Returned(RuntimeError):
+    """A stop was requested; the cell goes on from its last evaluation another time."""
 
 
 @dataclass(frozen=True)
-class Job:
+class AblationJob:
     """An ablation, as it can be handed to another process.
 
     Attributes:
-        name: Of the ablation.
-        cells: All of them, in their order.
+        name: Name of the ablation.
+        config: The base.
+        arms: All arms, the base first.
+        cells: All cells, in the order in which they are trained.
         settings: How it is done.
-        runs: Id of every arm's run in the tracker.
+        runs: Id of every arm's run in the tracker, and of the ablation's under the empty name.
     """
 
     name: str
+    config: Config
+    arms: tuple[Arm, ...]
     cells: tuple[Cell, ...]
     settings: AblationConfig
-    runs: Mapping[str, str | None]
+    runs: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.folder / "ablations" / self.name
+
+    @property
+    def keys(self) -> list[str]:
+        """The cells' keys, those that several arms share once."""
+        return list(dict.fromkeys(cell.key for cell in self.cells))
 
 
 def work(
-    job: Job,
+    job: AblationJob,
     stop: Stop,
     look: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
@@ -61,7 +86,7 @@ def work(
     """Train cells until all are over, together with whoever else does."""
     settings = job.settings
     cells = Cells(settings.storage, settings.folder)
-    while not stop.wished:
+    while not stop.requested:
         claim = cells.claim(job.cells, settings.retries)
         if claim is not None:
             try:
@@ -72,26 +97,101 @@ def work(
                 claim.release()
             look()
             continue
-        known = cells.read({cell.key for cell in job.cells})
-        if all(entry.over(settings.retries) for entry in known.values()):
+        entries = cells.read(job.keys)
+        if all(entry.over(settings.retries) for entry in entries.values()):
             return
         time.sleep(PAUSE)  # the rest is trained by others, who may die
         look()
 
 
+class _CellRun:
+    """A cell that is being trained, its run in the tracker, and its result once there is one."""
+
+    def __init__(self, job: AblationJob, cells: Cells, claim: Claim, config: Config) -> None:
+        _end_left(config.tracking, claim.left)
+        cell = claim.cell
+        self.result: tuple[str, bytes] | None = None
+        self.tracker = open_run(
+            config.tracking,
+            cell.label,
+            job.runs.get(cell.arm.name),
+            cell_tags(job.name, cell),
+            folder=cells.place(cell),
+            patient=True,
+        )
+        self._cells, self._claim, self._retries = cells, claim, job.settings.retries
+
+    def goes_on(self) -> None:
+        """Write down the run; it has no id as long as the tracker is away.
+
+        Raises:
+            Overtaken: Another worker has the cell now.
+        """
+        self._cells.goes_on(self._claim, self.tracker.run_id)
+
+    def end(self, status: Status, error: BaseException | None) -> None:
+        """Write down what came of the cell, then close its run."""
+        if error is None:
+            assert self.result is not None
+            self._cells.finished(self._claim, *self.result)
+            self.tracker.close(status)
+            self.goes_on()
+            return
+        try:
+            if status == "FAILED":
+                self._fail(error)
+            elif not isinstance(error, Overtaken):
+                self._cells.returned(self._claim)
+        finally:  # also when it is the database of the cells that failed
+            self.tracker.close(status, traceback_of(status, error))
+
+    def _fail(self, error: BaseException) -> None:
+        """Write down why the cell failed; one that diverged would do so again."""
+        certain = isinstance(error, Diverged)
+        why = shown(str(error) if certain else repr(error))
+        attempts = self._retries + 1 if certain else self._claim.attempt
+        self._cells.failed(self._claim, why, attempts)
+        logger.warning("%s failed: %s", self._claim.cell.label, why)
+
+
 def train_cell(
-    job: Job, cells: Cells, claim: Claim, stop: Stop, progress: Progress | None = None
+    job: AblationJob, cells: Cells, claim: Claim, stop: Stop, progress: Progress | None = None
 ) -> None:
     """Train one cell, from its last checkpoint if it has one, and write down what came of it.
 
     Raises:
-        UserError: Of the place, not of the cell, which stays free.
+        UserError: An environment error; the cell stays free.
         Overtaken: Another worker has it now.
     """
-    cell = claim.cell
-    folder = cells.place(cell)
+    folder = cells.place(claim.cell)
+    config = _config(job, claim.cell, folder)
+
+    def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
+        run.goes_on()
+        if stop.requested and step < config.training.steps:
+            raise Returned(f"stopped at step {step}")
+
+    try:
+        with recorded(
+            stop, lambda: _CellRun(job, cells, claim, config), _CellRun.end, (*STOPPED, Returned)
+        ) as run:
+            run.goes_on()
+            result = train(config, run.tracker, report, progress)
+            sentences = config.training.steps * config.training.batch_size
+            statistics = measured(result, sentences)
+            run.tracker.metrics(statistics.statistics, config.training.steps)
+            run.result = to_json(statistics), painting_bytes(_painted(folder, config))
+    except STOPPED:
+        raise
+    except Exception:  # it is written down; the other cells go on
+        return
+    (folder / checkpoints.NAME).unlink(missing_ok=True)
+
+
+def _config(job: AblationJob, cell: Cell, folder: Path) -> Config:
+    """The cell's config, in its folder and from its checkpoint; figures of the first seed only."""
     first = cell.seed == job.cells[0].seed
-    config = override(
+    return override(
         cell.config,
         {
             "training.folder": folder,
@@ -100,49 +200,6 @@ def train_cell(
             "tracking.figures": cell.config.tracking.figures and first,
         },
     )
-    with stop.undisturbed():  # a run that has begun must come to its end below
-        _end_left(config.tracking, claim.left)
-        tracker = open_run(
-            config.tracking,
-            f"{cell.arm.name}, seed {cell.seed}",
-            job.runs.get(cell.arm.name),
-            cell_tags(job.name, cell),
-            folder=folder,
-            patient=True,
-        )
-
-    def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
-        cells.goes_on(claim, tracker.run_id)
-        if stop.wished and step < config.training.steps:
-            raise Interrupted(f"stopped at step {step}")
-
-    try:
-        cells.goes_on(claim, tracker.run_id)
-        stop.heed()
-        result = train(config, tracker, report, progress)
-        sentences = config.training.steps * config.training.batch_size
-        found = measured(result, sentences)
-        tracker.metrics(found.statistics, config.training.steps)
-        painted = painting_bytes(_painted(folder, config))
-        with stop.undisturbed():  # what is finished is not taken back
-            cells.finished(claim, to_json(found), painted)
-            tracker.close("FINISHED")
-            cells.goes_on(claim, tracker.run_id)
-        (folder / checkpoints.NAME).unlink(missing_ok=True)
-    except (Interrupted, KeyboardInterrupt, UserError) as error:  # says nothing about the cell
-        with stop.undisturbed():
-            try:
-                cells.returned(claim)
-            finally:  # also when it is the database of the cells that failed
-                tracker.close("KILLED")
-        if not isinstance(error, Interrupted):
-            raise
-    except Overtaken:
-        tracker.close("KILLED")
-        raise
-    except Exception as error:
-        with stop.undisturbed():
-            _fail(job, cells, claim, tracker, error)
 
 
 def _end_left(tracking: TrackingConfig, run_id: str | None) -> None:
@@ -162,18 +219,6 @@ def cell_tags(ablation: str, cell: Cell) -> dict[str, object]:
         "seed": cell.seed,
         "cell": cell.key,
     }
-
-
-def _fail(job: Job, cells: Cells, claim: Claim, tracker: MlflowTracker, error: Exception) -> None:
-    """Write down why a cell failed; one that diverged would do so again."""
-    certain = isinstance(error, Diverged)
-    why = shown(str(error) if certain else repr(error))
-    attempts = job.settings.retries + 1 if certain else claim.attempt
-    try:
-        cells.failed(claim, why, attempts)
-    finally:
-        tracker.close("FAILED", traceback.format_exc())
-    logger.warning("%s, seed %s failed: %s", claim.cell.arm.name, claim.cell.seed, why)
 
 
 def _checkpoint(folder: Path) -> Path | None:

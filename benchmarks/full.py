@@ -31,12 +31,13 @@ from benchmarks.step import show
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, build, from_yaml, override
 from vlatent.evaluation import Criterion, Evaluation, Verdict
+from vlatent.preparation import corpus_for, placement
 from vlatent.priors import Priors
 from vlatent.screen import console, print_evaluation, progress_display, verdict_table
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker
-from vlatent.training import Result, corpus_for, placement, train
+from vlatent.training import Result, train
 
 ROOT = Path(__file__).parents[1]
 PROBE = 120  # steps; the last quarter is timed, as all shapes of batches are known by then

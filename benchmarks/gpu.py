@@ -31,10 +31,10 @@ from vlatent.config import Config, from_yaml, to_yaml
 from vlatent.corpus import Corpus, load, order
 from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage, adamw
+from vlatent.preparation import placement
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.step import RecordedStep, Step
-from vlatent.training import placement
 
 VARIANTS = (
     ("as written", Step, False),

@@ -27,9 +27,9 @@ from vlatent.encoder import Encoder
 from vlatent.evaluation import evaluate
 from vlatent.objective import loss
 from vlatent.optimization import MovingAverage, adamw, learning_rate, set_learning_rate
+from vlatent.preparation import placement
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run
-from vlatent.training import placement
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PARTS = ("batch", "forward", "priors", "backward", "clipping", "optimizer", "moving average")

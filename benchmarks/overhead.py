@@ -73,7 +73,7 @@ def measure(count: int, folder: Path) -> list[dict[str, float]]:
     )
     question = question_of("loss_weights")
     job = Job(
-        asks="loss_weights",
+        question_name="loss_weights",
         name="overhead",
         config=config,
         settings=settings,
@@ -82,7 +82,7 @@ def measure(count: int, folder: Path) -> list[dict[str, float]]:
     )
     for name in ("set_trial_user_attr", "set_trial_system_attr", "set_trial_intermediate_value"):
         timed(Storage, name, "optuna")
-    for name in ("_create_new_trial", "_set_trial_param", "_get_trials", "set_trial_state_values"):
+    for name in ("create_new_trial", "set_trial_param", "get_all_trials", "set_trial_state_values"):
         timed(Storage, name, "optuna")
     timed(Search, "prepare", "optuna")
     timed(MlflowTracker, "_submit", "tracking")

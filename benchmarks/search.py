@@ -73,7 +73,7 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         )
         question = question_of("loss_weights")
         job = Job(
-            asks="loss_weights",
+            question_name="loss_weights",
             name="search",
             config=config,
             settings=settings,

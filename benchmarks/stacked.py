@@ -17,7 +17,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from vlatent.config import Config
 from vlatent.corpus import TokenBatch, load, stream
 from vlatent.encoder import Encoder
-from vlatent.training import placement
+from vlatent.preparation import placement
 
 BETAS, EPSILON, DECAY = (0.9, 0.95), 1e-8, 0.01
 

@@ -42,9 +42,9 @@ from benchmarks.measures import (
 from vlatent.command_line import Parser, run
 from vlatent.config import TrainingConfig
 from vlatent.corpus import load, stream
+from vlatent.preparation import placement
 from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
-from vlatent.training import placement
 
 
 def trace(size: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every worker of a study has to know."""
+"""A study as its workers see it: question, config, settings, and the study in Optuna's database."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class Job:
     """One study, as it can be handed to another process.
 
     Attributes:
-        asks: Name of the question, which is a module of this package.
+        question_name: Name of the question, which is a module of this package.
         name: Name of the study.
         config: Of trial 0.
         settings: How the search is done.
         space: What is searched.
         corpus: Fingerprint of the sentences.
         parent: Id of the study's own run in the tracker.
-        uid: What tells it from a study of the same name in another storage; None of an older one.
+        uid: Id of the study: another storage may have one of the same name. None of older ones.
     """
 
-    asks: str
+    question_name: str
     name: str
     config: Config
     settings: StudyConfig
@@ -56,11 +56,11 @@ class Job:
 
     @property
     def question(self) -> Question:
-        return question_of(self.asks)
+        return question_of(self.question_name)
 
     @property
     def tags(self) -> dict[str, str]:
-        """What the tracker knows the study's runs by."""
+        """Labels of the study's runs in the tracker."""
         return {"study": self.name} | ({"uid": self.uid} if self.uid else {})
 
     @property
@@ -81,25 +81,25 @@ class Job:
         )
 
     def identity(self) -> dict[str, object]:
-        """What makes two studies the same, as JSON keeps it."""
-        identity: dict[str, object] = {  # the corpus is known by its content, wherever it lies
+        """Everything that must be equal for a study to be continued, as JSON keeps it."""
+        identity: dict[str, object] = {  # the corpus is identified by its content
             name: value
             for name, value in effective(self.config).items()
             if name not in self.space and not name.startswith("data.")
         }
         identity |= {f"space.{name}": asdict(values) for name, values in self.space.items()}
         identity |= {
-            "question": self.asks,
+            "question": self.question_name,
             "directions": [direction.name for direction in self.question.directions],
             "objective version": OBJECTIVE_VERSION,
             "corpus": self.corpus,
         }
-        known: dict[str, object] = json.loads(json.dumps(identity))
-        return known
+        as_json: dict[str, object] = json.loads(json.dumps(identity))
+        return as_json
 
 
 def question_of(name: str) -> Question:
-    """The question that a module of this package asks."""
+    """The question of a module of this package."""
     question: Question = importlib.import_module(f"studies.{name}").QUESTION
     return question
 
@@ -108,30 +108,30 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
     """Create the study with its baseline waiting as trial 0, or continue the one of this name.
 
     Whatever can be refused is refused before anything is written. A new study is made under
-    another name and then given its own, so that it is there whole or not at all.
+    another name and then given its own, so that it is created atomically.
 
     Args:
         job: The study.
         rehearsed: What a new study tries next.
 
     Raises:
-        UserError: A study of this name asks something else, or is another program's; or the study
+        UserError: A study of this name has other settings, or is another program's; or the study
             that it is to begin from cannot be used.
     """
     storage = open_storage(job.settings.storage)
     folder = job.settings.folder / job.name
     with job.lock:
-        known = {each.study_name: each for each in storage.get_all_studies()}
+        studies = {study.study_name: study for study in storage.get_all_studies()}
         again = job.name + CONFIRMATION
-        if job.name in known:
+        if job.name in studies:
             study = optuna.load_study(study_name=job.name, storage=storage)
             _refuse_changes(job, study)
             uid = study.user_attrs.get("uid")
-            if again in known and known[again].user_attrs.get("uid") != uid:
+            if again in studies and studies[again].user_attrs.get("uid") != uid:
                 raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
             claim(folder, uid, place_of(job.settings.storage), "study")
         else:
-            if again in known:
+            if again in studies:
                 raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
             waiting = _first_trials(job, rehearsed)
             if any(folder.glob("trial-*")) and not (folder / OWNER).exists():
@@ -150,7 +150,7 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
                 made.set_user_attr("uid", uid)
                 made.set_user_attr("identity", job.identity())
             study = optuna.load_study(study_name=job.name, storage=storage)
-        if job.settings.confirm and again not in known:  # before workers start, which load it
+        if job.settings.confirm and again not in studies:  # before workers start, which load it
             with _made_aside(job, storage, again) as made:
                 if uid is not None:
                     made.set_user_attr("uid", uid)
@@ -161,17 +161,17 @@ def describe(study: optuna.Study, job: Job) -> None:
     """Write into a new study what it asks, for those who read it."""
     study.set_user_attr("question", job.question.text)
     objectives = job.question.objectives
-    named = [{"name": each.name, "label": each.label} for each in objectives]
+    named = [{"name": one.name, "label": one.label} for one in objectives]
     study.set_user_attr("objectives", named)
     with warnings.catch_warnings(action="ignore"):  # it is experimental
-        study.set_metric_names([each.label for each in objectives])
+        study.set_metric_names([one.label for one in objectives])
 
 
 @contextlib.contextmanager
 def _made_aside(job: Job, storage: Storage, name: str) -> Iterator[optuna.Study]:
     """A new study that gets its name when it is whole: who is killed meanwhile leaves none."""
     aside = name + MAKING
-    if aside in {each.study_name for each in storage.get_all_studies()}:
+    if aside in {study.study_name for study in storage.get_all_studies()}:
         optuna.delete_study(study_name=aside, storage=storage)
     made = optuna.create_study(
         study_name=aside, storage=storage, directions=job.question.directions
@@ -184,24 +184,24 @@ def require_own(job: Job) -> None:
     """Look, before anything is written, whether the name is free or this study's own.
 
     Raises:
-        UserError: A study of this name asks something else, or is another program's.
+        UserError: A study of this name has other settings, or is another program's.
     """
     storage = open_storage(job.settings.storage)
-    if job.name in {each.study_name for each in storage.get_all_studies()}:
+    if job.name in {study.study_name for study in storage.get_all_studies()}:
         _refuse_changes(job, optuna.load_study(study_name=job.name, storage=storage))
 
 
 def _refuse_changes(job: Job, study: optuna.Study) -> None:
     """Continue what is the same study, and nothing else."""
-    identity, known = job.identity(), study.user_attrs.get("identity")
-    if known is None:
+    identity, recorded = job.identity(), study.user_attrs.get("identity")
+    if recorded is None:
         raise UserError(_foreign(job, study))
-    if known != identity:
-        raise UserError(_what_changed(job, known, identity))
+    if recorded != identity:
+        raise UserError(_what_changed(job, recorded, identity))
 
 
 def _foreign(job: Job, study: optuna.Study) -> str:
-    """Why a study is left alone that was not made for this one."""
+    """Why a study that was not made by this command is left as it is."""
     ways = ", ".join(direction.name.lower() for direction in study.directions)
     count = len(study.get_trials(deepcopy=False))
     return (
@@ -223,11 +223,11 @@ def load_study(
     try:
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
-        names = sorted(each.study_name for each in storage.get_all_studies())
-        known = [each for each in names if not each.endswith((CONFIRMATION, MAKING))]
+        names = sorted(study.study_name for study in storage.get_all_studies())
+        listed = [name for name in names if not name.endswith((CONFIRMATION, MAKING))]
         raise UserError(
             f"there is no study {name} in {shown(url)}; there is "
-            f"{', '.join(known) or 'none at all'}."
+            f"{', '.join(listed) or 'none at all'}."
         ) from None
 
 
@@ -244,22 +244,22 @@ def _warm_start(job: Job, start: Params) -> list[tuple[Params, str]]:
     """The best trials of another study, as far as they lie in this one's space."""
     assert job.settings.warm_start is not None
     other = load_study(job.settings.warm_start, job.settings.storage)
-    found: list[tuple[Params, str]] = []
+    first: list[tuple[Params, str]] = []
     for trial in ranked(other):
-        known = {name: value for name, value in trial.params.items() if name in job.space}
-        if known and all(job.space[name].holds(value) for name, value in known.items()):
-            found.append(({**start, **known}, f"{other.study_name} {trial.number}"))
-    if not found:
+        shared = {name: value for name, value in trial.params.items() if name in job.space}
+        if shared and all(job.space[name].holds(value) for name, value in shared.items()):
+            first.append(({**start, **shared}, f"{other.study_name} {trial.number}"))
+    if not first:
         raise UserError(
             f"study.warm_start {other.study_name} has no complete trial whose values lie in this "
             f"study's space ({', '.join(job.space)})."
         )
-    return found[:WARM_TRIALS]
+    return first[:WARM_TRIALS]
 
 
-def _what_changed(job: Job, known: Mapping[str, object], identity: Mapping[str, object]) -> str:
-    changed = [key for key in dict(known) | dict(identity) if known.get(key) != identity.get(key)]
-    was = ", ".join(f"{k} was {known.get(k)}, is {identity.get(k)}" for k in changed[:4])
+def _what_changed(job: Job, old: Mapping[str, object], new: Mapping[str, object]) -> str:
+    changed = [key for key in dict(old) | dict(new) if old.get(key) != new.get(key)]
+    was = ", ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed[:4])
     more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
     return (
         f"study {job.name} in {shown(job.settings.storage)} was begun with other settings "

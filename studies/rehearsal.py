@@ -32,8 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         "priors alone shape a free latent, which is judged like a trained one. Example: "
         "python -m studies.rehearsal --config configs/quick.yaml",
     )
-    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_settings(Config)
     parser.add_argument("--candidates", type=PositiveInt, default=256, help="Weight vectors.")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of candidates and noise.")
     parser.add_argument(

@@ -68,7 +68,7 @@ def pruner(settings: StudyConfig, steps: int) -> BasePruner:
     """
     arguments = dict(settings.pruner_arguments)
     patience = arguments.pop("patience", None) if settings.pruner in ("median", "hyperband") else 0
-    known: dict[str, tuple[Callable[..., BasePruner], dict[str, Any]]] = {
+    pruners: dict[str, tuple[Callable[..., BasePruner], dict[str, Any]]] = {
         "none": (optuna.pruners.NopPruner, {}),
         "median": (
             optuna.pruners.MedianPruner,
@@ -80,7 +80,7 @@ def pruner(settings: StudyConfig, steps: int) -> BasePruner:
         ),
         "wilcoxon": (optuna.pruners.WilcoxonPruner, {"p_threshold": 0.1, "n_startup_steps": 2}),
     }
-    make, defaults = known[settings.pruner]
+    make, defaults = pruners[settings.pruner]
     made = _made(make, defaults | arguments, "pruner", settings.pruner, arguments)
     if not patience:
         return made
@@ -131,8 +131,8 @@ def _made(
     name: str,
     given: Mapping[str, Any],
 ) -> Any:
-    valid = [each for each in inspect.signature(make).parameters if each != "seed"]
-    unknown = [each for each in given if each not in valid]
+    valid = [name for name in inspect.signature(make).parameters if name != "seed"]
+    unknown = [name for name in given if name not in valid]
     if unknown:
         raise UserError(
             f"study.{kind}_arguments has no {unknown[0]}; {name} takes {', '.join(valid)}."

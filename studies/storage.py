@@ -1,131 +1,168 @@
-"""Optuna's database: shared by many processes, patient while it is away."""
+"""Optuna's database: shared by many processes, waited for while it is away."""
 
 from __future__ import annotations
 
-import functools
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import FrozenTrial
 
-from vlatent.runtime.addresses import beside, check_address, is_file, shown
-from vlatent.runtime.databases import engine_arguments, explained, immediate, patient, reason
-from vlatent.runtime.locks import DatabaseLock, Lock, PlaceLock, alone
+from vlatent.runtime.addresses import beside, is_file
+from vlatent.runtime.databases import engine_arguments, explained, immediate, opened, patient
+from vlatent.runtime.locks import Lock, alone, shared_lock
 from vlatent.shapes import UserError
 
 SETTING = "study.storage"
 SILENT_BEATS = 4  # heartbeats that may be missing before a trial counts as abandoned
+# The end of a trial that was written already, although the answer was lost.
+DONE: dict[type[Exception], bool] = {UpdateFinishedTrialError: True}
 
 Abandoned = Callable[[optuna.Study, FrozenTrial], None]
+R = TypeVar("R")
 
 
-class Storage(RDBStorage):
-    """Optuna's storage that waits for a database that is away, and that trusts no first look.
+def _delegated(name: str) -> Any:
+    """A method of Optuna's interface, asked of the database with patience."""
 
-    A trial is abandoned only when it was found silent twice, a heartbeat apart: after an outage
-    all are silent until their workers have found the database again. A trial whose worker died
+    def ask(storage: Storage, *arguments: Any, **keywords: Any) -> Any:
+        return storage.ask(getattr(storage.cached, name), *arguments, **keywords)
+
+    return ask
+
+
+class Storage(BaseStorage, BaseHeartbeat):
+    """Optuna's public interface around its own storage: waits for a database that is away.
+
+    A trial is abandoned only when it had no heartbeat at two looks, one beat apart: after an outage
+    no trial has one until its worker has reached the database again. A trial whose worker died
     before its first heartbeat, which Optuna never notices, is abandoned after the same time.
     """
 
-    _silent_since: dict[int, float]
+    def __init__(self, database: RDBStorage) -> None:
+        self.database = database
+        self.cached = get_storage(database)
+        self._silent_since: dict[int, float] = {}
 
-    def rename_study(self, study_id: int, name: str) -> None:
-        """Give a study another name, at one stroke.
+    @property
+    def engine(self) -> sqlalchemy.Engine:
+        return self.database.engine
+
+    def ask(self, method: Callable[..., R], *arguments: Any, **keywords: Any) -> R:
+        """Call a method of the database.
 
         Raises:
-            UserError: Another one has it by now.
+            UserError: The database was away for too long, or cannot do its work.
         """
-        query = sqlalchemy.text("UPDATE studies SET study_name = :name WHERE study_id = :study")
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(query, {"name": name, "study": study_id})
-        except sqlalchemy.exc.IntegrityError:
-            raise UserError(
-                f"another program has just made a study {name} in {SETTING}; run the command again"
-            ) from None
+        with explained(SETTING, self.database.url):
+            return patient(method, SETTING, DONE)(*arguments, **keywords)
+
+    create_new_study = _delegated("create_new_study")
+    delete_study = _delegated("delete_study")
+    set_study_user_attr = _delegated("set_study_user_attr")
+    set_study_system_attr = _delegated("set_study_system_attr")
+    get_study_id_from_name = _delegated("get_study_id_from_name")
+    get_study_name_from_id = _delegated("get_study_name_from_id")
+    get_study_directions = _delegated("get_study_directions")
+    get_study_user_attrs = _delegated("get_study_user_attrs")
+    get_study_system_attrs = _delegated("get_study_system_attrs")
+    get_all_studies = _delegated("get_all_studies")
+    create_new_trial = _delegated("create_new_trial")
+    set_trial_param = _delegated("set_trial_param")
+    set_trial_state_values = _delegated("set_trial_state_values")
+    set_trial_intermediate_value = _delegated("set_trial_intermediate_value")
+    set_trial_user_attr = _delegated("set_trial_user_attr")
+    set_trial_system_attr = _delegated("set_trial_system_attr")
+    get_trial = _delegated("get_trial")
+    get_all_trials = _delegated("get_all_trials")
+    get_trial_id_from_study_id_trial_number = _delegated("get_trial_id_from_study_id_trial_number")
+
+    def get_heartbeat_interval(self) -> int | None:
+        """Seconds between two heartbeats; None where this process only reads."""
+        return self.database.get_heartbeat_interval()
+
+    def get_heartbeat_stale_trial_callback(self) -> Abandoned | None:
+        """What is done with an abandoned trial."""
+        return self.database.get_heartbeat_stale_trial_callback()
 
     def record_heartbeat(self, trial_id: int) -> None:
-        """Give a sign of life, from a thread of its own: the trial itself says what goes wrong."""
+        """Record a heartbeat, from a thread of its own: errors are those of the trial to report."""
         with suppress(UserError):
-            self._record_heartbeat(trial_id)
-
-    def _record_heartbeat(self, trial_id: int) -> None:
-        super().record_heartbeat(trial_id)
+            self.ask(self.database.record_heartbeat, trial_id)
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
-        assert self.heartbeat_interval is not None
-        silent = set(super()._get_stale_trial_ids(study_id))
-        query = sqlalchemy.text(
-            "SELECT trial_id FROM trials WHERE study_id = :study AND state = 'RUNNING'"
-            " AND trial_id NOT IN (SELECT trial_id FROM trial_heartbeats)"
-        )
-        with self.engine.connect() as connection:
-            mute = set(connection.execute(query, {"study": study_id}).scalars())
-        now, beat = time.monotonic(), self.heartbeat_interval
-        known = self.__dict__.setdefault("_silent_since", {})
-        self._silent_since = {trial: known.get(trial, now) for trial in silent | mute}
+        """The abandoned trials of a study."""
+        beat = self.database.heartbeat_interval
+        assert beat is not None
+        silent = set(self.ask(self.database._get_stale_trial_ids, study_id))
+        running = silent | self.ask(self._without_heartbeat, study_id)
+        now = time.monotonic()
+        self._silent_since = {trial: self._silent_since.get(trial, now) for trial in running}
         return [
             trial
             for trial, since in self._silent_since.items()
             if now - since >= (beat if trial in silent else SILENT_BEATS * beat)
         ]
 
+    def _without_heartbeat(self, study_id: int) -> set[int]:
+        """Running trials that never had a heartbeat."""
+        query = sqlalchemy.text(
+            "SELECT trial_id FROM trials WHERE study_id = :study AND state = 'RUNNING'"
+            " AND trial_id NOT IN (SELECT trial_id FROM trial_heartbeats)"
+        )
+        with self.engine.connect() as connection:
+            return set(connection.execute(query, {"study": study_id}).scalars())
 
-def _asked(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A question to the database that waits while it is away and says in one line what it lacks."""
-    waiting = patient(method, SETTING, {UpdateFinishedTrialError: True})
+    def rename_study(self, study_id: int, name: str) -> None:
+        """Give a study another name, atomically.
 
-    @functools.wraps(method)
-    def ask(storage: Storage, *arguments: Any, **keywords: Any) -> Any:
-        with explained(SETTING, storage.url):
-            return waiting(storage, *arguments, **keywords)
+        Raises:
+            UserError: Another study has taken the name meanwhile.
+        """
+        query = sqlalchemy.text("UPDATE studies SET study_name = :name WHERE study_id = :study")
 
-    return ask
+        def rename() -> None:
+            with self.engine.begin() as connection:
+                connection.execute(query, {"name": name, "study": study_id})
 
-
-for _name in (
-    *("create_new_study", "delete_study", "set_study_user_attr", "set_study_system_attr"),
-    *("get_study_id_from_name", "get_study_name_from_id", "get_study_directions"),
-    *("get_study_user_attrs", "get_study_system_attrs", "get_all_studies"),
-    *("_create_new_trial", "_set_trial_param", "set_trial_state_values", "get_trial"),
-    *("set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr"),
-    *("get_trial_id_from_study_id_trial_number", "get_all_trials", "_get_trials"),
-    *("_record_heartbeat", "_get_stale_trial_ids", "rename_study"),
-):
-    setattr(Storage, _name, _asked(getattr(Storage, _name)))
+        try:
+            self.ask(rename)
+        except sqlalchemy.exc.IntegrityError:
+            raise UserError(
+                f"another program has just made a study {name} in {SETTING}; run the command again"
+            ) from None
 
 
 def open_storage(
     url: str, heartbeat: int | None = None, abandoned: Abandoned | None = None
 ) -> Storage:
-    """Optuna's database, in which no two processes can take the same trial.
+    """Open Optuna's database so that no two processes can take the same trial.
 
     Every process must build its storage here: what makes SQLite do so does not survive pickling.
 
     Args:
         url: A file or a server.
-        heartbeat: Seconds between signs of life of a running trial; None for readers.
+        heartbeat: Seconds between two heartbeats of a running trial; None for readers.
         abandoned: What is done with a trial whose worker is gone.
 
     Raises:
         UserError: It cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    check_address(SETTING, url)
 
-    def opened() -> Storage:
+    def opening() -> RDBStorage:
         with alone(url), warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return Storage(
+            return RDBStorage(
                 url,
-                # Who only looks may look often: no connection stays open for each look.
+                # Readers may look often: no connection stays open after a look.
                 engine_kwargs=engine_arguments(url)
                 | ({} if heartbeat else {"poolclass": sqlalchemy.NullPool}),
                 heartbeat_interval=heartbeat,
@@ -133,25 +170,13 @@ def open_storage(
                 heartbeat_stale_trial_callback=abandoned,
             )
 
-    try:
-        if not is_file(url) and not url.startswith("postgresql"):
-            raise ValueError("it is neither a SQLite file nor a PostgreSQL server")
-        with explained(SETTING, url):
-            storage = patient(opened, SETTING, first=True)()
-    except UserError:
-        raise
-    except Exception as error:  # SQLAlchemy, drivers and the system each raise their own
-        missing = isinstance(error, ModuleNotFoundError)
-        way_out = "pip install 'vlatent[postgresql]', and " if missing else ""
-        raise UserError(
-            f"study.storage {shown(url)} cannot be used ({reason(error)}); {way_out}write "
-            "postgresql+psycopg://user@host/database for a server, sqlite:///studies.db for a file."
-        ) from None
+    database = opened(SETTING, url, opening)
     if is_file(url):
-        immediate(storage.engine)
-    return storage
+        immediate(database.engine)
+    return Storage(database)
 
 
 def lock_of(url: str, name: str) -> Lock:
     """The lock under which trials of a study are begun, one at a time."""
-    return PlaceLock(beside(url, "lock")) if is_file(url) else DatabaseLock(url, name, SETTING)
+    file = beside(url, "lock") if is_file(url) else None
+    return shared_lock(url, name, file, SETTING)

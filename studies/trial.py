@@ -6,9 +6,9 @@ import os
 import shutil
 import socket
 import time
-import traceback
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -26,7 +26,7 @@ from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import MlflowTracker, Status, amend_run, open_run
+from vlatent.tracking import Status, amend_run, open_run, recorded, traceback_of
 from vlatent.training import Result, train
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
@@ -48,7 +48,11 @@ class Returned(RuntimeError):
 
 
 class Overtaken(RuntimeError):
-    """This worker was silent for so long that its trial was given to another."""
+    """This worker had no heartbeat for so long that its trial was given to another."""
+
+
+# Errors that say nothing about the trial: it was stopped, given back or pruned.
+STOPPED = (optuna.TrialPruned, Returned, Overtaken, KeyboardInterrupt, UserError)
 
 
 def run_trial(
@@ -68,107 +72,137 @@ def run_trial(
     Raises:
         optuna.TrialPruned: It fell behind the others.
         TrialFailed: It diverged, ran out of memory, or has another error of its own.
-        Returned: A stop was wished; the trial waits in the queue.
+        Returned: A stop was requested; the trial waits in the queue.
         Overtaken: Another worker has it now.
-        UserError: Of the place, not of the trial, which waits in the queue.
+        UserError: An environment error; the trial waits in the queue.
     """
-    attributes = trial.user_attrs
-    objectives = job.question.objectives
-    resume = _checkpoint(folder, attributes.get("continues"), f"trial-{trial.number:04d}")
     place = folder / f"trial-{trial.number:04d}"
-    labels = {"kind": job.kind, "trial": trial.number, "label": label} | job.tags
-    if job.kind == "confirmation":
-        labels["confirms"] = trial.params["trial"]
-    with stop.undisturbed():  # a run that has begun must come to its end below
-        tracker = open_run(
-            config.tracking,
-            label,
-            job.parent,
-            labels | {name: attributes[name] for name in LINEAGE if attributes.get(name)},
-            folder=folder,
-            patient=True,
+    resume = _checkpoint(folder, trial.user_attrs.get("continues"), place)
+    own = {"evaluation.probed": 0, "training.folder": place, "training.resume": resume}
+    complete = False
+    try:
+        with recorded(
+            stop,
+            lambda: _TrialRun(trial, job, config, label, folder, resume),
+            _TrialRun.end,
+            (*STOPPED, UpdateFinishedTrialError),
+        ) as run:
+            report = partial(run.report, stop, prunes)
+            values = run.measure(train(override(config, own), run.tracker, report, progress))
+        complete = job.kind == "trial"  # the best of the search keep their weights
+        return values if len(values) > 1 else values[0]
+    except UpdateFinishedTrialError:
+        raise Overtaken(f"trial {trial.number} was given to another worker") from None
+    except STOPPED:
+        raise
+    except Exception as error:
+        raise TrialFailed(_reason(error)) from error
+    finally:
+        if "returned" not in trial.user_attrs and not complete:
+            (place / checkpoints.NAME).unlink(missing_ok=True)
+
+
+class _TrialRun:
+    """A trial that is being trained: its run in the tracker, and its last evaluation."""
+
+    def __init__(
+        self, trial: Trial, job: Job, config: Config, label: str, folder: Path, resume: Path | None
+    ) -> None:
+        self._trial, self._job = trial, job
+        self._steps, self._whole = config.training.steps, job.config.training.steps
+        self._last: tuple[int, Evaluation, Verdict] | None = None
+        self._result: Result | None = None
+        lineage = {name: trial.user_attrs.get(name) for name in LINEAGE}
+        tags = {"kind": job.kind, "trial": trial.number, "label": label} | job.tags
+        tags |= {name: value for name, value in lineage.items() if value}
+        if job.kind == "confirmation":
+            tags["confirms"] = trial.params["trial"]
+        self.tracker = open_run(
+            config.tracking, label, job.parent, tags, folder=folder, patient=True
         )
-        _name_run(trial, tracker)
-        if attributes.get("continues_run") and tracker.run_id:
+        self._name_run()
+        if lineage["continues_run"] and self.tracker.run_id:
             with suppress(UserError):  # the link back is enough when the tracker is away
-                amend_run(
-                    config.tracking, attributes["continues_run"], {"continued_by": tracker.run_id}
-                )
+                link = {"continued_by": self.tracker.run_id}
+                amend_run(config.tracking, lineage["continues_run"], link)
         trial.set_user_attr("config", to_yaml(config))
         trial.set_user_attr("threads", torch.get_num_threads())
-        steps, whole = config.training.steps, job.config.training.steps
-        trial.set_user_attr("stretch", whole / steps)
-        resumed = 0 if resume is None else checkpoints.load(resume)["step"]
+        trial.set_user_attr("stretch", self._whole / self._steps)
+        self._resumed = 0 if resume is None else checkpoints.load(resume)["step"]
         if resume is not None:
-            trial.set_user_attr("resumed_at", resumed * whole // steps)
-    reports = {"evaluation.probed": 0, "training.folder": place, "training.resume": resume}
-    last: tuple[int, Evaluation, Verdict] | None = None
-    result: Result | None = None
-    began, complete = time.perf_counter(), False
+            trial.set_user_attr("resumed_at", self._resumed * self._whole // self._steps)
+        self._began = time.perf_counter()
 
-    def close(status: Status, error: str | None = None) -> None:
-        tracker.close(status, error)
-        _name_run(trial, tracker)
-
-    def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
-        nonlocal last
-        last = step, evaluation, verdict
-        _name_run(trial, tracker)
-        share = round(step * whole / steps)  # trials of another batch size have other steps
-        if len(objectives) == 1:
-            trial.report(score(evaluation, verdict), share)
+    def report(
+        self, stop: Stop, prunes: bool, step: int, evaluation: Evaluation, verdict: Verdict
+    ) -> None:
+        """Tell Optuna of an evaluation, and end the trial if it is to be returned or pruned."""
+        trial = self._trial
+        self._last = step, evaluation, verdict
+        self._name_run()
+        if len(self._job.question.objectives) == 1:
+            # trials of another batch size have other steps
+            trial.report(score(evaluation, verdict), round(step * self._whole / self._steps))
         elif _state(trial) != TrialState.RUNNING:
             raise Overtaken(f"trial {trial.number}")
-        if step == steps or step < resumed:  # what it has passed is not decided again
+        if step == self._steps or step < self._resumed:  # decided already
             return
-        if stop.wished:
+        if stop.requested:
             raise Returned(f"stopped at step {step}")
         if prunes and trial.should_prune():
             raise optuna.TrialPruned(f"behind the others at step {step}")
 
-    try:
-        stop.heed()
-        result = train(override(config, reports), tracker, report, progress)
+    def measure(self, result: Result) -> tuple[float, ...]:
+        """The trial's objectives, which its run keeps."""
+        self._result = result
+        objectives = self._job.question.objectives
         values = tuple(objective.value(result) for objective in objectives)
-        tracker.metrics(
-            {f"objective/{o.name}": v for o, v in zip(objectives, values, strict=True)}, steps
-        )
-        _remember(trial, job, config, last, result, began)
-        close("FINISHED")
-        complete = job.kind == "trial"  # the best of the search keep their weights
-        return values if len(values) > 1 else values[0]
-    except optuna.TrialPruned as error:
-        with stop.undisturbed():
-            _remember(trial, job, config, last, None, began)
-            tracker.tags({"pruned": str(error)})
-            close("KILLED")
-        raise
-    except (Returned, KeyboardInterrupt, UserError) as error:  # says nothing about the trial
-        with stop.undisturbed():
-            try:
-                give_back(trial, str(error) or "interrupted")
-            finally:  # also when it is Optuna's database that failed
-                tracker.tags({"returned": str(error) or "interrupted"})
-                close("KILLED")
-        raise
-    except UpdateFinishedTrialError:
-        tracker.close("KILLED")
-        raise Overtaken(f"trial {trial.number} was given to another worker") from None
-    except Overtaken:
-        tracker.close("KILLED")
-        raise
-    except Exception as error:
-        reason = shown(str(error) if isinstance(error, Diverged) else repr(error))
-        with stop.undisturbed():
-            try:
-                trial.set_user_attr("reason", reason)
-                _remember(trial, job, config, last, None, began)
-            finally:
-                close("FAILED", traceback.format_exc())
-        raise TrialFailed(reason) from error
-    finally:
-        if "returned" not in trial.user_attrs and not complete:
-            (place / checkpoints.NAME).unlink(missing_ok=True)
+        metrics = {f"objective/{o.name}": v for o, v in zip(objectives, values, strict=True)}
+        self.tracker.metrics(metrics, self._steps)
+        return values
+
+    def end(self, status: Status, error: BaseException | None) -> None:
+        """Write down what came of the trial, then close its run."""
+        if error is None:
+            self._remember(self._result)
+            self.tracker.close(status)
+            self._name_run()
+            return
+        overtaken = isinstance(error, Overtaken | UpdateFinishedTrialError)
+        try:
+            if isinstance(error, optuna.TrialPruned):
+                self.tracker.tags({"pruned": str(error)})
+                self._remember(None)
+            elif status == "FAILED":
+                self._trial.set_user_attr("reason", _reason(error))
+                self._remember(None)
+            elif not overtaken:
+                self.tracker.tags({"returned": str(error) or "interrupted"})
+                give_back(self._trial, str(error) or "interrupted")
+        finally:  # also when it is Optuna's database that failed
+            self.tracker.close(status, traceback_of(status, error))
+            if not overtaken:
+                self._name_run()
+
+    def _remember(self, result: Result | None) -> None:
+        """Write down what reports need of a trial, and its constraints."""
+        trial = self._trial
+        trial.set_user_attr("seconds", time.perf_counter() - self._began)
+        if self._last is None:
+            return
+        step, evaluation, verdict = self._last
+        trial.set_user_attr("steps", round(step * self._whole / self._steps))
+        trial.set_user_attr("evaluation", asdict(evaluation))
+        trial.set_user_attr("criteria", [asdict(criterion) for criterion in verdict.criteria])
+        trial.set_user_attr("steps_to_pass", result.steps_to_pass if result else None)
+        if self._job.question.constrained:
+            for criterion in verdict.criteria:
+                trial.set_constraint(criterion.name, min(criterion.margin, VIOLATED))
+
+    def _name_run(self) -> None:
+        """Write down which run is the trial's, as soon as there is one: the tracker may be away."""
+        if self._trial.user_attrs.get("run_id") != self.tracker.run_id:
+            self._trial.set_user_attr("run_id", self.tracker.run_id)
 
 
 def give_back(trial: Trial, why: str) -> None:
@@ -180,14 +214,14 @@ def give_back(trial: Trial, why: str) -> None:
 def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
     """Let a trial be begun again, with the values it had and from its last checkpoint.
 
-    Only what it was begun with is handed on: not its constraints, nor anything it measured.
+    Only what it was begun with is passed on: not its constraints, nor anything it measured.
     """
     params = values_of(trial)
     if not params or any(
-        each.user_attrs.get("continues") == trial.number
-        for each in study.get_trials(deepcopy=False)
+        other.user_attrs.get("continues") == trial.number
+        for other in study.get_trials(deepcopy=False)
     ):
-        return  # it had no values yet: a new one takes its place; or it was handed on already
+        return  # it had no values yet: a new one takes its place; or it was requeued already
     kept = {k: trial.user_attrs[k] for k in ("ordinal", "origin") if k in trial.user_attrs}
     lineage = (trial.number, trial.user_attrs.get("run_id"), attempt)
     study.enqueue_trial(params, user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True)))
@@ -209,9 +243,8 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _checkpoint(folder: Path, before: int | None, name: str) -> Path | None:
+def _checkpoint(folder: Path, before: int | None, place: Path) -> Path | None:
     """The checkpoint of the trial that this one continues, copied into its own folder."""
-    place = folder / name
     shutil.rmtree(place, ignore_errors=True)  # of a study of this name that was deleted
     if before is None:
         return None
@@ -226,33 +259,9 @@ def _checkpoint(folder: Path, before: int | None, name: str) -> Path | None:
     return place
 
 
-def _remember(
-    trial: Trial,
-    job: Job,
-    config: Config,
-    last: tuple[int, Evaluation, Verdict] | None,
-    result: Result | None,
-    began: float,
-) -> None:
-    """What the closing screen tells about a trial, and its constraints."""
-    trial.set_user_attr("seconds", time.perf_counter() - began)
-    if last is None:
-        return
-    step, evaluation, verdict = last
-    whole, steps = job.config.training.steps, config.training.steps
-    trial.set_user_attr("steps", round(step * whole / steps))
-    trial.set_user_attr("evaluation", asdict(evaluation))
-    trial.set_user_attr("criteria", [asdict(criterion) for criterion in verdict.criteria])
-    trial.set_user_attr("steps_to_pass", result.steps_to_pass if result else None)
-    if job.question.constrained:
-        for criterion in verdict.criteria:
-            trial.set_constraint(criterion.name, min(criterion.margin, VIOLATED))
-
-
-def _name_run(trial: Trial, tracker: MlflowTracker) -> None:
-    """Write down which run is the trial's, as soon as there is one: the tracker may be away."""
-    if trial.user_attrs.get("run_id") != tracker.run_id:
-        trial.set_user_attr("run_id", tracker.run_id)
+def _reason(error: BaseException) -> str:
+    """Why a trial failed, in one line without passwords."""
+    return shown(str(error) if isinstance(error, Diverged) else repr(error))
 
 
 def _frozen(trial: Trial) -> FrozenTrial:

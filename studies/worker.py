@@ -65,7 +65,7 @@ class Task(metaclass=ABCMeta):
 
     @abstractmethod
     def next(self, study: optuna.Study) -> Next:
-        """What is to be done now. Only asked while the lock is held."""
+        """The next thing to do. Only called while the lock is held."""
 
     @abstractmethod
     def prepare(self, study: optuna.Study) -> None:
@@ -73,11 +73,11 @@ class Task(metaclass=ABCMeta):
 
     @abstractmethod
     def config(self, trial: Trial) -> Config:
-        """What a trial trains; its values are drawn here."""
+        """The config that a trial trains; its values are drawn here."""
 
     @abstractmethod
     def label(self, trial: FrozenTrial | Trial) -> str:
-        """What the tracker's lists call the trial."""
+        """Name of the trial in the tracker's lists."""
 
 
 class Search(Task):
@@ -98,7 +98,7 @@ class Search(Task):
         return min(trials, grid_size(self.job.space) + 1) if settings.sampler == "grid" else trials
 
     def next(self, study: optuna.Study) -> Next:
-        trials = study.get_trials(deepcopy=False)  # one look: in two, what ends between is missed
+        trials = study.get_trials(deepcopy=False)  # once: between two reads a trial may end
         done = sum(map(counts, trials))
         running, waiting = (sum(t.state == state for t in trials) for state in LIVE)
         if done >= self.budget or all_failed(study):
@@ -149,14 +149,14 @@ class Confirmation(Task):
         return "wait" if TrialState.RUNNING in states else "done"
 
     def prepare(self, study: optuna.Study) -> None:
-        study.sampler = optuna.samplers.RandomSampler(seed=0)  # never asked: all is queued
+        study.sampler = optuna.samplers.RandomSampler(seed=0)  # never used: all is queued
         study.pruner = optuna.pruners.NopPruner()
 
     def config(self, trial: Trial) -> Config:
         number = trial.suggest_int("trial", 0, 10**6)
         seed = trial.suggest_int("seed", 0, 2**31)
-        found = self.search.get_trials(deepcopy=False)[number]
-        config = self.job.question.apply(self.job.config, found.params)
+        trials = self.search.get_trials(deepcopy=False)
+        config = self.job.question.apply(self.job.config, trials[number].params)
         return override(config, {"training.seed": seed})
 
     def label(self, trial: FrozenTrial | Trial) -> str:
@@ -175,7 +175,7 @@ def work(
 
 
 def tasks(job: Job) -> list[Task]:
-    """What a study consists of, one after the other."""
+    """The parts of a study, one after the other."""
     return [Search(job), Confirmation(job)] if job.settings.confirm else [Search(job)]
 
 
@@ -195,12 +195,12 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
     are and whenever one of them dies.
 
     Raises:
-        UserError: Of the place, not of a trial, which waits in the queue.
+        UserError: An environment error; the trial waits in the queue.
     """
     job, lock = task.job, task.job.lock
 
     def abandoned(study: optuna.Study, trial: FrozenTrial) -> None:
-        hand_on(study, trial, job)
+        requeue_orphan(study, trial, job)
 
     study = load_study(task.study_name, job.settings.storage, job.settings.heartbeat, abandoned)
     folder = job.settings.folder / task.study_name
@@ -208,8 +208,8 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
     def objective(trial: Trial) -> float | tuple[float, ...]:
         try:
             trial.set_user_attr("worker", worker_name())
-            if not lock.held:  # frozen just before; others may have begun the same trial meanwhile
-                give_back(trial, "its worker was silent while it began")
+            if not lock.held:  # frozen until now: another may have begun the same trial
+                give_back(trial, "its worker had no heartbeat while it began")
                 raise Returned(f"trial {trial.number}")
             if "ordinal" not in trial.user_attrs:
                 trial.set_user_attr("ordinal", next_ordinal(study))
@@ -221,13 +221,13 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
         label = task.label(trial)
         return run_trial(trial, job, config, label, folder, stop, task.prunes, progress)
 
-    while not stop.wished:
+    while not stop.requested:
         lock.acquire()
         try:
             with warnings.catch_warnings(action="ignore"):  # it is experimental
                 optuna.storages.fail_stale_trials(study)
-            for trial in left_behind(study):
-                hand_on(study, trial, job)
+            for trial in orphans(study):
+                requeue_orphan(study, trial, job)
             now = task.next(study)
             if now == "trial":
                 task.prepare(study)
@@ -235,8 +235,8 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
                 if task.job.kind == "trial":
                     keep_best(study, folder, job.settings.confirm)
         except ValueError as error:
-            # What Optuna says to a worker that was silent for so long that its trial was given to
-            # another: that one has all that was saved.
+            # Optuna's answer to a worker without heartbeats, whose trial was given to another: that
+            # one has all that was saved.
             if "Cannot tell a FAIL trial" not in str(error):
                 raise
         finally:
@@ -249,7 +249,7 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
 
 
 def next_ordinal(study: optuna.Study) -> int:
-    """The first place in line that is free, for the trial that is begun next.
+    """The first free place in line, for the next trial.
 
     A trial keeps its place when it is begun again, so that the draws of an interrupted study are
     those of one that was not.
@@ -259,8 +259,8 @@ def next_ordinal(study: optuna.Study) -> int:
     return next(ordinal for ordinal in itertools.count() if ordinal not in taken)
 
 
-def hand_on(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
-    """Close the run of a dead worker, and give its trial to another one."""
+def requeue_orphan(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
+    """Close the run of a dead worker, and put its trial back into the queue."""
     attributes = trial.user_attrs
     tags = {"kind": job.kind, "trial": str(trial.number)} | job.tags
     status: Status = "FAILED" if counts(trial) else "KILLED"
@@ -287,8 +287,8 @@ def settle(study: optuna.Study, job: Job) -> None:
             end_left(job.config.tracking, run.run_id, status)
 
 
-def left_behind(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that nobody continues: who was to hand them on died as well."""
+def orphans(study: optuna.Study) -> list[FrozenTrial]:
+    """Orphaned trials: the worker that was to requeue them died as well."""
     trials = study.get_trials(deepcopy=False)
     continued = {trial.user_attrs.get("continues") for trial in trials}
     return [

@@ -38,11 +38,13 @@ from studies.settings import StudyConfig  # noqa: E402
 from vlatent.command_line import Parser  # noqa: E402
 from vlatent.config import Config, build, flatten, from_yaml, override, to_yaml  # noqa: E402
 from vlatent.memory import need  # noqa: E402
+from vlatent.preparation import corpus_for, placement  # noqa: E402
+from vlatent.run_folders import run_folder  # noqa: E402
 from vlatent.scenes.__main__ import main as scenes  # noqa: E402
 from vlatent.shapes import UserError  # noqa: E402
 from vlatent.step import Diverged  # noqa: E402
 from vlatent.tracking import MemoryTracker  # noqa: E402
-from vlatent.training import corpus_for, placement, run_folder, train  # noqa: E402
+from vlatent.training import train  # noqa: E402
 
 SECONDS = 120  # of one case: some that are allowed train for half a minute on an idle machine
 MEGABYTES = 3_000  # of a child

@@ -22,16 +22,17 @@ import torch
 from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
-from ablations import ablation, architecture, closing, worker
-from ablations.ablation import _carried_out, main
+from ablations import architecture, closing, plan, worker
+from ablations.ablation import main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
 from ablations.closing import check
 from ablations.comparison import differences, table_of
 from ablations.cost import Cost
 from ablations.measurement import STATISTICS, Measured, from_json, painting_bytes, to_json
+from ablations.retuning import carried_out
 from ablations.settings import AblationConfig
-from ablations.worker import Job, train_cell, work
+from ablations.worker import AblationJob, train_cell, work
 from vlatent import training
 from vlatent.config import override
 from vlatent.evaluation import Criterion
@@ -197,7 +198,7 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     names = [arm.name for arm in told.ABLATION.arms(config)]
     draw = random.Random(script)
     count = draw.choice((1, 2))  # of arms and of seeds
-    some = ablation._only(told.ABLATION, draw.sample(names, count), config)
+    some = told.ABLATION.restricted(draw.sample(names, count), config)
     check(some, config, planned(config, some.all_arms(config), range(count), "corpus"))
 
 
@@ -221,7 +222,7 @@ def test_predictions_are_of_the_arms_that_this_base_has(tmp_path: Path) -> None:
     code, out, err = again(tmp_path, "architecture", *flags)
     assert code == 0, err
     assert "smoothing head on" not in out
-    asked = ablation._only(architecture.ABLATION, [], smoke(tmp_path, encoder__smoothing=True))
+    asked = architecture.ABLATION.restricted([], smoke(tmp_path, encoder__smoothing=True))
     arms = {arm.name for arm in asked.arms(smoke(tmp_path, encoder__smoothing=True))}
     assert "smoothing head off" in arms
     assert {each.arm for each in asked.predictions} <= arms
@@ -256,7 +257,7 @@ def test_the_tracker_is_told_of_more_seeds(ablated: tuple[Path, str]) -> None:
     assert base().metrics["score"] != before
 
 
-def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Job:
+def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> AblationJob:
     chosen = AblationConfig(
         storage=f"sqlite:///{tmp_path / 'ablations.db'}",
         folder=tmp_path / "runs",
@@ -264,10 +265,11 @@ def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Jo
     )
     tmp_path.mkdir(exist_ok=True)
     config = override(smoke(tmp_path), {"training.steps": 6, "tracking.figures": False})
-    return Job("mine", tuple(planned(config, arms, seeds, "corpus")), chosen, {})
+    cells = tuple(planned(config, arms, seeds, "corpus"))
+    return AblationJob("mine", config, tuple(arms), cells, chosen)
 
 
-def measured(mine: Job) -> dict[str, str | None]:
+def measured(mine: AblationJob) -> dict[str, str | None]:
     cells = Cells(mine.settings.storage, mine.settings.folder)
     return {key: e.result for key, e in cells.read(c.key for c in mine.cells).items()}
 
@@ -299,12 +301,12 @@ def test_killed_three_times_it_has_the_same_cells(tmp_path: Path) -> None:
         assert killed.criteria == never.criteria
 
 
-def begin(mine: Job, threads: int) -> None:
+def begin(mine: AblationJob, threads: int) -> None:
     torch.set_num_threads(threads)  # sums are rounded otherwise with another number
     work(mine, Stop())
 
 
-def begun(mine: Job) -> int:
+def begun(mine: AblationJob) -> int:
     cells = Cells(mine.settings.storage, mine.settings.folder)
     return sum(entry.attempts > 0 for entry in cells.read(c.key for c in mine.cells).values())
 
@@ -403,7 +405,7 @@ def test_an_interrupted_cell_goes_on_and_costs_no_attempt(tmp_path: Path) -> Non
     mine = job(tmp_path, [BASE], range(1))
     cells = Cells(mine.settings.storage, mine.settings.folder)
     stop = Stop()
-    stop.wish()
+    stop.request()
     claim = cells.claim(mine.cells, 2)
     assert claim is not None
     train_cell(mine, cells, claim, stop)
@@ -426,13 +428,13 @@ def test_the_whole_design_is_shared_out(tmp_path: Path, monkeypatch: pytest.Monk
     """All 64 subsets from plan to report; what a cell measures is drawn, not trained."""
     draw = np.random.default_rng(0)
 
-    def at_once(mine: Job, cells: Cells, claim: Claim, *_: object) -> None:
+    def at_once(mine: AblationJob, cells: Cells, claim: Claim, *_: object) -> None:
         drawn = dict(zip(STATISTICS, draw.normal(size=len(STATISTICS)).tolist(), strict=True))
         found = Measured(drawn, (Criterion("kurtosis", "", "", -1.0),), None, 1.0, 1.0)
         cells.finished(claim, to_json(found), painting_bytes(torch.randn(4, 16, 16, 6)))
 
     monkeypatch.setattr(worker, "train_cell", at_once)
-    monkeypatch.setattr(ablation, "seconds_a_cell", lambda config: 1.0)
+    monkeypatch.setattr(plan, "seconds_a_cell", lambda config: 1.0)
     code, out, err = again(tmp_path, "design", "--ablation.seeds", "1")
     assert code == 0, err
     assert "65 arms x 1 seeds = 64 cells" in out  # the base is one of the subsets
@@ -508,6 +510,6 @@ def test_what_stops_an_ablation_lets_the_study_that_it_has_begun_end_in_good_ord
         f"sleep {0.3 - 0.6 * starting}; kill -TERM $PPID; while :; do sleep 0.1; done"
     )
     with pytest.raises(Interrupted) as interrupted:
-        _carried_out(["sh", "-c", study], {})
+        carried_out(["sh", "-c", study], {})
     assert interrupted.value.number == signal.SIGTERM
     assert (tmp_path / "closed").exists()

@@ -135,7 +135,12 @@ def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     question = question_of("loss_weights")
     space = question.narrowed(config, {})
     job = Job(
-        asks="loss_weights", name="s", config=config, settings=settings, space=space, corpus="c"
+        question_name="loss_weights",
+        name="s",
+        config=config,
+        settings=settings,
+        space=space,
+        corpus="c",
     )
     create_study(job)
     carry_out(Search(job), Stop(), lambda: None, None)
@@ -176,7 +181,12 @@ def test_screen_status_and_report_name_the_same_trial(
     space = question_of("loss_weights").narrowed(config, {})
     settings = StudyConfig(confirm=2)
     mine = Job(
-        asks="loss_weights", name="s", config=config, settings=settings, space=space, corpus="c"
+        question_name="loss_weights",
+        name="s",
+        config=config,
+        settings=settings,
+        space=space,
+        corpus="c",
     )
     storage = open_storage(settings.storage)
     kept = [("s", made_up(mine, ("passes", "passes"), np.random.default_rng(0)))]

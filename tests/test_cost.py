@@ -16,7 +16,7 @@ from ablations.measurement import Measured
 from ablations.tables import cost_rows
 from vlatent.config import override
 from vlatent.encoder import Encoder
-from vlatent.training import corpus_of
+from vlatent.preparation import corpus_of
 
 
 def test_parameters_are_counted_and_kept_bytes_grow_with_the_batch(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ from vlatent.config import Config, from_yaml, override
 from vlatent.corpus import load, order
 from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage, adamw
+from vlatent.preparation import placement
 from vlatent.priors import Variance
 from vlatent.step import Diverged, RecordedStep, Step
 from vlatent.tracking import MemoryTracker
-from vlatent.training import placement, train
+from vlatent.training import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
 

@@ -1,4 +1,4 @@
-"""What signals mean: gently or at once, held back from books, ignored under nohup."""
+"""What signals mean: a request or at once, held back from run records, ignored under nohup."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vlatent.runtime.interruption import Interrupted, Stop, gentle_interruption,
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def test_who_must_not_be_disturbed_heeds_afterwards_and_a_third_time_at_once() -> None:
+def test_a_shield_holds_one_signal_back_and_not_two() -> None:
     stop = Stop()
     with pytest.raises(KeyboardInterrupt):
-        stop.insist()
-    with stop.undisturbed():
-        stop.heed()  # nobody has insisted yet
-        stop.insist()
+        stop.force()
+    with stop.shield():
+        stop.check()  # nothing was forced yet
+        stop.force()
         with pytest.raises(KeyboardInterrupt):
-            stop.insist()
+            stop.force()
     with pytest.raises(KeyboardInterrupt):
-        stop.heed()
+        stop.check()
 
 
 @pytest.fixture(autouse=True)
@@ -44,13 +44,13 @@ def test_every_signal_ends_a_command(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", ALL)
-def test_the_first_signal_is_said_and_the_second_insists(
+def test_the_first_signal_is_printed_and_the_second_forces(
     number: signal.Signals, capfd: pytest.CaptureFixture[str]
 ) -> None:
     stop = Stop()
     with gentle_interruption(stop, "Ending."):
         signal.raise_signal(number)
-        assert (stop.wished, stop.number) == (True, number)
+        assert (stop.requested, stop.number) == (True, number)
         said = "Ctrl-C" if number == signal.SIGINT else number.name
         assert capfd.readouterr().err == f"\nEnding. {said} again stops at once.\n"
         signal.raise_signal(signal.SIGHUP)  # terminals that close send it twice
@@ -64,12 +64,12 @@ def test_a_hangup_that_is_ignored_stays_so() -> None:
     try:
         with interruption(stop), gentle_interruption(stop, "Ending."):
             signal.raise_signal(signal.SIGHUP)
-        assert not stop.wished
+        assert not stop.requested
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
 def test_only_who_is_given_a_parent_watches_it() -> None:
-    assert not Stop().wished
-    assert Stop(parent=1 << 22).wished
+    assert not Stop().requested
+    assert Stop(parent=1 << 22).requested

@@ -22,7 +22,7 @@ from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.study import main
 from studies.trial import requeue, values_of
-from studies.worker import Confirmation, Search, carry_out, hand_on, left_behind, next_ordinal
+from studies.worker import Confirmation, Search, carry_out, next_ordinal, orphans, requeue_orphan
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
@@ -34,7 +34,12 @@ def job(tmp_path: Path, **settings: object) -> Job:
     chosen = StudyConfig(**here | settings)  # type: ignore[arg-type]
     space = question_of("loss_weights").narrowed(config, {})
     return Job(
-        asks="loss_weights", name="s", config=config, settings=chosen, space=space, corpus="c"
+        question_name="loss_weights",
+        name="s",
+        config=config,
+        settings=chosen,
+        space=space,
+        corpus="c",
     )
 
 
@@ -266,7 +271,7 @@ def test_the_run_of_a_worker_that_died_before_it_wrote_it_down_is_closed(tmp_pat
     tags = {"kind": "trial", "study": "s", "trial": trial.number}
     run = open_run(mine.config.tracking, "s 0", tags=tags, folder=tmp_path)
     study.tell(trial, state=TrialState.FAIL)
-    hand_on(study, study.trials[0], mine)
+    requeue_orphan(study, study.trials[0], mine)
     [recorded] = recorded_runs(mine.config.tracking, {"study": "s"})
     assert (recorded.run_id, recorded.status) == (run.run_id, "KILLED")
     assert study.trials[1].user_attrs["continues"] == 0
@@ -282,21 +287,21 @@ def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> No
     returned.set_user_attr("returned", "stopped at step 3")  # killed while it gave itself back
     study.tell(returned, state=TrialState.FAIL)
     study.tell(study.ask(), state=TrialState.FAIL)  # had no values: a new one takes its place
-    lost = left_behind(study)
+    lost = orphans(study)
     assert [trial.number for trial in lost] == [0, 1]
     for trial in lost:
-        hand_on(study, trial, mine)
-    assert left_behind(study) == []
+        requeue_orphan(study, trial, mine)
+    assert orphans(study) == []
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert [trial.user_attrs["continues"] for trial in waiting] == [0, 1]
     assert [trial.user_attrs["attempt"] for trial in waiting] == [1, 0]
     for _ in waiting:  # begun again by workers that died before their first word, as did the finder
         study.tell(study.ask(), state=TrialState.FAIL)
-    lost = left_behind(study)
+    lost = orphans(study)
     assert [trial.user_attrs["continues"] for trial in lost] == [0, 1]
     for trial in lost:
-        hand_on(study, trial, mine)
-    assert left_behind(study) == []
+        requeue_orphan(study, trial, mine)
+    assert orphans(study) == []
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert [trial.user_attrs["attempt"] for trial in waiting] == [2, 1]
 
@@ -328,7 +333,7 @@ def test_a_trial_whose_last_attempt_died_is_counted_as_failed(tmp_path: Path) ->
         if attempt == 1:
             trial.set_user_attr("last_attempt", True)  # as the worker does that begins it
         study.tell(trial, state=TrialState.FAIL)
-        hand_on(study, study.trials[trial.number], mine)
+        requeue_orphan(study, study.trials[trial.number], mine)
     assert len(study.trials) == 2
     [failed] = counted(study)
     assert why_failed(failed) == "its worker died, 2 times"
@@ -383,7 +388,7 @@ def test_a_trial_that_another_program_added_is_left_out(tmp_path: Path) -> None:
     study.add_trial(optuna.create_trial(state=TrialState.PRUNED))
     assert [trial.number for trial in added(study)] == [1, 2, 3]
     assert (counted(study), ranked(study), front(study)) == before
-    assert left_behind(study) == []
+    assert orphans(study) == []
     assert Search(mine).next(study) == "trial"
 
 

@@ -41,7 +41,9 @@ def job(asks: str, folder: Path, **settings: Any) -> Job:
         config = override(meaning, {"encoder.height": 16, "encoder.width": 16})
     space = question_of(asks).narrowed(config, {})
     chosen = StudyConfig(**settings)
-    return Job(asks=asks, name="mine", config=config, settings=chosen, space=space, corpus="c")
+    return Job(
+        question_name=asks, name="mine", config=config, settings=chosen, space=space, corpus="c"
+    )
 
 
 @pytest.mark.parametrize("asks", QUESTIONS)

@@ -15,8 +15,8 @@ from vlatent.config import from_yaml
 from vlatent.corpus import load
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.memory import need, require_memory
+from vlatent.preparation import corpus_for
 from vlatent.shapes import UserError
-from vlatent.training import corpus_for
 
 SMALL = EncoderConfig(hidden=16, layers=2, heads=2, feed_forward=32, height=16, width=8)
 CPU = torch.device("cpu")

@@ -20,8 +20,8 @@ from vlatent.optimization import (
     average_decay,
     learning_rate,
 )
+from vlatent.preparation import placement
 from vlatent.shapes import UserError
-from vlatent.training import placement
 
 CONFIG = OptimizerConfig(learning_rate=0.8, warmup_steps=4)
 

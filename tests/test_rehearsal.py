@@ -105,7 +105,7 @@ def test_what_was_rehearsed_is_tried_right_after_the_baseline(
     settings = StudyConfig(storage=storage, folder=tmp_path, rehearse=2)
     space = QUESTION.space(config)
     job = Job(
-        asks="loss_weights",
+        question_name="loss_weights",
         name="rehearsed",
         config=config,
         settings=settings,

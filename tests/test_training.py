@@ -16,11 +16,12 @@ from vlatent import checkpoints
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.jitter import blurred
 from vlatent.objective import loss
+from vlatent.preparation import placement
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker
-from vlatent.training import placement, train
+from vlatent.training import train
 
 
 class Stop(Exception):

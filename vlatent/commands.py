@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from vlatent.config import Config, build, from_yaml, override
 from vlatent.corpus import load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
 from vlatent.models import trained_model
+from vlatent.preparation import corpus_for, placement
+from vlatent.run_folders import claimed_folder
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.screen import (
     console,
@@ -25,8 +26,18 @@ from vlatent.screen import (
 )
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import MemoryTracker, Status, end_left, open_run, runs_left, view_command
-from vlatent.training import Result, claimed_folder, corpus_for, placement, train
+from vlatent.tracking import (
+    MemoryTracker,
+    MlflowTracker,
+    Status,
+    end_left,
+    open_run,
+    recorded,
+    runs_left,
+    traceback_of,
+    view_command,
+)
+from vlatent.training import Result, train
 
 
 def train_command(arguments: Sequence[str]) -> int:
@@ -40,8 +51,7 @@ def train_command(arguments: Sequence[str]) -> int:
             "vlatent train --config configs/quick.yaml --training.resume runs/FOLDER",
         ),
     )
-    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_settings(Config)
     config = build(parser.checked(arguments))
     if not any(part.weight for _, part in (*config.priors, *config.terms)):
         raise UserError(
@@ -65,38 +75,33 @@ def train_command(arguments: Sequence[str]) -> int:
 
 
 def _recorded(config: Config) -> Result:
-    """Train a run that is recorded, and whose record is closed however it ends."""
+    """Train a run that is recorded, and whose record is closed however it ends.
+
+    Raises:
+        UserError: It diverged.
+    """
     stop = Stop()
     assert config.training.folder is not None
     name = f"train {config.training.folder.name}"
-    with interruption(stop):
-        with stop.undisturbed():  # a run that has begun must come to its end below
-            for left in runs_left(config.tracking, {"kind": "train"}):  # of processes now gone
-                end_left(config.tracking, left.run_id, "KILLED")
-            tracker = open_run(config.tracking, name, tags={"kind": "train"})
 
-        def end(status: Status, error: str | None = None) -> None:
-            with stop.undisturbed():
-                tracker.close(status, error)
+    def begin() -> MlflowTracker:
+        for left in runs_left(config.tracking, {"kind": "train"}):  # of processes now gone
+            end_left(config.tracking, left.run_id, "KILLED")
+        return open_run(config.tracking, name, tags={"kind": "train"})
 
-        try:
-            stop.heed()
+    def end(tracker: MlflowTracker, status: Status, error: BaseException | None) -> None:
+        diverged = str(error) if isinstance(error, Diverged) else None
+        tracker.close(status, diverged or traceback_of(status, error))
+
+    try:
+        with interruption(stop), recorded(stop, begin, end) as tracker:
             if config.training.compile:
                 console.print("The first step compiles the encoder, which takes a minute or two.")
             with progress_display() as progress:
-                told = None if console.is_terminal else print_evaluation
-                result = train(config, tracker, told, progress)
-        except Diverged as error:
-            end("FAILED", str(error))
-            raise UserError(str(error)) from None
-        except KeyboardInterrupt:
-            end("KILLED")
-            raise
-        except BaseException:
-            end("FAILED", traceback.format_exc())
-            raise
-        end("FINISHED")
-    return result
+                report = None if console.is_terminal else print_evaluation
+                return train(config, tracker, report, progress)
+    except Diverged as error:
+        raise UserError(str(error)) from None
 
 
 def evaluate_command(arguments: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from vlatent.shapes import UserError
 def until_stopped(folder: Path, stop: Stop) -> None:
     """Leave a file that says who works with how many threads; end in good order when asked."""
     (folder / f"began-{os.getpid()}").write_text(str(torch.get_num_threads()))
-    while not stop.wished:
+    while not stop.requested:
         if (folder / "enough").exists():
             return
         time.sleep(0.05)

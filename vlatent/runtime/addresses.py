@@ -32,10 +32,10 @@ def without_password(url: str) -> str:
 
 def credentials(url: str) -> dict[str, str]:
     """Environment in which another process finds the password that its command does not show."""
-    found = PASSWORD.search(url)
-    if found is None:
+    match = PASSWORD.search(url)
+    if match is None:
         return {}
-    user, password = unquote(found[1]), unquote(found[2])
+    user, password = unquote(match[1]), unquote(match[2])
     if url.startswith("postgresql"):
         return {"PGPASSWORD": password}
     return {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}

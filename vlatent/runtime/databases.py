@@ -1,21 +1,22 @@
-"""Databases that many processes share: patience while one is away, plain words when one fails."""
+"""Databases that many processes share: waiting while one is away, one clear line when one fails."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import logging
 import os
 import shlex
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from vlatent.runtime.addresses import file_of, is_file, shown
+from vlatent.runtime.addresses import check_address, file_of, is_file, shown
 from vlatent.shapes import UserError
 
 logger = logging.getLogger(__name__)
@@ -37,54 +38,99 @@ R = TypeVar("R")
 def patient(
     method: Callable[P, R],
     setting: str,
-    done: dict[type[Exception], Any] | None = None,
+    done: Mapping[type[Exception], Any] | None = None,
     first: bool = False,
 ) -> Callable[P, R]:
-    """The method, tried again while its database does not answer.
+    """Wrap a method so that it is tried again while its database does not answer.
 
     Args:
-        method: What is tried.
+        method: The method.
         setting: The key that names the database, for the warning.
-        done: Errors that mean, at another attempt, that one whose answer was lost had done it,
-            and what it would have answered.
-        first: Whether nothing has shown yet that the address is right: what is wrong about it is
-            not waited for.
+        done: Errors of a second attempt that mean that the first one had succeeded and only its
+            answer was lost, and what it would have answered.
+        first: Whether nothing has shown yet that the address is right: a wrong one is an error at
+            once.
 
     Raises:
         UserError: The database was away for too long.
     """
-    done = done or {}
+    lost = dict(done or {})
+
+    def worth_waiting(error: BaseException) -> bool:
+        return away(error) and not (first and refused(error))
+
+    def warn(state: RetryCallState) -> None:
+        if state.attempt_number == 1:
+            logger.warning(
+                "%s does not answer (%s); waiting for it for up to %.0f minutes, Ctrl-C ends that",
+                *(setting, reason(_error(state)), PATIENCE / 60),
+            )
+
+    def give_up(state: RetryCallState) -> NoReturn:
+        raise UserError(
+            f"{setting} did not answer for {PATIENCE / 60:.0f} minutes "
+            f"({reason(_error(state))}); start its server, then run the same command again."
+        ) from _error(state)
 
     @functools.wraps(method)
     def wait_for_it(*arguments: P.args, **keywords: P.kwargs) -> R:
-        end = None
-        while True:
+        attempts = itertools.count(1)
+
+        def attempt() -> R:
+            number = next(attempts)
             try:
                 return method(*arguments, **keywords)
-            except Exception as error:
-                if type(error) in done and end is not None:
-                    return done[type(error)]
-                if not away(error) or (first and refused(error)):
+            except tuple(lost) as error:
+                if number == 1:
                     raise
-                if end is None:
-                    end = time.monotonic() + PATIENCE
-                    logger.warning(
-                        "%s does not answer (%s); waiting for it for up to %.0f minutes, Ctrl-C "
-                        "ends that",
-                        *(setting, reason(error), PATIENCE / 60),
-                    )
-                elif time.monotonic() > end:
-                    raise UserError(
-                        f"{setting} did not answer for {PATIENCE / 60:.0f} minutes "
-                        f"({reason(error)}); start its server, then run the same command again."
-                    ) from error
-                time.sleep(PAUSE)
+                return lost[type(error)]
+
+        retrying = Retrying(
+            retry=retry_if_exception(worth_waiting),
+            wait=wait_fixed(PAUSE),
+            stop=stop_after_delay(PATIENCE),
+            before_sleep=warn,
+            retry_error_callback=give_up,
+        )
+        return retrying(attempt)
 
     return wait_for_it
 
 
+def _error(state: RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome else None
+    assert error is not None
+    return error
+
+
+def opened(setting: str, url: str, opening: Callable[[], R]) -> R:
+    """Open a database, waiting for its server if that is away.
+
+    Args:
+        setting: The key that names the database.
+        url: Its address.
+        opening: Opens it, and makes its tables where there are none.
+
+    Raises:
+        UserError: The address is wrong, or the database cannot be used.
+    """
+    check_address(setting, url)
+    try:
+        with explained(setting, url):
+            return patient(opening, setting, first=True)()
+    except UserError:
+        raise
+    except Exception as error:  # SQLAlchemy, drivers and the system each raise their own
+        missing = isinstance(error, ModuleNotFoundError)
+        way_out = "pip install 'vlatent[postgresql]', and " if missing else ""
+        raise UserError(
+            f"{setting} {shown(url)} cannot be used ({reason(error)}); {way_out}write "
+            "postgresql+psycopg://user@host/database for a server, sqlite:///FILE.db for a file."
+        ) from None
+
+
 def away(error: BaseException) -> bool:
-    """Whether the database could not be reached, rather than refused what it was told."""
+    """Whether the database could not be reached; one that refuses a query is not away."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, sqlite3.OperationalError):  # also what it says of a full disk
@@ -107,7 +153,7 @@ def refused(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def explained(setting: str, url: str) -> Iterator[None]:
-    """Say in one line, with a way out, why a database that is there does not do what it is told.
+    """Turn the error of a database that is there, but cannot do its work, into one line.
 
     Raises:
         UserError: It is damaged, its disk is full, or it may be read but not written.
@@ -124,7 +170,7 @@ def explained(setting: str, url: str) -> Iterator[None]:
 
 
 def ailment(error: BaseException, url: str) -> str | None:
-    """What a database suffers from and what helps; None for errors of another kind."""
+    """The fault of a database and its remedy; None for errors of another kind."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     said = reason(error)
@@ -163,14 +209,14 @@ def reason(error: BaseException) -> str:
 
 
 def engine_arguments(url: str) -> dict[str, Any]:
-    """What SQLAlchemy has to know of this kind of database; for SQLite see `immediate`."""
+    """SQLAlchemy's arguments for an engine of this kind of database; for SQLite see `immediate`."""
     if is_file(url):
         return {"connect_args": {"timeout": 60, "isolation_level": None}}
     return {"pool_pre_ping": True, "connect_args": connection_settings(url)}
 
 
 def connection_settings(url: str, **more: int) -> dict[str, str]:
-    """What both ends of a connection to PostgreSQL are told, so that neither waits for hours.
+    """Timeouts of both ends of a connection to PostgreSQL, so that neither waits for hours.
 
     By itself either end would notice only after two hours that the other's machine has vanished.
     A transaction that its process leaves open, as it was frozen, is ended: it locks rows.
@@ -188,7 +234,7 @@ def connection_settings(url: str, **more: int) -> dict[str, str]:
         "idle_in_transaction_session_timeout": 1000 * LEASE,
     }
     given = sqlalchemy.make_url(url).query.get("options", "")
-    told = [f"-c {name}={value}" for name, value in (of_server | more).items()]
+    options = [f"-c {name}={value}" for name, value in (of_server | more).items()]
     return {
         "connect_timeout": "5",
         "keepalives": "1",
@@ -196,7 +242,7 @@ def connection_settings(url: str, **more: int) -> dict[str, str]:
         "keepalives_interval": str(pause),
         "keepalives_count": str(count),
         "tcp_user_timeout": str(1000 * LEASE),
-        "options": " ".join([*told, *([given] if isinstance(given, str) else given)]).strip(),
+        "options": " ".join([*options, *([given] if isinstance(given, str) else given)]).strip(),
     }
 
 

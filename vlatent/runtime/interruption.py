@@ -1,4 +1,4 @@
-"""Wishes to stop: Ctrl-C, SIGTERM, a closed terminal and a dead parent mean the same everywhere."""
+"""Requests to stop: Ctrl-C, SIGTERM, a closed terminal and a dead parent, handled alike."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-STATUS = 128  # beside the signal's number, of who has ended because of it
-CALLED = {signal.SIGINT: "Ctrl-C"}  # what a person has pressed
+STATUS = 128  # plus the signal's number: exit status of a process that it has ended
+CALLED = {signal.SIGINT: "Ctrl-C"}  # the key that sends it
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised where a signal arrives that is to stop the work at once.
+    """A signal that stops the work at once.
 
     Attributes:
         number: The signal.
@@ -26,95 +26,99 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """A wish to stop, which work heeds when it can do so without losing anything.
+    """A request to stop, which work checks when it can end without losing anything.
 
     Attributes:
-        number: The signal that wished for it first, if one did.
+        number: The signal that requested it first, if one did.
     """
 
     def __init__(self, parent: int | None = None) -> None:
-        """A wish that nobody has yet.
+        """No request yet.
 
         Args:
-            parent: Process without which there is nobody left to work for; None watches nobody.
-                Who begins a process says which: asked later, the system may name another one.
+            parent: Process whose end is a request to stop; None watches nobody. Who starts a
+                process says which: asked later, the system may name another one.
         """
         self.number: int | None = None
-        self._wished = self._undisturbed = self._insisted = False
+        self._requested = self._shielded = self._forced = False
         self._parent = parent
 
     @property
-    def wished(self) -> bool:
-        """Whether to stop: asked for, or there is nobody left to work for."""
-        return self._wished or (self._parent is not None and os.getppid() != self._parent)
+    def requested(self) -> bool:
+        """Whether to stop: on request, or because the parent is gone."""
+        return self._requested or (self._parent is not None and os.getppid() != self._parent)
 
-    def wish(self, number: int | None = None) -> None:
-        self._wished = True
+    def request(self, number: int | None = None) -> None:
+        self._requested = True
         self.number = self.number or number
 
-    def insist(self, number: int = signal.SIGINT) -> None:
-        """Stop at once; the first time that work must not be disturbed, as soon as it heeds."""
-        self.wish(number)
-        if not self._undisturbed or self._insisted:
-            raise Interrupted(number)
-        self._insisted = True
+    def force(self, number: int = signal.SIGINT) -> None:
+        """Stop at once; inside a shield the first time only after it.
 
-    def ask(self, number: int) -> None:
-        """What a signal does that is sent twice in earnest: wish first, insist then."""
-        if self.wished:
-            self.insist(number)
-        self.wish(number)
+        Raises:
+            Interrupted: Now, where there is no shield.
+        """
+        self.request(number)
+        if not self._shielded or self._forced:
+            raise Interrupted(number)
+        self._forced = True
+
+    def on_signal(self, number: int) -> None:
+        """Request a stop at the first signal, force it at the second."""
+        if self.requested:
+            self.force(number)
+        self.request(number)
 
     @contextlib.contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """While books are opened or closed that would else stay open for ever."""
-        self._undisturbed = True
+    def shield(self) -> Iterator[None]:
+        """Hold signals back while a record is opened or closed that would else stay open."""
+        self._shielded = True
         try:
             yield
         finally:
-            self._undisturbed = False
+            self._shielded = False
 
-    def heed(self) -> None:
-        """Stop now if that was insisted on meanwhile."""
-        if self._insisted:
+    def check(self) -> None:
+        """Stop now if that was forced inside a shield."""
+        if self._forced:
             raise self.interruption()
 
     def interruption(self) -> Interrupted:
-        """What a command ends with that has heeded the wish."""
+        """The error with which a command ends that has followed the request."""
         return Interrupted(self.number or signal.SIGINT)
 
 
 @contextlib.contextmanager
 def interruption(stop: Stop) -> Iterator[None]:
-    """Every signal insists on a stop."""
-    with _heard(lambda number, _: stop.insist(number)):
+    """Let every signal force a stop."""
+    with _handled(lambda number, _: stop.force(number)):
         yield
 
 
 @contextlib.contextmanager
 def gentle_interruption(stop: Stop, first: str) -> Iterator[None]:
-    """The first signal wishes for a stop and says so, the second insists on it.
+    """Let the first signal request a stop and print that, the second force it.
 
-    A terminal that closes sends more than one: they never insist.
+    A terminal that closes sends more than one: they never force it.
     """
 
     def ask(number: int, _: FrameType | None) -> None:
-        if not stop.wished:
-            stop.wish(number)
+        if not stop.requested:
+            stop.request(number)
             called = CALLED.get(signal.Signals(number), signal.Signals(number).name)
             with contextlib.suppress(OSError):  # nobody may be there to read it
                 # Not `print`, which must not be begun again while it is at work.
                 os.write(2, f"\n{first} {called} again stops at once.\n".encode())
         elif number != signal.SIGHUP:
-            stop.insist(number)
+            stop.force(number)
 
-    with _heard(ask):
+    with _handled(ask):
         yield
 
 
 @contextlib.contextmanager
-def _heard(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Signals are handled so; SIGHUP stays ignored if it is, as under nohup."""
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Install a handler of signals; SIGHUP stays ignored if it is, as under nohup."""
     numbers = [
         number
         for number in SIGNALS

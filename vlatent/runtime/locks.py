@@ -9,6 +9,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy
@@ -179,3 +180,15 @@ class PlaceLock(FileLock):
         except Timeout:
             return False
         return True
+
+
+def shared_lock(url: str, name: str, file: Path | None, setting: str) -> DatabaseLock | PlaceLock:
+    """A lock for everybody who shares a database, which nobody holds yet.
+
+    Args:
+        url: The database.
+        name: Name of the lock on a server, which keeps it itself.
+        file: What is locked beside a database that is a file, on which nobody else relies.
+        setting: The key that names the database.
+    """
+    return DatabaseLock(url, name, setting) if file is None else PlaceLock(file)

@@ -22,18 +22,19 @@ import torch
 
 from vlatent.runtime.interruption import STATUS, Interrupted, Stop
 from vlatent.runtime.process import environment, prepare
+from vlatent.runtime.settings import WorkSettings
 from vlatent.runtime.streams import outlast_readers
 from vlatent.shapes import UserError
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at the workers
-STILLBORN = 3  # workers in a row that died at once: then something is wrong with all of them
+FAILED_STARTS = 3  # workers in a row that failed at start-up: the fault is not theirs alone
 AT_ONCE = 20.0  # seconds
-TOLD = signal.SIGUSR1  # how the parent tells a worker to stop: apart from what others may send
+STOP_SIGNAL = signal.SIGUSR1  # from the parent alone: nobody else sends it
 
 
-# What every worker does: it returns when nothing is left to do, or soon after a stop is wished.
+# What every worker does: it returns when nothing is left to do, or soon after a stop is requested.
 Work = Callable[[Any, Stop], None]
 
 
@@ -43,21 +44,21 @@ class _Worker:
     errors: Connection
     began: float = field(default_factory=time.monotonic)
 
-    def tell(self) -> None:
+    def request_stop(self) -> None:
         assert self.process.pid is not None
-        os.kill(self.process.pid, TOLD)
+        os.kill(self.process.pid, STOP_SIGNAL)
 
 
 def run_processes(
     work: Work, job: object, count: int, stop: Stop, look: Callable[[], None]
 ) -> None:
-    """Let `count` processes work until all are done; one that is ended otherwise is replaced.
+    """Run `count` worker processes until all are done; one that is killed is replaced.
 
     Args:
-        work: A function of a module, called with `job` and the process's own wish to stop.
+        work: A function of a module, called with `job` and the process's own `Stop`.
         job: What can be pickled.
         count: Processes; the cores are divided between them.
-        stop: Passed on to the workers once it is wished.
+        stop: Passed on to the workers once it is requested.
         look: Called about twice a second.
 
     Raises:
@@ -65,39 +66,39 @@ def run_processes(
         KeyboardInterrupt: Raised by a second Ctrl-C, after which no worker is alive.
     """
     workers: dict[int, _Worker] = {}
-    stillborn, told = 0, False
+    failed_starts, stopping = 0, False
     problem: str | None = None
 
     def begin(place: int) -> None:
-        with stop.undisturbed():  # who is begun must be known, to be ended
+        with stop.shield():  # a worker that is started must be known, to be ended
             workers[place] = _begin(work, job, place, count)
-        stop.heed()
+        stop.check()
 
     try:
         for place in range(count):
-            if not stop.wished:
+            if not stop.requested:
                 begin(place)
         while workers:
             time.sleep(PAUSE)
             look()
-            if (stop.wished or problem) and not told:
-                told = True
+            if (stop.requested or problem) and not stopping:
+                stopping = True
                 for worker in workers.values():
-                    worker.tell()
+                    worker.request_stop()
             for place, worker in list(workers.items()):
                 if worker.process.is_alive():
                     continue
                 del workers[place]
-                said, code = _said(worker.errors), worker.process.exitcode
+                error, code = _error_of(worker.errors), worker.process.exitcode
                 worker.errors.close()
-                if said is not None:
-                    problem = problem or said
-                elif code and not (told or stop.wished):
+                if error is not None:
+                    problem = problem or error
+                elif code and not (stopping or stop.requested):
                     logger.warning("a worker %s; another takes its place", _ended(code))
                     early = time.monotonic() - worker.began < AT_ONCE
-                    stillborn = stillborn + 1 if early and 0 < code < STATUS else 0
-                    if stillborn == STILLBORN:
-                        problem = f"{STILLBORN} workers in a row died at once, status {code}."
+                    failed_starts = failed_starts + 1 if early and 0 < code < STATUS else 0
+                    if failed_starts == FAILED_STARTS:
+                        problem = f"{FAILED_STARTS} workers in a row died at once, status {code}."
                     else:
                         begin(place)
     finally:
@@ -110,7 +111,7 @@ def run_processes(
 
 
 def _ended(code: int) -> str:
-    """How a worker ended, from its status."""
+    """How a worker ended, in words, from its exit status."""
     number = -code if code < 0 else code - STATUS
     if number not in list(signal.Signals):
         return f"ended with status {code}"
@@ -128,7 +129,7 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
     if torch.cuda.is_available():
         surroundings["CUDA_VISIBLE_DEVICES"] = _card(place)
     resource_tracker.ensure_running()  # begun with the first worker, it would unblock the signal
-    with _environment(surroundings), _unheard_by_children(signal.SIGINT):
+    with _environment(surroundings), _blocked_for_children(signal.SIGINT):
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -137,15 +138,18 @@ def _begin(work: Work, job: object, place: int, count: int) -> _Worker:
 def _work(work: Work, job: object, errors: Connection, threads: int, parent: int) -> None:
     stop = Stop(parent)
     prepare()
-    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to all; the parent tells
+    for number in (
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # a terminal sends them to all
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    signal.signal(TOLD, lambda *_: stop.wish())
-    signal.signal(signal.SIGTERM, lambda *_: stop.ask(signal.SIGTERM))
+    signal.signal(STOP_SIGNAL, lambda *_: stop.request())
+    signal.signal(signal.SIGTERM, lambda *_: stop.on_signal(signal.SIGTERM))
     outlast_readers()
     torch.set_num_threads(threads)
     try:
-        if not stop.wished:  # the parent may be gone already
+        if not stop.requested:  # the parent may be gone already
             work(job, stop)
     except UserError as error:
         errors.send(str(error))
@@ -157,10 +161,10 @@ def _work(work: Work, job: object, errors: Connection, threads: int, parent: int
 
 
 @contextlib.contextmanager
-def _unheard_by_children(number: signal.Signals) -> Iterator[None]:
-    """A child begun meanwhile does not hear the signal before it says how; here it only waits.
+def _blocked_for_children(number: signal.Signals) -> Iterator[None]:
+    """Block a signal for a child that is started, until it has its own handler; here it only waits.
 
-    Else it would tell where in its imports a terminal's Ctrl-C has found it.
+    Else a terminal's Ctrl-C would end the child with a traceback out of its imports.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
@@ -169,16 +173,16 @@ def _unheard_by_children(number: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _said(errors: Connection) -> str | None:
-    """The error with which an ended worker ended."""
+def _error_of(errors: Connection) -> str | None:
+    """The error that an ended worker has sent."""
     try:
         return str(errors.recv())
-    except (EOFError, OSError):  # it said nothing, or was killed while it spoke
+    except (EOFError, OSError):  # none was sent, or it was killed meanwhile
         return None
 
 
 def _card(place: int) -> str:
-    """Which GPU a worker sees: they take turns."""
+    """The GPU that a worker sees: they take turns."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     cards = listed.split(",") if listed else [str(i) for i in range(torch.cuda.device_count())]
     return cards[place % len(cards)]
@@ -201,15 +205,13 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 def run_ray(
     work: Work,
     job: object,
-    count: int,
+    settings: WorkSettings,
     stop: Stop,
     look: Callable[[], None],
-    cpus: float,
-    gpus: float,
 ) -> None:
-    """The same as tasks of the Ray cluster that is running, or of one made here.
+    """Run workers as tasks of the Ray cluster that is running, or of one started here.
 
-    Ray begins the task of a killed worker anew. A stop reaches the workers as an interruption.
+    Ray restarts the task of a killed worker. A stop reaches the workers as an interruption.
 
     Raises:
         UserError: Ray is not installed, has no room for one worker, or a worker raised it.
@@ -218,25 +220,29 @@ def run_ray(
         import ray
     except ImportError:
         raise UserError(
-            "study.launcher ray needs Ray: pip install 'vlatent[ray]', or leave it at processes."
+            f"{settings.section}.launcher ray needs Ray: pip install 'vlatent[ray]', or leave it "
+            "at processes."
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     _join_or_make_cluster(ray)
+    cpus, gpus = settings.cpus, settings.gpus
     room: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     if cpus > room.get("CPU", 0) or gpus > room.get("GPU", 0):
         raise UserError(
             f"a worker of {cpus:g} CPUs and {gpus:g} GPUs finds no room on this Ray cluster "
-            f"({room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs): lower --study.cpus or "
-            "--study.gpus."
+            f"({room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs): lower "
+            f"--{settings.section}.cpus or --{settings.section}.gpus."
         )
     surroundings = {"env_vars": environment()}
-    task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1, runtime_env=surroundings)(
+    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1, runtime_env=surroundings)(
         _ray_work
     )
     here, path = str(Path.cwd()), [entry for entry in sys.path if entry]
-    waiting = [task.remote(work, job, here, path, max(1, int(cpus))) for _ in range(count)]
-    told, problem = False, None
+    waiting = [
+        remote.remote(work, job, here, path, max(1, int(cpus))) for _ in range(settings.workers)
+    ]
+    stopping, problem = False, None
     try:
         while waiting:
             done, waiting = ray.wait(waiting, timeout=PAUSE)
@@ -245,23 +251,23 @@ def run_ray(
                 try:
                     problem = problem or ray.get(result)
                 except (ray.exceptions.TaskCancelledError, ray.exceptions.RayTaskError) as error:
-                    if not told:
+                    if not stopping:
                         raise UserError(f"a worker failed: {error}") from error
-            if (stop.wished or problem) and not told:
-                told = True
-                for each in waiting:
-                    ray.cancel(each)
+            if (stop.requested or problem) and not stopping:
+                stopping = True
+                for task in waiting:
+                    ray.cancel(task)
     finally:
-        for each in waiting:
-            ray.cancel(each, force=True)
+        for task in waiting:
+            ray.cancel(task, force=True)
     if problem:
         raise UserError(problem)
 
 
 def _join_or_make_cluster(ray: ModuleType) -> None:
-    """Ray hears SIGTERM in its own way from then on; here it means what it meant before."""
+    """Connect to Ray, and keep the handler of SIGTERM, which Ray replaces."""
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    heard = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init("auto", **quiet)
     except ConnectionError:
@@ -271,7 +277,7 @@ def _join_or_make_cluster(ray: ModuleType) -> None:
     except SystemExit:  # its answer to a SIGTERM
         raise Interrupted(signal.SIGTERM) from None
     finally:
-        signal.signal(signal.SIGTERM, heard)
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _ray_work(work: Work, job: object, here: str, path: list[str], threads: int) -> str | None:

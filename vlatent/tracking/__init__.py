@@ -1,4 +1,4 @@
-"""mlflow's one door: what a run measures is kept, and a store that fails never costs a measurement.
+"""The only room that imports mlflow; a store that fails never costs a measurement.
 
 A tracker hands its calls to the store in their order. When the store does not take one, that call
 and all later ones go to a journal on disk, and from there to the store as soon as it is back: at a
@@ -9,6 +9,7 @@ seen twice: metrics keep the time at which they were measured, and a store ignor
 from vlatent.tracking.journal import journals
 from vlatent.tracking.mlflow_tracker import MlflowTracker, deliver, open_run, reopen_run
 from vlatent.tracking.processes import PROCESS, host_of, is_gone, lives, own_label
+from vlatent.tracking.recorded import deliver_all, own_run, recorded, traceback_of
 from vlatent.tracking.runs import (
     RecordedRun,
     add_metrics,
@@ -41,6 +42,7 @@ __all__ = [
     "amend_run",
     "artifact_paths",
     "deliver",
+    "deliver_all",
     "end_left",
     "find_run",
     "host_of",
@@ -51,13 +53,16 @@ __all__ = [
     "metric_history",
     "open_run",
     "own_label",
+    "own_run",
     "read_artifact",
+    "recorded",
     "recorded_runs",
     "reopen_run",
     "require_record",
     "runs_beginning",
     "runs_left",
     "runs_named",
+    "traceback_of",
     "uri_flag",
     "view_command",
     "view_instructions",

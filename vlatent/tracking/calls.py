@@ -1,4 +1,4 @@
-"""What the store is told: calls that a line of JSON can hold and that MLflow accepts."""
+"""Calls to the store that a line of JSON can hold and that MLflow accepts."""
 
 from __future__ import annotations
 

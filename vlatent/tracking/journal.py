@@ -88,8 +88,8 @@ def journal_of(folder: Path, key: str) -> Journal:
 
 def journals(folder: Path, left: bool = False) -> list[Path]:
     """What waits on disk below a folder; if `left`, only what no living process will deliver."""
-    found = sorted(folder.rglob("tracking-*.jsonl"))
-    return [path for path in found if _is_left(path)] if left else found
+    files = sorted(folder.rglob("tracking-*.jsonl"))
+    return [path for path in files if _is_left(path)] if left else files
 
 
 def _is_left(path: Path) -> bool:

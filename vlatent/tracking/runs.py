@@ -92,11 +92,11 @@ def require_record(tracking: TrackingConfig) -> None:
             "recorded, or name their store with --tracking.uri sqlite:///… or http://…"
         )
     with usable(address) as client:
-        known = [experiment.name for experiment in client.search_experiments()]
-    if tracking.experiment not in known:
+        names = [experiment.name for experiment in client.search_experiments()]
+    if tracking.experiment not in names:
         raise UserError(
             f"tracking.experiment {tracking.experiment!r} is not in {shown(address)}; it has "
-            f"{', '.join(sorted(known))}"
+            f"{', '.join(sorted(names))}"
         )
 
 
@@ -129,8 +129,8 @@ def read_artifact(tracking: TrackingConfig, run_id: str, path: str) -> bytes:
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with usable(address_of(tracking)) as client:
-        known = list(_files(client, run_id, path.rpartition("/")[0] or None))
-        if path not in known:
+        files = list(_files(client, run_id, path.rpartition("/")[0] or None))
+        if path not in files:
             there = artifact_paths(tracking, run_id)
             raise UserError(
                 f"run {run_id} has no file {path}; it has {', '.join(there) or 'none at all'}"
@@ -202,7 +202,7 @@ def _found(tracking: TrackingConfig, condition: str) -> list[RecordedRun]:
     address = address_of(tracking)
     if not _exists(address):
         return []
-    found: list[RecordedRun] = []
+    runs: list[RecordedRun] = []
     with usable(address) as client:
         experiment = client.get_experiment_by_name(tracking.experiment)
         token = None
@@ -214,11 +214,11 @@ def _found(tracking: TrackingConfig, condition: str) -> list[RecordedRun]:
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
-            found += map(_recorded, page)
+            runs += map(_recorded, page)
             token = page.token
             if not token:
                 break
-    return found
+    return runs
 
 
 def _recorded(run: Run) -> RecordedRun:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KEY = "vlatent.key"  # our name of a run, known before the store has given its own
+KEY = "vlatent.key"  # our name of a run, which it has before the store gives its own
 DEFAULT = "sqlite:///mlflow.db"
 ARTIFACTS = "mlartifacts"  # the folder of pictures and files beside a database
 
@@ -90,7 +90,7 @@ def new_run(
     """What is enough to make a run, now or later."""
     key = uuid.uuid4().hex
     parents = {"mlflow.parentRunId": parent} if parent else {}
-    known = {KEY: key} | own_label()
+    own = {KEY: key} | own_label()
     return {
         "call": "run",
         "key": key,
@@ -98,7 +98,7 @@ def new_run(
         "experiment": tracking.experiment,
         "name": name,
         "start": milliseconds(),
-        "tags": _context() | valid(tags, TAG_LENGTH) | parents | known,
+        "tags": _context() | valid(tags, TAG_LENGTH) | parents | own,
     }
 
 
@@ -182,8 +182,8 @@ def experiment_id(address: str, name: str) -> str:
         client.restore_experiment(experiment.experiment_id)
         logger.warning("tracking: experiment %r had been deleted and is restored", name)
     require_place(address, f"tracking.experiment {name!r}", experiment.artifact_location)
-    known: str = experiment.experiment_id
-    return known
+    experiment_id: str = experiment.experiment_id
+    return experiment_id
 
 
 def require_place(address: str, what: str, place: str) -> None:
@@ -269,14 +269,14 @@ def quiet() -> Iterator[None]:
     import mlflow  # noqa: F401, sets the levels of its loggers when it is first imported
 
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3")]
-    levels = [each.level for each in loggers]
+    levels = [logger.level for logger in loggers]
     try:
-        for each in loggers:
-            each.setLevel(logging.CRITICAL)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         yield
     finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def reason(error: BaseException) -> str:

@@ -1,0 +1,68 @@
+"""Checks before a training: device and precision, sentences, memory, size of the latent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import isfinite
+
+import torch
+
+from vlatent.config import Config, TrainingConfig
+from vlatent.corpus import Corpus, load
+from vlatent.evaluation import measure
+from vlatent.memory import require_memory
+from vlatent.objective import loss
+from vlatent.priors import Priors
+from vlatent.shapes import UserError
+
+# A study trains many runs on the same sentences.
+corpus_of = lru_cache(maxsize=2)(load)
+
+
+def corpus_for(config: Config) -> Corpus:
+    """The sentences of a run, and the variants of them that its terms and criteria need.
+
+    Raises:
+        UserError: Bad input, sentences without variants, or more than the memory holds.
+    """
+    device, autocast = placement(config.training)
+    corpus = corpus_of(config.data)
+    require_memory(config, corpus, device, half=autocast()._enabled)
+    sizes = config.encoder
+    _require_statistics(config.priors, sizes.height, sizes.width, sizes.channels)
+    if config.terms.active:
+        _ = corpus.variants
+    if config.evaluation.retrieved:
+        _ = corpus.splits
+    return corpus
+
+
+@lru_cache(maxsize=8)
+def _require_statistics(priors: Priors, height: int, width: int, channels: int) -> None:
+    """Measure noise, as what fails at the first evaluation can fail before anything is written."""
+    noise = torch.randn(2, height, width, channels, generator=torch.Generator().manual_seed(0))
+    loss(priors, noise)
+    measured = measure(0, noise, priors)
+    missing = [name for name, values in measured.channels.items() if not all(map(isfinite, values))]
+    if missing:
+        raise UserError(
+            f"encoder.height {height} and encoder.width {width} are too small: that latent has no "
+            f"{missing[0]}; raise both to 8 or more."
+        )
+
+
+def placement(training: TrainingConfig) -> tuple[torch.device, Callable[[], torch.autocast]]:
+    """The device and the precision of the encoder there."""
+    has_gpu = torch.cuda.is_available()
+    if training.device == "cuda" and not has_gpu:
+        raise UserError(
+            "training.device is cuda, but torch sees no GPU here: leave it at auto or set "
+            "--training.device cpu."
+        )
+    device = torch.device("cuda" if has_gpu and training.device != "cpu" else "cpu")
+    if device.type == "cuda":  # fp32 is fp32 everywhere; what may be less exact is bf16
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    fast = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+    use_bf16 = training.precision == "bf16" or (training.precision == "auto" and bool(fast))
+    return device, lambda: torch.autocast(device.type, torch.bfloat16, enabled=use_bf16)
