@@ -83,9 +83,9 @@ def doses(base: Config, prior: str) -> list[Arm]:
     ]
 
 
-def pairs() -> list[Arm]:
-    """The base without two priors, for every two."""
-    return [without(*two) for two in combinations(PRIORS, 2)]
+def pairs(base: Config) -> list[Arm]:
+    """The base without two priors, for every two that it has."""
+    return [without(*two) for two in combinations(active(base), 2)]
 
 
 def subsets() -> Iterator[frozenset[str]]:
@@ -109,6 +109,11 @@ def of_prior(base: Config, prior: str) -> list[Arm]:
             "or begin from another config."
         )
     return [without(prior), alone(prior), *doses(base, prior)]
+
+
+def active(base: Config) -> list[str]:
+    """Priors that the base trains with: one of weight 0 cannot be left out."""
+    return [name for name, prior in base.priors if prior.weight > 0]
 
 
 def weight(prior: str) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ablations.arms import BASE, FACTORS, Arm, families
 from ablations.cells import Cell
 from ablations.figures import Dose, ForestRow
-from ablations.measurement import ANY, POSSIBLE, STATISTICS, Measured
+from ablations.measurement import BY_LABEL, STATISTICS, Measured, possible
 from ablations.question import Ablation
 from ablations.result import (
     HOLDS,
@@ -128,6 +128,12 @@ def comparisons(table: Table) -> list[ForestRow]:
     return shown
 
 
+def wanted(label: str) -> tuple[float, float] | None:
+    """Where a criterion about the mean of channels would hold; the verdict is stricter."""
+    statistic = BY_LABEL.get(label)
+    return statistic.accepted if statistic is not None and statistic.judged else None
+
+
 def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
     """Every statistic that was measured against those factors of a prior's weight that were."""
     curves: dict[str, list[Dose]] = {}
@@ -143,24 +149,10 @@ def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
         for statistic in statistics:
             values = {factor: table.of(arm, statistic) for factor, arm in at.items()}
             if any(values.values()):
-                possible = POSSIBLE.get(statistic, ANY)
-                drawn.append(Dose(statistic, values, WANTED.get(statistic), possible))
+                drawn.append(Dose(statistic, values, wanted(statistic), possible(statistic)))
         if drawn:
             curves[prior] = drawn
     return curves
-
-
-# Where a criterion about the mean of channels would hold; for the eye, the verdict is stricter.
-WANTED: dict[str, tuple[float, float]] = {
-    "alpha": (1.5, 2.5),
-    "residual": (-math.inf, 0.45),
-    "channels in band": (4, math.inf),
-    "total variation": (64, math.inf),
-    "kurtosis": (3, math.inf),
-    "correlation": (-math.inf, 0.1),
-    "variance": (0.5, 2),
-    "checkerboard": (-math.inf, 40),
-}
 
 
 def answer(prediction: Prediction, table: Table) -> Answered:
@@ -172,8 +164,7 @@ def answer(prediction: Prediction, table: Table) -> Answered:
     shown in the same way, else open: what was not seen is not said to be absent.
     """
     effect = effects(table, prediction.statistic)[prediction.arm]
-    possible = POSSIBLE.get(prediction.statistic, ANY)
-    own = interval(table.of(prediction.arm, prediction.statistic), possible)
+    own = interval(table.of(prediction.arm, prediction.statistic), possible(prediction.statistic))
     _, low, high = own
     bound = prediction.bound
     if effect.n < 2:

@@ -45,7 +45,7 @@ ABLATION = Ablation(
     predictions=(
         Prediction("without contrast", "recall@1, random", "falls"),
         Prediction("without contrast", "share between sentences (log10)", "below", -1),
-        Prediction("on embedding", "share drawn", "falls"),
+        Prediction("on embedding", "share between sentences ignoring channel means", "falls"),
     ),
     arms=arms,
 )

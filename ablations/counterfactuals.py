@@ -32,8 +32,8 @@ ABLATION = Ablation(
     name="counterfactuals",
     question="What do counterfactuals buy?",
     predictions=(
-        Prediction("0 counterfactuals", "told apart, random", "falls"),
-        Prediction("0 counterfactuals", "told apart, compositional", "falls"),
+        Prediction("0 counterfactuals", "triplet accuracy, random", "falls"),
+        Prediction("0 counterfactuals", "triplet accuracy, compositional", "falls"),
         Prediction("0 counterfactuals", "recall@1, random", "stays", 0.1),
     ),
     arms=arms,

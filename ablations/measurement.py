@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
@@ -12,47 +12,43 @@ import numpy as np
 import torch
 
 from vlatent.config import Config
-from vlatent.dependence import Pictures
+from vlatent.dependence import TARGETS, Pictures
 from vlatent.evaluation import Criterion
+from vlatent.statistics import ANY, MEANING, Statistic, current_name
+from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.training import Result
 
 SENTENCES = 4  # whose pictures are kept
-CRITERIA_HELD = "criteria held"
-
-# Statistics of a run by the name that tables, pictures and predictions use, in their order.
-STATISTICS = (
-    *("score", "channels in band", CRITERIA_HELD, "alpha", "distance of alpha from 2", "residual"),
-    *("total variation", "wavelet mean/rms", "kurtosis", "correlation", "variance"),
-    *("checkerboard", "share between sentences (log10)"),
+SHOWN = (
+    *("score", "channels_in_band", "criteria_held", "alpha_distance", "statistic/residual"),
+    *("statistic/checkerboard_largest", "dependence/between_share"),
 )
+OF_RUN = tuple(
+    statistic
+    for name, statistic in REGISTRY.items()
+    if statistic.source == "prior" or name in SHOWN
+)
+SPLITS = ("random", "compositional", "wording")
+# Labels of the statistics of a run, in the order of tables and figures.
+STATISTICS = tuple(statistic.label for statistic in OF_RUN)
 
-# Where paraphrases were asked about: by name, the metric.
-OF_MEANING = {
-    **{
-        f"recall@1, {split}": f"meaning/{split}/recall_at_1"
-        for split in ("random", "compositional", "wording")
-    },
-    "told apart, random": "meaning/random/told_apart",
-    "told apart, compositional": "meaning/compositional/told_apart",
-    "color seen, compositional": "meaning/compositional/named_color",
-    "shape seen, compositional": "meaning/compositional/named_shape",
-    "relation seen, compositional": "meaning/compositional/named_relation",
-    "jitter cosine, random": "meaning/random/jitter_cosine",
-    "jitter fall, random": "meaning/random/jitter_fall",
-    "share drawn": "dependence/between_share_shapes",
+# The statistics where paraphrases were retrieved, by label.
+OF_MEANING: Mapping[str, Statistic] = {
+    statistic.label: statistic
+    for statistic in (
+        *(MEANING["recall_at_1"].of_split(split) for split in SPLITS),
+        *(MEANING["triplet_accuracy"].of_split(split) for split in SPLITS[:2]),
+        *(MEANING[f"{target}_auc"].of_split("compositional") for target in TARGETS),
+        *(MEANING[name].of_split("random") for name in ("jitter_cosine", "jitter_fall")),
+        REGISTRY["dependence/between_share_shapes"],
+    )
 }
+BY_LABEL = {statistic.label: statistic for statistic in OF_RUN} | dict(OF_MEANING)
 
-# Lowest and highest value that a statistic can have: no interval reaches beyond.
-POSSIBLE = {
-    **dict.fromkeys(("score", "channels in band", CRITERIA_HELD), (0.0, math.inf)),
-    **dict.fromkeys(("distance of alpha from 2", "residual", "checkerboard"), (0.0, math.inf)),
-    **dict.fromkeys(("total variation", "variance"), (0.0, math.inf)),
-    **dict.fromkeys(("wavelet mean/rms", "correlation", *OF_MEANING), (0.0, 1.0)),
-    **dict.fromkeys(("jitter cosine, random", "jitter fall, random"), (-1.0, 1.0)),
-    "kurtosis": (1.0, math.inf),
-    "share between sentences (log10)": (-16.0, 0.0),
-}
-ANY = (-math.inf, math.inf)
+
+def possible(label: str) -> tuple[float, float]:
+    """Lowest and highest value of a statistic: no interval reaches beyond."""
+    return BY_LABEL[label].possible if label in BY_LABEL else ANY
 
 
 @dataclass(frozen=True)
@@ -81,24 +77,20 @@ class Measured:
 def measured(result: Result, sentences: int) -> Measured:
     """The last evaluation of a run as plain numbers; `sentences` is how many it has seen."""
     last = result.history[-1]
-    mean = {name: fmean(values) for name, values in last.channels.items()}
-    share = last.metrics["dependence/between_share"]
-    values = (
-        *(result.score, last.metrics["channels_in_band"]),
-        float(sum(criterion.holds for criterion in result.verdict.criteria)),
-        *(mean["spectrum"], last.metrics["alpha_distance"], mean["residual"]),
-        *(mean["total_variation"], mean["wavelet"], mean["kurtosis"], mean["decorrelation"]),
-        *(mean["variance"], mean["checkerboard_largest"]),
-        math.log10(max(share, 1e-16)) if math.isfinite(share) else math.nan,
-    )
-    asked = any(name.startswith("meaning/") for name in last.metrics)
-    meaning = {
-        name: last.metrics[metric]
-        for name, metric in OF_MEANING.items()
-        if asked and metric in last.metrics
+    metrics = last.metrics | {
+        f"statistic/{name}": fmean(values) for name, values in last.channels.items()
     }
+    metrics["score"] = result.score
+    metrics["criteria_held"] = float(sum(line.holds for line in result.verdict.criteria))
+    statistics = {statistic.label: statistic.of(metrics) for statistic in OF_RUN}
+    if any(name.startswith("meaning/") for name in metrics):
+        statistics |= {
+            label: metrics[statistic.name]
+            for label, statistic in OF_MEANING.items()
+            if statistic.name in metrics
+        }
     return Measured(
-        dict(zip(STATISTICS, values, strict=True)) | meaning,
+        statistics,
         result.verdict.criteria,
         result.steps_to_pass,
         sentences / result.seconds,
@@ -123,8 +115,11 @@ def to_json(found: Measured) -> str:
 
 
 def from_json(text: str) -> Measured:
-    known = json.loads(text)
-    return Measured(**known | {"criteria": tuple(Criterion(**c) for c in known["criteria"])})
+    """Read a cell; its statistics get the labels of today."""
+    values = json.loads(text)
+    statistics = {current_name(name): value for name, value in values["statistics"].items()}
+    criteria = tuple(Criterion(**line) for line in values["criteria"])
+    return Measured(**values | {"statistics": statistics, "criteria": criteria})
 
 
 def painting_bytes(latent: Pictures) -> bytes:

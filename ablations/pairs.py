@@ -6,7 +6,7 @@ Where one prior does the work of another, leaving out both costs more than leavi
 from __future__ import annotations
 
 from ablations.ablation import main
-from ablations.arms import PRIORS, pairs, without
+from ablations.arms import active, pairs, without
 from ablations.question import Ablation
 from vlatent.command_line import run
 
@@ -14,7 +14,7 @@ ABLATION = Ablation(
     name="pairs",
     question="Do two priors stand in for each other?",
     predictions=(),
-    arms=lambda base: [*(without(name) for name in PRIORS), *pairs()],
+    arms=lambda base: [*(without(name) for name in active(base)), *pairs(base)],
 )
 
 if __name__ == "__main__":

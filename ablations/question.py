@@ -48,5 +48,5 @@ class Ablation:
         chosen = {name: arm for name, arm in arms.items() if name in names or not names}
         kept = list(chosen.values())
         predictions = [prediction for prediction in self.predictions if prediction.arm in chosen]
-        retuned = () if names else self.retuned
+        retuned = [p for p in self.retuned if f"without {p}" in chosen and not names]
         return replace(self, arms=lambda _: kept, predictions=predictions, retuned=retuned)

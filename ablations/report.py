@@ -27,8 +27,8 @@ OF_LATENTS = (
     *("channels in band", "alpha", "total variation", "kurtosis", "correlation", "variance"),
 )
 OF_MEANING = (
-    *("recall@1, random", "recall@1, compositional", "told apart, compositional"),
-    *("share drawn", "channels in band", "alpha"),
+    *("recall@1, random", "recall@1, compositional", "triplet accuracy, compositional"),
+    *("share between sentences ignoring channel means", "channels in band", "alpha"),
 )
 COLORS: dict[Outcome, str] = {"held": "green", "refuted": "red", "open": "yellow"}
 CostRows = Sequence[tuple[str, ...]]

@@ -5,26 +5,37 @@ Two priors left out together are `ablations.pairs`, all 64 subsets `ablations.de
 
 from __future__ import annotations
 
-from ablations import decorrelation, kurtosis, spectrum, total_variation, variance, wavelet
+from importlib import import_module
+from importlib.util import find_spec
+
 from ablations.ablation import main
-from ablations.arms import PRIORS, Arm, alone, of_prior, without
+from ablations.arms import PRIORS, Arm, active, alone, doses, without
 from ablations.question import Ablation
+from ablations.result import Prediction
 from vlatent.command_line import run
 from vlatent.config import Config
 
-OF_PRIORS = (spectrum, total_variation, wavelet, kurtosis, decorrelation, variance)
-
 
 def arms(base: Config) -> list[Arm]:
-    """The arms of every prior's own ablation, those of a kind together."""
-    doses = [arm for name in PRIORS for arm in of_prior(base, name) if arm.group == "dose"]
-    return [*(without(name) for name in PRIORS), *(alone(name) for name in PRIORS), *doses]
+    """Arms of every active prior's own ablation, those of a kind together."""
+    names = active(base)
+    return [
+        *(without(name) for name in names),
+        *(alone(name) for name in names),
+        *(arm for name in names for arm in doses(base, name)),
+    ]
+
+
+def predictions() -> list[Prediction]:
+    """Predictions of every prior's own ablation."""
+    modules = [f"ablations.{name}" for name in PRIORS]
+    return [p for name in modules if find_spec(name) for p in import_module(name).PREDICTIONS]
 
 
 ABLATION = Ablation(
     name="suite",
     question="What does each prior buy?",
-    predictions=[each for module in OF_PRIORS for each in module.PREDICTIONS],
+    predictions=predictions(),
     arms=arms,
     retuned=PRIORS,
 )

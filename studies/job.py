@@ -259,7 +259,9 @@ def _warm_start(job: Job, start: Params) -> list[tuple[Params, str]]:
 
 def _what_changed(job: Job, old: Mapping[str, object], new: Mapping[str, object]) -> str:
     changed = [key for key in dict(old) | dict(new) if old.get(key) != new.get(key)]
-    was = ", ".join(f"{key} was {old.get(key)}, is {new.get(key)}" for key in changed[:4])
+    was = ", ".join(
+        f"{key} was {old.get(key, 'absent')}, is {new.get(key, 'absent')}" for key in changed[:4]
+    )
     more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
     return (
         f"study {job.name} in {shown(job.settings.storage)} was begun with other settings "

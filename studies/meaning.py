@@ -15,8 +15,8 @@ from studies.question import Choice, ObjectiveFunction, Params, Question, Range
 from studies.study import main
 from vlatent.command_line import run
 from vlatent.config import Config, override
-from vlatent.evaluation import CHANNELS_NEEDED, RECALL
 from vlatent.shapes import UserError
+from vlatent.statistics import CHANNELS_NEEDED, MEANING
 from vlatent.training import Result
 
 
@@ -57,13 +57,15 @@ def retrieval(result: Result) -> float:
     return found if math.isfinite(found) else 0.0
 
 
+WANTED = MEANING["recall_at_1"].accepted[0]
+
 QUESTION = Question(
     name="meaning",
     text="What do pictures that tell sentences apart cost in channels in band?",
     space=space,
     apply=apply,
     objectives=(
-        ObjectiveFunction("retrieval", "recall@1, unseen combinations", retrieval, limit=RECALL),
+        ObjectiveFunction("retrieval", "recall@1, unseen combinations", retrieval, limit=WANTED),
         ObjectiveFunction("in_band", "channels in band", in_band, limit=CHANNELS_NEEDED),
     ),
 )

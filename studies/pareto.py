@@ -13,7 +13,7 @@ from studies.loss_weights import space
 from studies.question import ObjectiveFunction, Question
 from studies.study import main
 from vlatent.command_line import run
-from vlatent.evaluation import CHANNELS_NEEDED
+from vlatent.statistics import CHANNELS_NEEDED
 from vlatent.training import Result
 
 OF_THE_SPECTRUM = ("spectrum", "residual")

@@ -118,7 +118,8 @@ def test_prior_has_its_ablation(name: str) -> None:
     ablation = importlib.import_module(f"ablations.{name}").ABLATION
     assert ablation.name == name
     assert ablation.question in (ROOT / "ablations" / f"{name}.py").read_text("utf-8")
-    arms = {arm.name: arm for arm in ablation.all_arms(Config())}
+    base = override(Config(), {f"priors.{name}.weight": 1.0})  # it may be declared off
+    arms = {arm.name: arm for arm in ablation.all_arms(base)}
     assert {f"without {name}", f"only {name}"} < arms.keys()
     assert len(ablation.predictions) >= 2
     for prediction in ablation.predictions:

@@ -74,11 +74,11 @@ def test_every_sentence_is_measured_by_itself() -> None:
     found = of_sentences(latent, Priors())
     for sentence in range(3):
         slopes = whittle_slope(power_spectrum(latent[sentence : sentence + 1]))
-        assert found["slope alpha"][sentence] == pytest.approx(slopes.mean().item())
+        assert found["alpha"][sentence] == pytest.approx(slopes.mean().item())
         pixels = latent[sentence].reshape(-1, 2).numpy()
         assert found["variance"][sentence] == pytest.approx(pixels.var(0).mean())
         correlation = np.corrcoef(pixels[:, 0], pixels[:, 1])[0, 1]
-        assert found["mean |correlation|"][sentence] == pytest.approx(abs(correlation), abs=1e-6)
+        assert found["correlation"][sentence] == pytest.approx(abs(correlation), abs=1e-6)
 
 
 def scored(subject: Subject, label: str, values: dict[int, float]) -> Subject:

@@ -171,12 +171,13 @@ def test_a_curve_has_the_doses_that_were_asked_for(kept: tuple[float, ...]) -> N
 
 def test_what_only_some_cells_have_is_left_out_of_the_others() -> None:
     arms = [BASE, without("kurtosis")]
-    other = Measured({"share drawn": 0.5}, (Criterion("gap", "", "", 1.0),), None, 1.0, 1.0)
+    share = "share between sentences ignoring channel means"
+    other = Measured({share: 0.5}, (Criterion("gap", "", "", 1.0),), None, 1.0, 1.0)
     made = table(arms, lambda arm, at: other if (arm, at) == (BASE, 3) else cell())
-    assert made.statistics == [*STATISTICS, "share drawn"]
+    assert made.statistics == [*STATISTICS, share]
     assert made.criteria == ["kurtosis", "gap"]
     assert effects(made, "alpha")["without kurtosis"].n == 7
-    assert effects(made, "share drawn")["without kurtosis"].n == 0
+    assert effects(made, share)["without kurtosis"].n == 0
     assert len(tables.cell_rows(made)) == 16
     assert tables.effect_rows(result(made))
 

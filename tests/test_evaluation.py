@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vlatent import evaluation
+from vlatent import evaluation, statistics
 from vlatent.corpus import Sentences
 from vlatent.dependence import dependence, effective_rank, in_words, paint, probe, retrieval
 from vlatent.encoder import Encoder, EncoderConfig
@@ -394,7 +394,7 @@ def test_template_with_a_little_noise_is_found_out() -> None:
     assert (
         found["dependence/effective_rank_centred"] > 50
     )  # looks healthy: read it beside the share
-    assert in_words(found).startswith("This latent is the same for every sentence")
+    assert in_words(found).startswith("The latent hardly depends on the sentence")
 
 
 def test_independent_pictures_share_nothing() -> None:
@@ -403,7 +403,7 @@ def test_independent_pictures_share_nothing() -> None:
     assert found["dependence/between_share"] == pytest.approx(1 - 1 / 64, abs=0.01)
     assert abs(found["dependence/cosine"]) < 0.02
     assert found["dependence/effective_rank"] > 50
-    assert in_words(found).startswith("This latent depends on the sentence")
+    assert in_words(found).startswith("The latent depends on the sentence")
 
 
 def test_equal_pictures() -> None:
@@ -438,7 +438,7 @@ def test_means_alone_are_told_from_shapes() -> None:
     found = dependence(natural(1) + 3 * levels)
     assert found["dependence/between_share_means"] > 0.8
     assert found["dependence/between_share_shapes"] == pytest.approx(0, abs=1e-6)
-    assert in_words(found).startswith("This latent differs between sentences in little but")
+    assert "mostly in the means of its channels" in in_words(found)
 
 
 def test_words() -> None:
@@ -449,13 +449,14 @@ def test_words() -> None:
         )
 
     assert said(0.0) == (
-        "This latent is the same for every sentence: 0 of its variance lies between sentences, 0 "
-        "in what is drawn."
+        "The latent hardly depends on the sentence (0 % of its variance; 0 % ignoring channel "
+        "means)."
     )
-    assert "2e-07 of its variance lies between sentences" in said(2e-7)
-    assert "is nearly the same" in said(0.05)
-    assert "depends on the sentence" in said(0.5)
-    assert "in little but the means" in said(0.5, 0.01)
+    tiny = "(0.00007 % of its variance; 0.00003 % ignoring channel means)."
+    assert said(7e-7, 2.7e-7).endswith(tiny)
+    assert "depends little" in said(0.05)
+    assert "depends on the sentence (50 %" in said(0.5)
+    assert "mostly in the means" in said(0.5, 0.01)
     assert "nothing can be said" in said(math.nan)
 
 
@@ -477,8 +478,8 @@ def test_probe_reads_what_is_there_and_nothing_else() -> None:
     texts = [text for text in texts if "and" not in text.split()]  # always two blocks
     for words, target, other in ((COLORS, "color", "shape"), (SHAPES, "shape", "color")):
         found = probe(latents_naming(texts, list(words)), [f"{text}." for text in texts])
-        assert found[f"dependence/named_{target}"] > 0.97
-        assert abs(found[f"dependence/named_{other}"] - 0.5) < 0.1
+        assert found[f"dependence/{target}_auc"] > 0.97
+        assert abs(found[f"dependence/{other}_auc"] - 0.5) < 0.1
 
 
 def test_probe_finds_nothing_in_a_constant() -> None:
@@ -556,7 +557,7 @@ def test_retrieval_needs_dropout() -> None:
 
 
 def test_band_and_limits_are_the_documented_ones() -> None:
-    assert evaluation.BAND == (1.5, 2.5)
-    assert evaluation.CHANNELS_NEEDED == 4
+    assert statistics.BAND == (1.5, 2.5)
+    assert statistics.CHANNELS_NEEDED == 4
     assert evaluation.CONSECUTIVE == 3
-    assert (evaluation.PLATEAU, evaluation.APART) == (0.05, 0.05)
+    assert (evaluation.criteria.PLATEAU, evaluation.criteria.APART) == (0.05, 0.05)

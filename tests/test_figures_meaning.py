@@ -23,9 +23,9 @@ from test_figures_search import Drawn, noted
 from vlatent import meaning, recording
 from vlatent.corpus import load
 from vlatent.encoder import Encoder, EncoderConfig
-from vlatent.evaluation import MEANING, Evaluation
+from vlatent.evaluation import Evaluation
 from vlatent.figures import Known, meaning_figures
-from vlatent.figures.meaning import SHADES, changed
+from vlatent.figures.meaning import LIMITS, SHADES, changed
 from vlatent.figures.meaning_numbers import (
     BINS,
     FARTHEST,
@@ -134,7 +134,7 @@ def test_robustness_at_two_pixels_is_that_of_the_metrics() -> None:
     own, other = pictures(8, 16, 16, 2), pictures(8, 16, 16, 2, seed=1)
     encoder = Encoder(EncoderConfig(hidden=8, layers=1, heads=2, grid_layers=1), vocabulary=4)
     same = own + other / 2
-    metrics = meaning.measured(encoder, meaning.Painted(own, same, other), "coarse")
+    metrics = meaning.measured(encoder, meaning.EncodedTriples(own, same, other), "coarse")
     compared = partial(meaning.compared, encoder, on="coarse")
     moved = [
         compared(shifted(same, meaning.SHIFT * down, meaning.SHIFT * across)).numpy()
@@ -276,7 +276,7 @@ def test_the_page_says_what_it_shows() -> None:
         assert f"{name}, mean {values.mean():.2f}" in words
     for axis, share in enumerate(plane(given.sentences)[1], start=1):
         assert f"component {axis} ({share:.0%} of the variance)" in words
-    limits = [f"{limit:g}" for _, metric, limit, _, _ in MEANING if "recall_at" in metric]
+    limits = [f"{LIMITS[name]:g}" for name in ("recall_at_1", "recall_at_5")]
     assert all(words.count(limit) >= 2 for limit in limits)
     assert any("30 random, 30 compositional, 30 wording" in text for text in words)
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from vlatent.dependence import read_off
+from vlatent.dependence import probe_texts
 from vlatent.encoder import Encoder, EncoderConfig
-from vlatent.evaluation import MEANING, VIOLATED, Evaluation, judge
-from vlatent.meaning import Painted, compared, measured, recall
+from vlatent.evaluation import VIOLATED, Evaluation, judge
+from vlatent.meaning import EncodedTriples, compared, measured, recall
 from vlatent.priors import Priors
 from vlatent.scenes import default_corpus, parse
 from vlatent.terms import represent
 
-NAMES = tuple(name for name, *_ in MEANING)
+NAMES = ("recall@1", "recall@5", "gap", "jitter", "jitter recall")
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -59,24 +59,24 @@ def test_what_is_no_number_finds_nothing() -> None:
 
 def test_one_split_by_hand(encoder: Encoder) -> None:
     own, other = random(6, 16, 16, 2), random(6, 16, 16, 2, seed=1)
-    found = measured(encoder, Painted(own, own, other), "latent")
+    found = measured(encoder, EncodedTriples(own, own, other), "latent")
     flat = torch.nn.functional.normalize(own.flatten(1), dim=1)
     unlike = (flat * torch.nn.functional.normalize(other.flatten(1), dim=1)).sum(1)
-    assert found["recall_at_1"] == found["recall_at_5"] == found["told_apart"] == 1
+    assert found["recall_at_1"] == found["recall_at_5"] == found["triplet_accuracy"] == 1
     assert found["chance"] == pytest.approx(1 / 6)
     assert found["cosine_paraphrase"] == pytest.approx(1)
     assert found["cosine_counterfactual"] == pytest.approx(float(unlike.mean()), abs=1e-6)
     assert found["gap"] == pytest.approx(float((1 - unlike).mean()), abs=1e-6)
     assert abs(found["jitter_cosine"]) < 0.1  # white noise is another after a shift
-    swapped = measured(encoder, Painted(own, other, own), "latent")
-    assert swapped["told_apart"] == 0
+    swapped = measured(encoder, EncodedTriples(own, other, own), "latent")
+    assert swapped["triplet_accuracy"] == 0
     assert swapped["gap"] == pytest.approx(-found["gap"], abs=1e-6)
 
 
 def test_cosines_by_what_was_changed(encoder: Encoder) -> None:
     own, other = random(6, 16, 16, 2), random(6, 16, 16, 2, seed=1)
     kinds = ["color", "swap", "", "swap", "color", ""]
-    found = measured(encoder, Painted(own, own, other), "latent", kinds)
+    found = measured(encoder, EncodedTriples(own, own, other), "latent", kinds)
     cosine = torch.cosine_similarity(own.flatten(1), other.flatten(1))
     assert found["cosine_color"] == pytest.approx(float(cosine[[0, 4]].mean()), abs=1e-6)
     assert found["cosine_swap"] == pytest.approx(float(cosine[[1, 3]].mean()), abs=1e-6)
@@ -85,14 +85,14 @@ def test_cosines_by_what_was_changed(encoder: Encoder) -> None:
 
 def test_shifts_do_nothing_to_constant_pictures_and_all_to_one_pixel(encoder: Encoder) -> None:
     flat = random(5, 1, 1, 3).expand(-1, 16, 16, -1)
-    found = measured(encoder, Painted(flat, flat, flat), "latent")
+    found = measured(encoder, EncodedTriples(flat, flat, flat), "latent")
     assert found["jitter_cosine"] == pytest.approx(1)
     assert found["jitter_fall"] == pytest.approx(0)
-    assert (found["gap"], found["told_apart"]) == (0, 0.5)
+    assert (found["gap"], found["triplet_accuracy"]) == (0, 0.5)
     dot = torch.zeros(5, 16, 16, 1)
     for place in range(5):
         dot[place, 3 * place + 1, 8] = 1  # shifted by 2 rows it is nobody's
-    found = measured(encoder, Painted(dot, dot, dot), "latent")
+    found = measured(encoder, EncodedTriples(dot, dot, dot), "latent")
     assert found["jitter_cosine"] == 0
     assert found["recall_at_1"] == 1
     assert found["jitter_fall"] == pytest.approx(1 - 1 / 5)  # all equally unlike: found by chance
@@ -115,14 +115,14 @@ def test_a_reader_reads_what_is_there_and_no_more() -> None:
             pictures[place, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 1
             row, column = divmod(colors.index(fact.object.color), 3)
             pictures[place, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2] = 1
-    found = read_off(pictures[:200], texts[:200], pictures[200:], texts[200:])
-    assert found["named_color"] > 0.97
-    assert found["named_shape"] < 0.75  # only as far as colors keep company with shapes
+    found = probe_texts(pictures[:200], texts[:200], pictures[200:], texts[200:])
+    assert found["color_auc"] > 0.97
+    assert found["shape_auc"] < 0.75  # only as far as colors keep company with shapes
     nothing = random(300, 8, 8, 1, seed=2)
-    found = read_off(nothing[:200], texts[:200], nothing[200:], texts[200:])
+    found = probe_texts(nothing[:200], texts[:200], nothing[200:], texts[200:])
     for target in ("color", "shape", "relation"):
-        assert found[f"named_{target}"] == pytest.approx(0.5, abs=0.12)
-    assert read_off(pictures[:200], ["No block."] * 200, pictures[200:], texts[200:]) == {}
+        assert found[f"{target}_auc"] == pytest.approx(0.5, abs=0.12)
+    assert probe_texts(pictures[:200], ["No block."] * 200, pictures[200:], texts[200:]) == {}
 
 
 def test_a_reader_does_not_see_what_no_one_could_see() -> None:
@@ -133,8 +133,8 @@ def test_a_reader_does_not_see_what_no_one_could_see() -> None:
     marks = torch.einsum("ts,shwc->thwc", says, random(7, 8, 8, 2, seed=4))
     for strength, lowest, highest in ((0.3, 0.95, 1.0), (1e-3, 0.35, 0.65)):
         pictures = random(1, 8, 8, 2, seed=3) + strength * marks
-        found = read_off(pictures[:200], texts[:200], pictures[200:], texts[200:])
-        assert lowest <= found["named_shape"] <= highest
+        found = probe_texts(pictures[:200], texts[:200], pictures[200:], texts[200:])
+        assert lowest <= found["shape_auc"] <= highest
 
 
 def evaluation(**values: float) -> Evaluation:

@@ -157,7 +157,7 @@ def test_the_last_screen_says_what_was_found_and_what_to_do_next(studied: tuple[
     folder, printed = studied
     assert "Trial 0, the starting values, against trial" in printed
     assert "criterion" in printed
-    assert "of its variance lies between sentences" in " ".join(printed.split())
+    assert "of its variance; " in " ".join(printed.split())
     assert "vlatent train --config runs/loss_weights/" in printed
     assert "mlflow ui" in printed
     assert "Corpus " in printed

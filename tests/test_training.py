@@ -102,7 +102,7 @@ def test_everything_of_a_run_is_recorded(tmp_path: Path) -> None:
     )
     for name, _ in config.priors:
         assert {f"penalty/{name}", f"weighted/{name}", f"statistic/{name}"} <= set(tracker.history)
-    assert {f"statistic_by_channel/alpha_{index}" for index in range(6)} <= set(tracker.history)
+    assert {f"statistic_by_channel/spectrum_{index}" for index in range(6)} <= set(tracker.history)
     for step, total in tracker.history["loss"].items():
         parts = [tracker.history[f"weighted/{name}"][step] for name, _ in config.priors]
         assert total == pytest.approx(sum(parts), rel=1e-5)

@@ -111,9 +111,14 @@ def to_yaml(config: Config) -> str:
 
 
 def effective(config: Config) -> dict[str, object]:
-    """The dotted names and values that can change what is computed."""
+    """Collect the dotted names and values that can change what is computed.
+
+    A prior that is off, was declared off and is not judged changes nothing, so that adding one
+    leaves what was recorded before it comparable.
+    """
+    unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
     flat = flatten(config)
-    return {name: flat[name] for name in flat if not name.startswith(WITHOUT_EFFECT)}
+    return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
 
 
 def fingerprint(config: Config) -> str:

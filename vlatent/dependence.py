@@ -1,4 +1,4 @@
-"""The pictures of sentences, and how much they depend on the sentence."""
+"""Latents of sentences, and how much they depend on the sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from vlatent.corpus import Sentences
 from vlatent.encoder import Encoder
+from vlatent.formatting import percent
 from vlatent.scenes import parse
 from vlatent.shapes import UserError
 
 TARGETS = ("color", "shape", "relation")
-NOISE = 1.0  # over a picture that is read, in its standard deviations
+NOISE = 1.0  # added to a latent that is probed, in its standard deviations
 
 Pictures = Float[Tensor, "batch height width channel"]
 
@@ -43,15 +44,19 @@ def paint(
 
 
 def dependence(latent: Pictures) -> dict[str, float]:
-    """How much the pictures depend on the sentence.
+    """Measure how much latents depend on their sentence.
 
-    between_share: share of the variance that lies between sentences; 0 when all pictures are the
-    same, near 1 when they have nothing in common. It is the sum of between_share_means, what lies
-    in the means of whole channels, which no image prior sees, and between_share_shapes. cosine:
-    mean cosine between the pictures of two sentences. effective_rank and effective_rank_centred:
-    exp(entropy of the normalised singular values) of the sentences' pictures, as they are and
-    without their mean (Roy and Vetterli 2007); the centred one sees structure in the tiniest
-    differences, so read it only beside between_share.
+    Returns:
+        between_share: share of the variance that lies between sentences; 0 when all latents are
+        the same, near 1 when they have nothing in common. It is the sum of between_share_means,
+        the variance of whole channels' means, which no image prior sees, and between_share_shapes.
+        cosine: mean cosine between the latents of two sentences. effective_rank and
+        effective_rank_centred: exp(entropy of the normalised singular values) of the latents, as
+        they are and without their mean (Roy and Vetterli 2007); the centred one sees structure in
+        the tiniest differences, so read it only beside between_share.
+
+    >>> round(dependence(torch.ones(4, 2, 2, 1))["dependence/between_share"], 6)
+    0.0
     """
     pixels = latent.double().flatten(1, 2)
     total = pixels.var((0, 1), correction=0).sum().clamp(min=1e-30)
@@ -75,10 +80,10 @@ def dependence(latent: Pictures) -> dict[str, float]:
 def retrieval(
     model: Encoder, sentences: Sentences, held_out: Pictures, batch_size: int
 ) -> dict[str, float]:
-    """Share of sentences found again by their picture under dropout, beside its chance level.
+    """Share of latents with dropout that are matched to their own sentence, beside chance.
 
-    The nearest picture (Euclidean) among those without dropout; only with dropout > 0, since
-    equal pictures find each other even when nothing of the sentence is left in them.
+    The match is the nearest latent (Euclidean) without dropout; measured only with dropout > 0,
+    since equal latents match even when nothing of the sentence is left in them.
     """
     if model.config.dropout == 0:
         return {}
@@ -91,26 +96,33 @@ def retrieval(
 
 
 def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
-    """What can be seen in every second picture by readers that learned from the others."""
-    found = read_off(held_out[::2], texts[::2], held_out[1::2], texts[1::2])
+    """Probe every second latent by linear probes trained on the others."""
+    found = probe_texts(held_out[::2], texts[::2], held_out[1::2], texts[1::2])
     return {f"dependence/{name}": value for name, value in found.items()}
 
 
-def read_off(
+def probe_texts(
     learned: Pictures,
     learned_texts: Sequence[str],
     asked: Float[Tensor, "asked height width channel"],
     texts: Sequence[str],
 ) -> dict[str, float]:
-    """Which colors, shapes and relations of a sentence can be seen in its picture?
+    """Probe latents linearly for the colors, shapes and relations of their sentences.
 
-    named_color, named_shape, named_relation: area under the ROC curve of linear readers that learn
-    from some pictures, and say of others, whether the sentence names a color, a shape or a
-    relation; the mean over all that some asked sentences name and others do not. 0.5 is chance,
-    1 is always right. Noise as strong as the picture lies over it: a linear reader
-    of pictures without noise finds nearly everything in an untrained encoder's, whose differences
-    no one could see. {} for texts not about colored blocks and for pictures that are no
-    numbers.
+    Noise as strong as the latent is added: without it a linear probe finds nearly everything in an
+    untrained encoder's latents, whose differences no one could see.
+
+    Args:
+        learned: Latents on which the probes are trained.
+        learned_texts: Their sentences.
+        asked: Latents on which they are tested.
+        texts: Their sentences.
+
+    Returns:
+        color_auc, shape_auc, relation_auc: ROC AUC of ridge regressions that tell whether the
+        sentence names a color, shape or relation, mean over all that some tested sentences name
+        and others do not; 0.5 is chance, 1 always right. {} for texts that are not about colored
+        blocks and for latents that are not finite.
     """
     said = [_named(text) for text in learned_texts], [_named(text) for text in texts]
     kept = [[place for place, names in enumerate(some) if names] for some in said]
@@ -141,12 +153,12 @@ def read_off(
             reader = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
             sure = reader.fit(rows, taught).predict(asked_rows)
             areas = map(roc_auc_score, truth.T[differ], sure.T[differ])
-            metrics[f"named_{target}"] = float(np.mean(list(areas)))
+            metrics[f"{target}_auc"] = float(np.mean(list(areas)))
     return metrics
 
 
 def _named(text: str) -> dict[str, set[str]]:
-    """The colors, shapes and relations that a sentence names; {} if it is not about blocks."""
+    """Colors, shapes and relations that a sentence names; {} if it is not about blocks."""
     try:
         facts = parse(text)
     except UserError:
@@ -173,7 +185,11 @@ def first_fact(text: str) -> tuple[str, str, str] | None:
 
 
 def effective_rank(rows: Float[Tensor, "row column"]) -> float:
-    """exp(entropy) of the singular values divided by their sum; 1 for equal rows."""
+    """exp(entropy) of the singular values divided by their sum; 1 for equal rows.
+
+    >>> round(effective_rank(torch.eye(3, dtype=torch.float64)), 6)
+    3.0
+    """
     if not torch.isfinite(rows).all():
         return math.nan
     singular = torch.linalg.eigvalsh(rows @ rows.T).clamp(min=0).sqrt()
@@ -182,20 +198,17 @@ def effective_rank(rows: Float[Tensor, "row column"]) -> float:
 
 
 def in_words(metrics: dict[str, float]) -> str:
-    """Dependence on the text in plain words."""
+    """Describe the dependence on the text in one sentence."""
     share = metrics["dependence/between_share"]
     if not math.isfinite(share):
         return "The latent is not finite: nothing can be said about its dependence on the text."
     shapes = metrics["dependence/between_share_shapes"]
     if share < 0.001:
-        words = "This latent is the same for every sentence"
+        words = "The latent hardly depends on the sentence"
     elif share < 0.1:
-        words = "This latent is nearly the same for every sentence"
+        words = "The latent depends little on the sentence"
     elif shapes < 0.1 * share:
-        words = "This latent differs between sentences in little but the means of its channels"
+        words = "The latent depends on the sentence mostly in the means of its channels"
     else:
-        words = "This latent depends on the sentence"
-    return (
-        f"{words}: {share:.2g} of its variance lies between sentences, {shapes:.2g} in what is "
-        "drawn."
-    )
+        words = "The latent depends on the sentence"
+    return f"{words} ({percent(share)} of its variance; {percent(shapes)} ignoring channel means)."

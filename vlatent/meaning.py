@@ -1,4 +1,4 @@
-"""What pictures know of the sentence: paraphrases found again, counterfactuals told apart."""
+"""Meaning of latents: retrieval of paraphrases, distinction of counterfactuals, invariance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vlatent.corpus import Sentences, Triples
-from vlatent.dependence import Pictures, paint, read_off
+from vlatent.dependence import Pictures, paint, probe_texts
 from vlatent.encoder import Encoder
 from vlatent.jitter import shifted
 from vlatent.terms import Representation, represent
@@ -24,30 +24,40 @@ Rows = Float[Tensor, "row feature"]
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
-    """The triples of a split as pictures, row by row."""
+class EncodedTriples:
+    """Latents of the triples of a split, row by row."""
 
     originals: Pictures
     paraphrases: Pictures
     counterfactuals: Pictures
 
 
-def paint_triples(model: Encoder, triples: Triples, batch_size: int, count: int) -> Painted:
+def paint_triples(model: Encoder, triples: Triples, batch_size: int, count: int) -> EncodedTriples:
+    """Encode a split's triples, `count` at most."""
     parts = (triples.originals, triples.paraphrases, triples.counterfactuals)
-    return Painted(*(paint(model, part, batch_size, count) for part in parts))
+    return EncodedTriples(*(paint(model, part, batch_size, count) for part in parts))
 
 
 @torch.no_grad()
 def compared(model: Encoder, latent: Pictures, on: Representation) -> Rows:
-    """What of the pictures is compared, as rows of length 1, on the CPU."""
+    """Represent latents as the rows of length 1 that are compared, on the CPU."""
     device = next(model.parameters()).device
     return represent(latent.to(device), on, model.embed).double().cpu()
 
 
 def recall(queries: Rows, gallery: Rows, among: int) -> float:
-    """Share of queries whose own row is among the likest; equals have equal chances.
+    """Share of queries whose own row is among the most similar; ties have equal chances.
 
-    A row that is no number finds nothing.
+    A row that is not finite is never matched.
+
+    Args:
+        queries: Rows of length 1.
+        gallery: Rows of length 1; that of the same index is a query's own.
+        among: How many of the most similar count.
+
+    >>> rows = torch.eye(3)
+    >>> recall(rows, rows, 1), recall(rows, rows.roll(1, 0), 1)
+    (1.0, 0.0)
     """
     cosine = queries @ gallery.T
     own = cosine.diagonal()[:, None]
@@ -64,17 +74,25 @@ def meaning(
     batch_size: int,
     known: Sentences | None = None,
 ) -> dict[str, float]:
-    """Retrieval, cosines and robustness on every split.
+    """Measure retrieval, cosines and robustness on every split.
 
-    recall_at_1, recall_at_5: share of paraphrases whose own sentence is the likest of all, or
-    among the five likest, and chance: one in so many sentences. cosine_paraphrase,
-    cosine_counterfactual: mean cosine with the own sentence, and gap, their difference;
-    cosine_swap and the like: of the counterfactuals in which that was changed.
-    told_apart: share of sentences that are more like their paraphrase than like their
-    counterfactual; chance is one half. jitter_cosine: mean cosine between a paraphrase's picture
-    and itself moved by 2 pixels, in all eight directions; jitter_fall: by how much recall_at_1
-    falls. named_color, named_shape, named_relation: what linear readers, who have learned from the
-    pictures of `known` sentences, see in those of the split; left out without them.
+    Args:
+        model: The encoder.
+        splits: Held-out sentences with a paraphrase and a counterfactual each, by split.
+        on: What of two latents is compared.
+        count: Sentences per split, at most.
+        batch_size: Sentences encoded at once.
+        known: Sentences on whose latents linear probes are trained; None omits the probes.
+
+    Returns:
+        Per split, `meaning/SPLIT/` and: recall_at_1, recall_at_5: share of paraphrases whose own
+        sentence is the most similar, or among the five most similar; chance: one in so many.
+        cosine_paraphrase, cosine_counterfactual: mean cosine with the own sentence; gap: their
+        difference; cosine_swap and the like: with counterfactuals in which that was changed.
+        triplet_accuracy: share of sentences that are more similar to their paraphrase than to
+        their counterfactual; chance is 0.5. jitter_cosine: mean cosine between a paraphrase's
+        latent and itself shifted by 2 pixels, over eight directions; jitter_fall: by how much
+        recall_at_1 falls then. color_auc, shape_auc, relation_auc: see `probe_texts`.
     """
     metrics: dict[str, float] = {}
     asked = known is not None and len(splits) > 1
@@ -84,15 +102,15 @@ def meaning(
         found = measured(model, painted, on, triples.kinds[:count])
         if learned is not None and known is not None and split != "random":
             texts = triples.originals.texts[:count]
-            found |= read_off(learned, known.texts, painted.originals, texts)
+            found |= probe_texts(learned, known.texts, painted.originals, texts)
         metrics |= {f"meaning/{split}/{name}": value for name, value in found.items()}
     return metrics
 
 
 def measured(
-    model: Encoder, painted: Painted, on: Representation, kinds: Sequence[str] = ()
+    model: Encoder, painted: EncodedTriples, on: Representation, kinds: Sequence[str] = ()
 ) -> dict[str, float]:
-    """The numbers of one split."""
+    """Measure one split: the numbers of `meaning` but for the probes."""
     own, same, other = (
         compared(model, each, on)
         for each in (painted.originals, painted.paraphrases, painted.counterfactuals)
@@ -115,7 +133,7 @@ def measured(
         "cosine_paraphrase": float(alike.mean()),
         "cosine_counterfactual": float(unlike.mean()),
         "gap": float((alike - unlike).mean()),
-        "told_apart": float((1 + closer).mean()) / 2,
+        "triplet_accuracy": float((1 + closer).mean()) / 2,
         "jitter_cosine": float(torch.stack([(same * each).sum(1).mean() for each in moved]).mean()),
         "jitter_fall": first - sum(recall(each, own, 1) for each in moved) / len(moved),
     }

@@ -76,8 +76,7 @@ def evaluation_metrics(evaluation: Evaluation, verdict: Verdict) -> dict[str, fl
     for name, values in evaluation.channels.items():
         metrics[f"statistic/{name}"] = sum(values) / len(values)
     for name, values in evaluation.channels.items():
-        label = "alpha" if name == "spectrum" else name
-        metrics |= {f"{BY_CHANNEL}/{label}_{index}": value for index, value in enumerate(values)}
+        metrics |= {f"{BY_CHANNEL}/{name}_{index}": value for index, value in enumerate(values)}
     return metrics
 
 

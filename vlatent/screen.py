@@ -1,4 +1,4 @@
-"""What a person reads in the terminal: the verdict table and the closing lines."""
+"""The console: verdict tables and closing lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if not console.is_terminal:
 
 
 def progress_display() -> Progress:
-    """A progress display that shows nothing where there is no terminal."""
+    """Progress display that shows nothing where there is no terminal."""
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -48,7 +48,7 @@ def progress_display() -> Progress:
 
 
 def print_evaluation(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
-    """One line an evaluation, for logs and other places without a progress bar."""
+    """Print one line per evaluation, for logs and other places without a progress bar."""
     broken = [criterion.name for criterion in verdict.criteria if not criterion.holds]
     alpha = evaluation.channels["spectrum"]
     console.print(
@@ -59,7 +59,7 @@ def print_evaluation(step: int, evaluation: Evaluation, verdict: Verdict) -> Non
 
 
 def verdict_table(verdict: Verdict, title: str) -> Table:
-    """The criteria with what was wanted and found."""
+    """Table of the criteria: what is wanted and what was measured."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("criterion", "wanted", "found", "margin", ""):
         table.add_column(heading, justify="right" if heading == "margin" else "left")
@@ -75,13 +75,13 @@ def verdict_table(verdict: Verdict, title: str) -> Table:
 
 
 def dependence_lines(evaluation: Evaluation) -> list[str]:
-    """Dependence on the text in words, and what could be read off the picture."""
+    """Dependence on the text in words, and what linear probes find in the latent."""
     metrics = evaluation.metrics
     lines = [in_words(metrics)]
     if "dependence/retrieval" in metrics:
         lines.append(
-            f"Under dropout {metrics['dependence/retrieval']:.1%} of the pictures find their own "
-            f"sentence (chance {metrics['dependence/retrieval_chance']:.1%})."
+            f"With dropout on, {metrics['dependence/retrieval']:.1%} of latents are matched to "
+            f"their own sentence (chance {metrics['dependence/retrieval_chance']:.1%})."
         )
     before = "meaning/compositional/cosine_"
     cosines = {
@@ -93,21 +93,21 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
             f"Cosine with changed meanings, unseen combinations: {', '.join(said)}; with "
             f"paraphrases {metrics[f'{before}paraphrase']:.2f}."
         )
-    readings = {"Seen": "dependence", "Of unseen combinations": "meaning/compositional"}
+    probes = {"Linear probes": "dependence", "Unseen combinations": "meaning/compositional"}
     said = [
         f"{place}: {', '.join(seen)}"
-        for place, prefix in readings.items()
+        for place, prefix in probes.items()
         if (
             seen := [
                 f"{name}s {metrics[key]:.2f}"
                 for name in TARGETS
-                if (key := f"{prefix}/named_{name}") in metrics
+                if (key := f"{prefix}/{name}_auc") in metrics
             ]
         )
     ]
     if said:
         lines.append(
-            f"{'. '.join(said)} (area under the ROC curve of readers that look through noise as "
-            "strong as the picture; chance 0.5)."
+            f"{'. '.join(said)} (ROC AUC of linear probes on latents plus noise of equal strength; "
+            "chance 0.5)."
         )
     return lines

@@ -10,11 +10,6 @@ import torch
 from rich.progress import Progress
 
 from analysis.compare.result import (
-    CHECKERBOARD,
-    DISTANCE,
-    OTHERS,
-    RESIDUAL,
-    SLOPE,
     STATISTICS,
     Comparison,
     Latents,
@@ -33,6 +28,7 @@ from vlatent.models import trained_model
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
+from vlatent.statistics import STATISTICS as REGISTRY
 
 CHUNK = 32  # sentences encoded at once
 
@@ -155,16 +151,16 @@ def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
     """
     power = power_spectrum(latent)
     slope = whittle_slope(power)
-    statistics = {
-        SLOPE: slope,
-        DISTANCE: (slope - 2).abs(),
-        RESIDUAL: residual(power),
-        CHECKERBOARD: checkerboard(power[:, None]).largest,
+    values = {
+        "statistic/spectrum": slope,
+        "alpha_distance": (slope - 2).abs(),
+        "statistic/residual": residual(power),
+        "statistic/checkerboard_largest": checkerboard(power[:, None]).largest,
     }
     for name, prior in priors:
-        if name in OTHERS:
-            statistics[OTHERS[name]] = prior.statistic(latent[:, None])  # every latent a batch
-    return {label: values.double().mean(-1).tolist() for label, values in statistics.items()}
+        if name != "spectrum":
+            values[f"statistic/{name}"] = prior.statistic(latent[:, None])  # batches of one
+    return {REGISTRY[name].label: each.double().mean(-1).tolist() for name, each in values.items()}
 
 
 def _over_sentences(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,48 +13,23 @@ from vlatent.dependence import Pictures, dependence
 from vlatent.effects import Effect
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.figures.mean_spectrum import MeanSpectrum
-from vlatent.priors import Priors
+from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.tracking import RecordedRun
 
 Curve = tuple[tuple[int, float], ...]  # step and value, rising
 
 SAME_LATENT = 1e-3  # share of the variance between sentences below which they share a latent
-SMALLEST_SHARE = 1e-16  # what lies between sentences, before its logarithm
-SLOPE, DISTANCE = "slope alpha", "distance of alpha from 2"
-RESIDUAL, CHECKERBOARD = "power-law residual", "checkerboard excess"
+SLOPE = REGISTRY["statistic/spectrum"].label
 
 
-@dataclass(frozen=True)
-class Statistic:
-    """One number of a run, by the tracker's name and as people call it."""
-
-    name: str
-    label: str
-    logarithmic: bool = False
-    possible: tuple[float, float] = (0.0, math.inf)  # what it can be: no interval reaches beyond
-
-    def of(self, metrics: Mapping[str, float]) -> float:
-        value = metrics.get(self.name, math.nan)
-        return math.log10(max(value, SMALLEST_SHARE)) if self.logarithmic else value
-
-
-MEASURES = {  # what the statistic of a prior is, where its name does not say it
-    "total_variation": "total variation",
-    "wavelet": "wavelet mean/rms",
-    "kurtosis": "kurtosis of gradients",
-    "decorrelation": "mean |correlation|",
-}
-OTHERS = {name: MEASURES.get(name, name) for name, _ in Priors() if name != "spectrum"}
-STATISTICS = (
-    Statistic("score", "score"),
-    Statistic("channels_in_band", "channels in band"),
-    Statistic("statistic/spectrum", SLOPE, possible=(-math.inf, math.inf)),
-    Statistic("alpha_distance", DISTANCE),
-    Statistic("statistic/residual", RESIDUAL),
-    *(Statistic(f"statistic/{name}", label) for name, label in OTHERS.items()),
-    Statistic("statistic/checkerboard_largest", CHECKERBOARD),
-    Statistic("statistic/alpha_deviation", "deviation of alpha between sentences"),
-    Statistic("dependence/between_share", "share between sentences (log10)", True, (-16.0, 0.0)),
+COMPARED = (
+    *("score", "channels_in_band", "alpha_distance", "statistic/residual"),
+    *("statistic/checkerboard_largest", "statistic/alpha_deviation", "dependence/between_share"),
+)
+STATISTICS = tuple(
+    statistic
+    for name, statistic in REGISTRY.items()
+    if statistic.source == "prior" or name in COMPARED
 )
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from analysis.compare.result import SLOPE, Comparison, Latents, Subject
-from vlatent.evaluation import BAND
 from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
 from vlatent.figures.mean_spectrum import mean_spectrum
 from vlatent.figures.numbers import Curve as Row
 from vlatent.figures.page import INK, NORMAL, SMALL, Page, Scale, fitted
 from vlatent.spectra import Frequencies, frequencies
+from vlatent.statistics import BAND
 
 STYLES = ("-", "--", ":", "-.")  # beyond six subjects
 LINE = 17  # pixels of a line of text

@@ -13,13 +13,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from analysis.natural_images.evidence import field_of, photographs_of
 from analysis.natural_images.priors import CORRELATION, ONE_EDGE
 from analysis.natural_images.table import ESTIMATORS, ImageKind, Numbers
-from vlatent.evaluation import BAND, CHECKERBOARD_LIMITS
 from vlatent.figures.drawing import BAD, BAND_COLOR, COLORS
 from vlatent.figures.page import GRAY, INK, SMALL, Page
 from vlatent.figures.sheet import WIDTH, sheet
-from vlatent.priors import Kurtosis, Spectrum, Wavelet
+from vlatent.priors import Kurtosis, Spectrum, Variance, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio
-from vlatent.spectra import RESIDUAL_LIMIT
+from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
+from vlatent.statistics import BAND
 
 QUESTION = "What are natural images like?"
 FIELD = 2.0  # slope of the Gaussian field beside the photographs
@@ -73,7 +73,11 @@ STATISTICS = {
     ),
     "kurtosis": Shown(
         "kurtosis of the gradients",
-        {"criterion": 3.0, "target": Kurtosis().target, "ceiling": Kurtosis().ceiling},
+        {
+            "criterion": Kurtosis.accepted[0],
+            "target": Kurtosis().target,
+            "ceiling": Kurtosis().ceiling,
+        },
         ticks=(3, 6, 10, 20, 50, 100, 200),
         log=True,
     ),
@@ -95,7 +99,7 @@ STATISTICS = {
     "variance": Shown(
         "variance over its mean",
         {},
-        (0.5, 2),
+        Variance.accepted,
         (0.01, 0.03, 0.1, 0.25, 0.5, 1, 2, 4, 8),
         log=True,
     ),

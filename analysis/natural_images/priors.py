@@ -19,11 +19,11 @@ from analysis.natural_images.evidence import (
     span,
 )
 from analysis.natural_images.table import ALPHAS, CHANNELS, ImageKind
-from vlatent.priors import Kurtosis, Wavelet
+from vlatent.priors import Decorrelation, Kurtosis, TotalVariation, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio, generalized_gaussian_shape
 
-ONE_EDGE = 64.0  # total variation that the criterion asks for
-CORRELATION = 0.1  # mean |correlation| that the criterion asks for
+ONE_EDGE, CORRELATION = TotalVariation.accepted[0], Decorrelation.accepted[1]
+GAUSSIAN = Kurtosis.accepted[0]
 
 
 def targets(cells: Sequence[ImageKind]) -> list[Evidence]:
@@ -90,7 +90,7 @@ def _wavelet(cells: Sequence[ImageKind]) -> Evidence:
 
 def _gaussian_kurtosis(cells: Sequence[ImageKind]) -> Evidence:
     gaussian = [field_of(cells, alpha).values["kurtosis"] for alpha in ALPHAS]
-    above = [float((values > 3).mean()) for values in gaussian]
+    above = [float((values > GAUSSIAN).mean()) for values in gaussian]
     every = float(np.mean(above)) ** CHANNELS
     tail = float((np.concatenate(gaussian) > 3.5).mean())
     pooled = np.concatenate([field_of(cells, a).pooled["kurtosis"] for a in ALPHAS])
@@ -98,11 +98,11 @@ def _gaussian_kurtosis(cells: Sequence[ImageKind]) -> Evidence:
     return Evidence(
         "kurtosis, criterion",
         "priors/kurtosis.py",
-        "above 3 tells photographs from Gaussian fields",
+        f"above {GAUSSIAN:g} tells photographs from Gaussian fields",
         f"photographs {span(shown, 1)} as a latent, Gaussian fields {span(pooled, 2)}; a "
-        f"single Gaussian crop exceeds 3 in {percents(above)} of cases, all six "
+        f"single Gaussian crop exceeds {GAUSSIAN:g} in {percents(above)} of cases, all six "
         f"channels in {percent(every, 1)}; 3.5 in {percent(tail, 1)}",
-        holds(shown.min() > 3 and every < 0.05),
+        holds(shown.min() > GAUSSIAN and every < 0.05),
     )
 
 
@@ -187,7 +187,7 @@ def _all_criteria(cells: Sequence[ImageKind]) -> Evidence:
     failed = sorted({name for cell in shown for name in cell.violated})
     return Evidence(
         "all criteria together",
-        "evaluation.py",
+        "evaluation/criteria.py",
         "a latent made of photographs passes, one of anything else fails",
         f"photographs pass at {len(passed)} of {len(shown)} scales"
         + (f" (violated: {', '.join(failed)})" if failed else "")

@@ -20,13 +20,13 @@ from analysis.natural_images.evidence import (
 )
 from analysis.natural_images.photographs import TONES
 from analysis.natural_images.table import ImageKind
-from vlatent.evaluation import BAND, CHECKERBOARD_LIMITS
 from vlatent.priors import Spectrum
-from vlatent.spectra import RESIDUAL_LIMIT, WHITTLE_BIAS
+from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT, WHITTLE_BIAS
+from vlatent.statistics import BAND
 
 
 def targets(cells: Sequence[ImageKind]) -> list[Evidence]:
-    """The numbers of `vlatent/spectra.py` and `vlatent/evaluation.py`, and the wanted slope."""
+    """The numbers of `vlatent/spectra.py`, and the band and the target of the slope."""
     return [
         _bias(cells),
         _gate_passes(cells),
@@ -120,7 +120,7 @@ def _band(cells: Sequence[ImageKind]) -> Evidence:
     ]
     return Evidence(
         "BAND",
-        "evaluation.py",
+        "priors/spectrum.py",
         f"alpha of photographs' mean spectra lies between {BAND[0]:g} and {BAND[1]:g}",
         f"{span(pooled, 2)} in mean spectra over all photographs, by scale; {percents(single)} of "
         "single crops",
@@ -163,7 +163,7 @@ def _checkerboard(cells: Sequence[ImageKind]) -> Evidence:
     stopped = [not _clean(cell) for cell in planted if cell.alpha == 2]
     return Evidence(
         "CHECKERBOARD_LIMITS",
-        "evaluation.py",
+        "spectra.py",
         f"at most {CHECKERBOARD_LIMITS[0]:g} (mean {CHECKERBOARD_LIMITS[1]:g}) passes clean "
         "images and stops a pattern of 10 % on alpha = 2",
         "; ".join(parts),

@@ -235,7 +235,9 @@ def is_frozen(prior: Prior) -> None:
 
 def search_holds_the_documented_weight(prior: Prior) -> None:
     low, high = prior.search
-    assert 0 < low <= type(prior)().weight <= high < math.inf
+    assert 0 < low <= high < math.inf
+    declared = type(prior)().weight
+    assert declared == 0 or low <= declared <= high
 
 
 def margins_are_signed(prior: Prior) -> None:

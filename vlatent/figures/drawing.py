@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import colormaps
 
-from vlatent.evaluation import BAND, CHANNELS_NEEDED
 from vlatent.figures.numbers import (
     Correlation,
     Curve,
@@ -30,7 +29,9 @@ from vlatent.figures.page import (
     Scale,
     measured,
 )
+from vlatent.priors import Kurtosis
 from vlatent.spectra import RESIDUAL_LIMIT
+from vlatent.statistics import BAND, CHANNELS_NEEDED
 
 # Okabe and Ito (2008), without the yellow that white paper swallows: told apart by everybody.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -80,7 +81,8 @@ def gradients(title: str, histogram: GradientHistogram) -> Page:
     )
     for channel, panel in enumerate(panels):
         kurtosis, flaw = histogram.kurtosis[channel], histogram.flaws[channel]
-        word, color = mark(kurtosis > 3, "> 3" if kurtosis > 3 else "≤ 3", flaw)
+        heavy, limit = kurtosis > Kurtosis.accepted[0], f"{Kurtosis.accepted[0]:g}"
+        word, color = mark(heavy, f"> {limit}" if heavy else f"≤ {limit}", flaw)
         _name(panel, f"channel {channel} · kurtosis {kurtosis:.3g}", word, color)
         if flaw:
             _say(panel, f"{flaw}: no gradients")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from vlatent.dependence import first_fact
-from vlatent.evaluation import MEANING, Evaluation
+from vlatent.evaluation import Evaluation
 from vlatent.figures import numbers
 from vlatent.figures.drawing import COLORS, draw_lines
 from vlatent.figures.meaning_numbers import (
@@ -26,8 +27,13 @@ from vlatent.figures.meaning_numbers import (
 from vlatent.figures.montage import GAP, paint
 from vlatent.figures.page import GRAY, INK, SMALL, Page, Panel, Scale, fitted
 from vlatent.meaning import SHIFT
+from vlatent.statistics import MEANING
 
-LIMITS = {metric: limit for _, metric, limit, _, _ in MEANING}
+LIMITS = {
+    name: next(filter(math.isfinite, statistic.accepted))
+    for name, statistic in MEANING.items()
+    if statistic.judged
+}
 SHADES = {
     **{"red": "#d62728", "green": "#2ca02c", "blue": "#1f77b4", "yellow": "#ffd92f"},
     **{"purple": "#9467bd", "orange": "#ff7f0e", "black": "#111111", "white": "#ffffff"},

@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from vlatent.evaluation import BAND, Evaluation, in_band
+from vlatent.evaluation import Evaluation, in_band
 from vlatent.priors import Kurtosis, Priors
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, gradients, standardized
 from vlatent.priors.decorrelation import correlation_matrix
 from vlatent.spectra import frequencies, log_curve, mean_power, residual, whittle_slope
+from vlatent.statistics import BAND
 
 Pictures = Float[Tensor, "sentence height width channel"]
 Curve = Float[np.ndarray, " row"]
@@ -33,10 +34,10 @@ class Spectra:
         frequency: Cycles per longer side of the picture, [bin].
         power: Ring means of the power of pictures with variance 1, NaN where a channel has no
             spectrum, [channel, bin].
-        line: The power law with the slope of record through the curve's middle.
+        line: The power law with the primary slope estimate through the curve's middle.
         flat: The flattest power law in band through the same middle.
         steep: The steepest one.
-        alpha: Slope of record, by channel.
+        alpha: Primary slope estimate, by channel.
         residual: How far the curve is from any power law, by channel.
         in_band: Whether the channel counts as image-like.
         flaws: Why a channel has no spectrum, "" where it has one.
@@ -119,7 +120,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Slopes:
-    """The slope of record and its residual at every evaluation, and how many are in band."""
+    """Primary slope estimate and its residual at every evaluation, and how many are in band."""
 
     step: Float[np.ndarray, " evaluation"]
     alpha: Float[np.ndarray, "channel evaluation"]
@@ -267,7 +268,7 @@ def training(log: Sequence[Mapping[str, float]]) -> Training:
 
 
 def slopes(history: Sequence[Evaluation]) -> Slopes:
-    """The slope of record, its residual and the channels in band over the evaluations."""
+    """Primary slope estimate, its residual and the channels in band over the evaluations."""
     return Slopes(
         step=np.array([evaluation.step for evaluation in history], dtype=float),
         alpha=np.array([evaluation.channels["spectrum"] for evaluation in history], float).T,

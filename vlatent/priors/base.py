@@ -1,7 +1,8 @@
-"""What every prior has: a weight, a range worth searching, a statistic and a penalty."""
+"""Base of the priors: a weight, a range worth searching, a statistic and a penalty."""
 
 from __future__ import annotations
 
+import math
 from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,35 +30,70 @@ class Prior(metaclass=ABCMeta):
     weight: NonNegativeFloat
 
     search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
-    least: ClassVar[dict[str, float]] = {}  # smallest and largest values that make sense
+    least: ClassVar[Mapping[str, float]] = {}  # smallest and largest values that make sense
     most: ClassVar[Mapping[str, float]] = {}
-    criterion: ClassVar[str | None] = None  # what `margin` asks for, in words
+
+    # The statistic, wherever it is shown (vlatent/statistics.py).
+    label: ClassVar[str] = ""  # "" is the prior's own name
+    unit: ClassVar[str] = ""
+    form: ClassVar[str] = ".3g"  # format of its numbers
+    possible: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    accepted: ClassVar[tuple[float, float]] = (-math.inf, math.inf)  # limits of the criterion
+    criterion: ClassVar[str | None] = None  # the criterion in words; None: reported, not judged
 
     def __post_init__(self) -> None:
         name = type(self).__module__.rpartition(".")[2]
-        require_bounds(f"priors.{name}", self, {"weight": 0} | self.least, self.most)
+        require_bounds(f"priors.{name}", self, {"weight": 0, **self.least}, self.most)
+
+    @property
+    def unused(self) -> bool:
+        """Whether it is off as declared and not judged: no result depends on it."""
+        declared = type(self).__dataclass_fields__["weight"].default
+        return self.weight == declared == 0 and self.criterion is None
 
     @abstractmethod
     def statistic(self, latent: Latent) -> PerChannel:
-        """What is logged: one number a channel, which never depends on the weight."""
+        """Measure what is logged: one number per channel, independent of the weight.
+
+        Args:
+            latent: [..., batch, height, width, channel].
+
+        Returns:
+            [..., channel].
+        """
 
     @abstractmethod
     def penalty(self, latent: Latent) -> PerBatch:
-        """What is trained: one number for the whole batch, 0 or more."""
+        """Compute what is trained: one number per batch, 0 or more.
+
+        Args:
+            latent: [..., batch, height, width, channel].
+
+        Returns:
+            [...]: the batch is reduced, leading axes are kept.
+        """
 
     def margin(self, statistic: PerChannel) -> float | None:
-        """Signed distance to the pass criterion in units of its tolerance; it holds when <= 0.
+        """Signed distance to the criterion in units of its tolerance; it holds when <= 0.
 
-        None: this prior is reported, not judged.
+        Args:
+            statistic: [channel].
+
+        Returns:
+            The margin; None where the prior is reported and not judged.
         """
         return None
 
 
 def standardized(latent: Latent) -> Latent:
-    """Every picture (sentence and channel) with mean 0 and standard deviation 1.
+    """Standardise each channel of each sentence to mean 0 and standard deviation 1.
 
-    This is what makes a prior blind to the latent's scale, gradient included. Standard
-    deviations below 0.001 are taken as 0.001, so a constant picture stays zero.
+    This makes a prior blind to the latent's scale, gradient included. Standard deviations below
+    0.001 count as 0.001, so a constant channel becomes zero.
+
+    >>> import torch
+    >>> standardized(torch.tensor([[1.0, 3.0]])[None, ..., None]).flatten().tolist()
+    [-1.0, 1.0]
     """
     centred = latent - latent.mean(dim=(HEIGHT, WIDTH), keepdim=True)
     variance = centred.square().mean(dim=(HEIGHT, WIDTH), keepdim=True)
@@ -70,5 +106,11 @@ def gradients(
     Float[Tensor, "*rows batch height-1 width channel"],
     Float[Tensor, "*rows batch height width-1 channel"],
 ]:
-    """Forward differences between neighbours, down and across: one row, one column fewer."""
+    """Forward differences between neighbours, down and across: one row, one column fewer.
+
+    >>> import torch
+    >>> down, across = gradients(torch.tensor([[1.0, 3.0], [2.0, 7.0]])[None, ..., None])
+    >>> down.flatten().tolist(), across.flatten().tolist()
+    ([1.0, 4.0], [2.0, 5.0])
+    """
     return latent.diff(dim=HEIGHT), latent.diff(dim=WIDTH)

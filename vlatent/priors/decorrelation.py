@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,7 +34,11 @@ class Decorrelation(Prior):
     weight: NonNegativeFloat = 0.05
 
     search: ClassVar[tuple[float, float]] = (0.05, 20.0)
-    criterion: ClassVar[str] = "mean |correlation| below 0.1"
+    label: ClassVar[str] = "correlation"
+    form: ClassVar[str] = ".3f"
+    possible: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    accepted: ClassVar[tuple[float, float]] = (-math.inf, 0.1)  # of the mean over channels
+    criterion: ClassVar[str] = f"mean |correlation| below {accepted[1]:g}"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Mean absolute correlation of a channel with each other channel, [..., channel]."""
@@ -51,8 +56,9 @@ class Decorrelation(Prior):
         return off_diagonal / max(channels * (channels - 1), 1)
 
     def margin(self, statistic: PerChannel) -> float:
-        """Mean |off-diagonal correlation| against 0.1: (mean - 0.1) / 0.1."""
-        return (float(statistic.mean()) - 0.1) / 0.1
+        """Mean over channels against the limit: (mean - limit) / limit."""
+        limit = self.accepted[1]
+        return (float(statistic.mean()) - limit) / limit
 
 
 def correlation_matrix(latent: Latent) -> Float[Tensor, "*rows channel channel"]:

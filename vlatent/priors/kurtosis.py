@@ -40,7 +40,11 @@ class Kurtosis(Prior):
     ceiling: PositiveFloat = 20.0
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
-    criterion: ClassVar[str] = "every channel above 3"
+    label: ClassVar[str] = "kurtosis"
+    form: ClassVar[str] = ".1f"
+    possible: ClassVar[tuple[float, float]] = (1.0, math.inf)
+    accepted: ClassVar[tuple[float, float]] = (3.0, math.inf)  # Gaussian gradients have 3
+    criterion: ClassVar[str] = f"every channel above {accepted[0]:g}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,8 +70,9 @@ class Kurtosis(Prior):
         return (below + above).mean((-2, -1))
 
     def margin(self, statistic: PerChannel) -> float:
-        """Lightest-tailed channel against a Gaussian: (3 - kurtosis) / 3."""
-        return (3.0 - float(statistic.min())) / 3.0
+        """Lightest-tailed channel against the limit: (limit - kurtosis) / limit."""
+        limit = self.accepted[0]
+        return (limit - float(statistic.min())) / limit
 
     def _of_pictures(self, latent: Latent) -> PerPicture:
         """Kurtosis of every sentence and channel, [..., batch, channel]."""

@@ -35,9 +35,14 @@ class Spectrum(Prior):
 
     search: ClassVar[tuple[float, float]] = (0.05, 5.0)
     most: ClassVar = {"alpha": 100}
+    label: ClassVar[str] = "alpha"
+    form: ClassVar[str] = ".2f"
+    # What photographs' mean spectra have (`python -m analysis.natural_images`): the band.
+    accepted: ClassVar[tuple[float, float]] = (1.5, 2.5)
+    channels: ClassVar[int] = 4  # that must be in band
 
     def statistic(self, latent: Latent) -> PerChannel:
-        """Slope of record: Whittle's alpha of the batch's mean DCT-II spectrum, [..., channel]."""
+        """Primary slope estimate: Whittle's alpha of the batch's mean DCT-II spectrum."""
         return whittle_slope(mean_power(latent))
 
     def penalty(self, latent: Latent) -> PerBatch:

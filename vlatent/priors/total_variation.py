@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,7 +27,11 @@ class TotalVariation(Prior):
     weight: NonNegativeFloat = 0.1
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
-    criterion: ClassVar[str] = "every channel at least 64 (one edge)"
+    label: ClassVar[str] = "total variation"
+    form: ClassVar[str] = ".0f"
+    possible: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    accepted: ClassVar[tuple[float, float]] = (64.0, math.inf)  # one straight edge has 64
+    criterion: ClassVar[str] = f"every channel at least {accepted[0]:g} (one edge)"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """sum |dx| + sum |dy| over pixels of the latent as it is, mean over the batch."""
@@ -48,5 +53,6 @@ class TotalVariation(Prior):
         return self.normalized(latent).mean(-1) / pairs
 
     def margin(self, statistic: PerChannel) -> float:
-        """Flattest channel against 64, one straight edge at unit variance: (64 - TV) / 64."""
-        return (64.0 - float(statistic.min())) / 64.0
+        """Flattest channel against the limit: (limit - TV) / limit."""
+        limit = self.accepted[0]
+        return (limit - float(statistic.min())) / limit

@@ -32,7 +32,11 @@ class Variance(Prior):
     target: PositiveFloat = 1.0
 
     search: ClassVar[tuple[float, float]] = (1e-2, 1.0)
-    criterion: ClassVar[str] = "every channel within a factor 2 of its target"
+    label: ClassVar[str] = "variance"
+    form: ClassVar[str] = ".2f"
+    possible: ClassVar[tuple[float, float]] = (0.0, math.inf)
+    accepted: ClassVar[tuple[float, float]] = (0.5, 2.0)  # times the target
+    criterion: ClassVar[str] = f"every channel within a factor {accepted[1]:g} of its target"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Variance over the pixels of a picture, mean over the batch, [..., channel]."""
@@ -45,6 +49,6 @@ class Variance(Prior):
         return ratio.square().mean((-2, -1))
 
     def margin(self, statistic: PerChannel) -> float:
-        """Farthest channel, in octaves, against one octave: |log2(variance / target)| - 1."""
+        """Farthest channel in octaves: |log2(variance / target)| - log2(limit)."""
         octaves = (statistic.clamp(min=VARIANCE_FLOOR) / self.target).log2().abs()
-        return float(octaves.max()) - 1.0
+        return float(octaves.max()) - math.log2(self.accepted[1])

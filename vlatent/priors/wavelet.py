@@ -35,6 +35,9 @@ class Wavelet(Prior):
     levels: PositiveInt = 3
 
     search: ClassVar[tuple[float, float]] = (1e-3, 1.0)
+    label: ClassVar[str] = "wavelet mean/rms"
+    form: ClassVar[str] = ".3f"
+    possible: ClassVar[tuple[float, float]] = (0.0, 1.0)
     least: ClassVar = {"shape": 0.05}
     most: ClassVar = {"shape": 100, "levels": 16}
 

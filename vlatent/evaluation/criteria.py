@@ -1,0 +1,204 @@
+"""Criteria, verdict and score of a run, from its evaluations alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from torch import Tensor
+
+from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
+from vlatent.meaning import SHIFT
+from vlatent.priors import Priors
+from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
+from vlatent.statistics import CHANNELS_NEEDED, MEANING
+
+PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
+APART = 0.05  # which lie at least this share of the run apart
+VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One line of the verdict: it holds when its signed margin is 0 or less."""
+
+    name: str
+    wanted: str
+    found: str
+    margin: float
+
+    @property
+    def holds(self) -> bool:
+        return self.margin <= 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All criteria of the run up to one evaluation."""
+
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(criterion.holds for criterion in self.criteria)
+
+    @property
+    def worst(self) -> float:
+        """Largest margin: the criterion that is violated most, or nearest to it."""
+        return max(criterion.margin for criterion in self.criteria)
+
+
+def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
+    """Judge a run of `steps` steps at its last evaluation.
+
+    A prior whose statistic was not recorded, since it came later, is not judged. The criteria of
+    meaning are judged where paraphrases were retrieved.
+
+    Args:
+        history: The run's evaluations, at least one.
+        steps: Length of the run.
+        priors: Whose criteria are asked; weights have no effect.
+    """
+    recent, last = _recent(history, steps), history[-1]
+    criteria = _of_spectrum(recent)
+    for name, prior in priors:
+        if name in last.channels:
+            statistic = torch.tensor(last.channels[name])
+            margin = prior.margin(statistic)
+            if margin is not None and prior.criterion is not None:
+                low, mean, high = map(_short, (statistic.min(), statistic.mean(), statistic.max()))
+                criteria.append(
+                    Criterion(name, prior.criterion, f"{mean} ({low} to {high})", margin)
+                )
+    criteria += [_plateau(recent), _checkerboard(last), _finite(last)]
+    criteria += _of_meaning(last.metrics)
+    return Verdict(tuple(map(_bounded, criteria)))
+
+
+def _of_spectrum(recent: Sequence[Evaluation]) -> list[Criterion]:
+    """Channels in band over the last evaluations, and the power-law residual of the best ones."""
+    # Tensors, because Python's min, max and sorted can lose a NaN.
+    counts = torch.tensor([evaluation.metrics["channels_in_band"] for evaluation in recent])
+    left = torch.tensor(recent[0].channels["residual"]).sort().values
+    gate = float(left[:CHANNELS_NEEDED][-1])
+    return [
+        Criterion(
+            "spectrum",
+            f"{CHANNELS_NEEDED} channels in band, {CONSECUTIVE} evaluations in a row",
+            ", ".join(f"{count:.0f}" for count in counts),
+            CHANNELS_NEEDED - float(counts.amin()) if len(recent) == CONSECUTIVE else VIOLATED,
+        ),
+        Criterion(
+            "residual",
+            f"{CHANNELS_NEEDED} channels below {RESIDUAL_LIMIT}",
+            f"{gate:.2f}",
+            gate / RESIDUAL_LIMIT - 1,
+        ),
+    ]
+
+
+def _plateau(recent: Sequence[Evaluation]) -> Criterion:
+    """Whether the total variation has stopped moving."""
+    variation = torch.tensor([fmean(e.channels["total_variation"]) for e in recent])
+    change = float((variation.amax() - variation.amin()) / variation.amin().clamp(min=1e-30))
+    return Criterion(
+        "plateau",
+        f"total variation moves < {PLATEAU:.0%} in {CONSECUTIVE} evaluations",
+        f"{change:.1%}",
+        change / PLATEAU - 1 if len(recent) == CONSECUTIVE else VIOLATED,
+    )
+
+
+def _checkerboard(last: Evaluation) -> Criterion:
+    """Excess of the finest stripes."""
+    largest = torch.tensor(last.channels["checkerboard_largest"]).amax()
+    excess = torch.tensor(last.channels["checkerboard_mean"]).amax()
+    board = torch.stack([largest / CHECKERBOARD_LIMITS[0], excess / CHECKERBOARD_LIMITS[1]])
+    return Criterion(
+        "checkerboard",
+        f"finest at most {CHECKERBOARD_LIMITS[0]:g} x the fitted line "
+        f"(mean {CHECKERBOARD_LIMITS[1]:g} x)",
+        f"{largest:.3g} (mean {excess:.2g})",
+        float(board.amax()) - 1,
+    )
+
+
+def _finite(last: Evaluation) -> Criterion:
+    finite = bool(last.metrics["finite"])
+    said, margin = ("yes", -1.0) if finite else ("no", VIOLATED)
+    return Criterion("finite", "every value of the latent", said, margin)
+
+
+# Per split: name of the criterion, its statistic, and what is asked of it in words.
+_ASKED = (
+    ("recall@1", "recall_at_1", "{percent} % of paraphrases find their sentence first"),
+    ("recall@5", "recall_at_5", "{percent} % find it among five"),
+    ("gap", "gap", "cosine of paraphrase less that of counterfactual >= {limit}"),
+    ("jitter", "jitter_cosine", f"cosine with itself, moved by {SHIFT} pixels, >= {{limit}}"),
+    ("jitter recall", "jitter_fall", "recall@1 falls by at most {percent} points then"),
+)
+
+
+def _of_meaning(metrics: Mapping[str, float]) -> list[Criterion]:
+    """Judge retrieval and invariance, each on the split on which it is worst."""
+    splits = [name.split("/")[1] for name in metrics if name.endswith("/recall_at_1")]
+    if not splits:
+        return []
+    criteria = []
+    for name, metric, asked in _ASKED:
+        statistic = MEANING[metric]
+        low, high = statistic.accepted
+        limit = low if math.isfinite(low) else high
+        values = {split: metrics[statistic.of_split(split).name] for split in splits}
+        # Tensors, because Python's min can lose a NaN.
+        measured = torch.tensor(list(values.values()))
+        scale = 1 - limit if metric == "jitter_cosine" else limit
+        margin = (limit - measured if math.isfinite(low) else measured - limit).amax() / scale
+        wanted = asked.format(limit=f"{limit:g}", percent=f"{100 * limit:g}")
+        said = (f"{split} {value:{statistic.form}}" for split, value in values.items())
+        criteria.append(Criterion(name, wanted, ", ".join(said), float(margin)))
+    return criteria
+
+
+def score(evaluation: Evaluation, verdict: Verdict) -> float:
+    """Score a run: channels in band, and below 1 how close everything else is.
+
+    count + 0.49 / (1 + mean |alpha - 2|) + 0.49 * slack, where the slack maps the worst margin
+    from [1, -1] to [0, 1]. One channel more always wins.
+    """
+    distance = evaluation.metrics["alpha_distance"]
+    closeness = 1 / (1 + distance) if math.isfinite(distance) else 0.0
+    slack = min(max((1 - verdict.worst) / 2, 0.0), 1.0)
+    return evaluation.metrics["channels_in_band"] + 0.49 * closeness + 0.49 * slack
+
+
+def steps_to_pass(history: Sequence[Evaluation], steps: int, priors: Priors) -> int | None:
+    """Step of the first evaluation from which all criteria held to the end; None if they do not."""
+    first = None
+    for end in range(len(history), 0, -1):
+        if not judge(history[:end], steps, priors).passed:
+            break
+        first = history[end - 1].step
+    return first
+
+
+def _recent(history: Sequence[Evaluation], steps: int) -> list[Evaluation]:
+    """The last evaluations, at least `APART` of the run apart, newest first."""
+    recent = [history[-1]]
+    for evaluation in reversed(history[:-1]):
+        if len(recent) < CONSECUTIVE and recent[-1].step - evaluation.step >= APART * steps - 1:
+            recent.append(evaluation)
+    return recent
+
+
+def _short(value: Tensor) -> str:
+    """Three digits at least, never with an exponent for what people read as whole numbers."""
+    return f"{float(value):.0f}" if abs(float(value)) >= 100 else f"{float(value):.3g}"
+
+
+def _bounded(criterion: Criterion) -> Criterion:
+    margin = criterion.margin if math.isfinite(criterion.margin) else VIOLATED
+    return Criterion(criterion.name, criterion.wanted, criterion.found, min(margin, VIOLATED))

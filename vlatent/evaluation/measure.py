@@ -1,0 +1,179 @@
+"""Statistics of a latent, measured without any weight.
+
+Nothing here sees the training loss, so runs with different weights can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+from torch import Tensor
+
+from vlatent.bounds import require_bounds
+from vlatent.corpus import Corpus
+from vlatent.dependence import Pictures, dependence, paint, probe, retrieval
+from vlatent.encoder import Encoder
+from vlatent.meaning import meaning
+from vlatent.priors import Priors
+from vlatent.priors.total_variation import TotalVariation
+from vlatent.priors.wavelet import generalized_gaussian_shape
+from vlatent.shapes import UserError
+from vlatent.spectra import (
+    RESIDUAL_LIMIT,
+    all_frequency_slope,
+    checkerboard,
+    power_spectrum,
+    radial_slope,
+    residual,
+    whittle_slope,
+)
+from vlatent.statistics import BAND, current_name
+from vlatent.terms import Terms
+
+CONSECUTIVE = 3  # evaluations in a row that the criteria look at
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """How often and on how many sentences a run is judged.
+
+    Attributes:
+        count: Evaluations in a run, evenly spaced, beside the one before the first step.
+        sentences: Held-out sentences that are judged, beside the 16 fixed ones.
+        probed: Held-out sentences whose latents are probed after the last step for the sentence,
+            its colors, shapes and relations; 0 omits that, as studies do.
+        retrieved: Held-out sentences per split that paraphrases must retrieve at every evaluation,
+            and that must differ from a counterfactual; 0 omits that.
+        batch_size: Sentences encoded at once.
+    """
+
+    count: PositiveInt = 20
+    sentences: PositiveInt = 64
+    probed: NonNegativeInt = 200
+    retrieved: NonNegativeInt = 0
+    batch_size: PositiveInt = 32
+
+    def __post_init__(self) -> None:
+        require_bounds("evaluation", self, most={"count": 100_000, "batch_size": 10**6})
+        if self.count < CONSECUTIVE:
+            raise UserError(
+                f"evaluation.count must be at least {CONSECUTIVE}, since the criteria look at "
+                f"{CONSECUTIVE} evaluations in a row, but got {self.count}."
+            )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every statistic of one evaluation, as plain numbers.
+
+    Attributes:
+        step: Training steps done.
+        metrics: One number each, by its name in the tracker.
+        channels: One number a channel each: the statistic of every prior by the prior's name
+            (`spectrum` is the primary slope estimate), `residual`, `alpha_radial`,
+            `alpha_all_frequencies`, `total_variation_normalized`, `alpha_deviation` (standard
+            deviation over sentences), `checkerboard_largest` and `checkerboard_mean`.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    channels: dict[str, list[float]]
+
+    def __post_init__(self) -> None:
+        renamed = {current_name(name): value for name, value in self.metrics.items()}
+        object.__setattr__(self, "metrics", renamed)  # of earlier versions
+
+
+def paint_judged(
+    model: Encoder, corpus: Corpus, size: int, count: int
+) -> tuple[Pictures, Float[Tensor, "fixed height width channel"]]:
+    """Encode up to `count` held-out sentences and the fixed ones.
+
+    Returns:
+        Latents of both together, and of the fixed ones alone.
+    """
+    fixed = paint(model, corpus.fixed, size)
+    if corpus.judged is None:
+        return fixed, fixed
+    return torch.cat([paint(model, corpus.judged, size, count), fixed]), fixed
+
+
+def evaluate(
+    step: int,
+    model: Encoder,
+    corpus: Corpus,
+    config: EvaluationConfig,
+    priors: Priors,
+    terms: Terms,
+    last: bool,
+) -> Evaluation:
+    """Encode held-out and fixed sentences and measure their latents.
+
+    Args:
+        step: Training steps done.
+        model: The encoder.
+        corpus: The sentences.
+        config: How many of them.
+        priors: Whose statistics are measured.
+        terms: What of two latents is compared.
+        last: Whether the run ends: then dependence on the sentence is probed too.
+    """
+    size = config.batch_size
+    latent, _ = paint_judged(model, corpus, size, config.sentences)
+    evaluation = measure(step, latent, priors)
+    if config.retrieved:
+        known = corpus.validation if last else None
+        evaluation.metrics.update(
+            meaning(model, corpus.splits, terms.on, config.retrieved, size, known)
+        )
+    if last and config.probed:
+        held_out = paint(model, corpus.validation, size, config.probed)
+        evaluation.metrics.update(retrieval(model, corpus.validation, held_out, size))
+        evaluation.metrics.update(probe(held_out, corpus.validation.texts[: len(held_out)]))
+    return evaluation
+
+
+@torch.no_grad()
+def measure(step: int, latent: Pictures, priors: Priors) -> Evaluation:
+    """Measure every statistic of the latents of held-out sentences."""
+    power = power_spectrum(latent)
+    mean_power = power.mean(0)
+    alpha, left = whittle_slope(mean_power), residual(mean_power)
+    sentence_alpha, sentence_left = whittle_slope(power), residual(power)
+    stripes = checkerboard(power)
+    per_channel = {name: prior.statistic(latent) for name, prior in priors} | {
+        "alpha_radial": radial_slope(latent),
+        "alpha_all_frequencies": all_frequency_slope(mean_power),
+        "alpha_deviation": sentence_alpha.std(0, correction=0),
+        "residual": left,
+        "total_variation_normalized": TotalVariation().normalized(latent),
+        "checkerboard_largest": stripes.largest,
+        "checkerboard_mean": stripes.mean,
+    }
+    channels = {name: [float(value) for value in values] for name, values in per_channel.items()}
+    metrics = {
+        "channels_in_band": float(in_band(alpha, left).sum()),
+        "expected_in_band": float(in_band(sentence_alpha, sentence_left).sum(-1).double().mean()),
+        "alpha_distance": float((alpha - 2).abs().mean()),
+        "wavelet_shape": generalized_gaussian_shape(float(per_channel["wavelet"].mean())),
+        "finite": float(torch.isfinite(latent).all()),
+    }
+    metrics |= dependence(latent)
+    return Evaluation(step, metrics, channels)
+
+
+def in_band(alpha: Tensor, left: Tensor) -> Tensor:
+    """Tell which channels are image-like: alpha in the band of images, and a power law at all."""
+    return (alpha >= BAND[0]) & (alpha <= BAND[1]) & (left < RESIDUAL_LIMIT)
+
+
+def evaluation_steps(steps: int, count: int) -> list[int]:
+    """Steps at which a run is evaluated: 0, then `count` evenly spaced ones up to the end.
+
+    >>> evaluation_steps(10, 3)
+    [0, 3, 7, 10]
+    """
+    return sorted({round(index * steps / count) for index in range(count + 1)})
