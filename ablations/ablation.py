@@ -18,7 +18,7 @@ from ablations.retuning import retuned_arm, searched
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
 from vlatent.command_line import Parser
-from vlatent.config import Config, build
+from vlatent.config import Config, add_settings, build
 from vlatent.preparation import corpus_for, placement
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
@@ -176,7 +176,7 @@ def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablatio
             f"{script} --config configs/quick.yaml --ablation.seeds 8 --ablation.workers 2",
         ),
     )
-    parser.add_settings(Config, AblationConfig)
+    add_settings(parser, AblationConfig)
     values = parser.checked(arguments)
     study = values["ablation"].from_study
     if study is not None:

@@ -28,7 +28,8 @@ from studies import trial as trials
 from studies.job import Job, create_study, question_of
 from studies.settings import StudyConfig
 from studies.storage import Storage
-from studies.worker import Search, carry_out
+from studies.tasks import Search
+from studies.worker import carry_out
 from vlatent import checkpoints, recording, training
 from vlatent.config import from_yaml, override
 from vlatent.corpus import load

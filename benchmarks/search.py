@@ -28,7 +28,8 @@ from optuna.trial import FrozenTrial
 from studies.job import Job, create_study, question_of
 from studies.record import counted, feasible, ranked
 from studies.settings import StudyConfig
-from studies.worker import Search, carry_out
+from studies.tasks import Search
+from studies.worker import carry_out
 from vlatent.config import Config, from_yaml, override
 from vlatent.corpus import load
 from vlatent.effects import interval

@@ -18,7 +18,7 @@ from rich.text import Text
 from studies.free_latents import Rehearsed, screen
 from studies.loss_weights import QUESTION
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, build
+from vlatent.config import add_settings, build
 from vlatent.screen import console, progress_display
 
 SHOWN = 10
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         "priors alone shape a free latent, which is judged like a trained one. Example: "
         "python -m studies.rehearsal --config configs/quick.yaml",
     )
-    parser.add_settings(Config)
+    add_settings(parser)
     parser.add_argument("--candidates", type=PositiveInt, default=256, help="Weight vectors.")
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of candidates and noise.")
     parser.add_argument(

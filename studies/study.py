@@ -19,9 +19,10 @@ from studies.report import Findings
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from studies.worker import Confirmation, Search, over, settle, tasks, work
+from studies.tasks import Confirmation, Search, tasks
+from studies.worker import over, settle, work
 from vlatent.command_line import Parser
-from vlatent.config import Config, build, flatten
+from vlatent.config import add_settings, build, flatten
 from vlatent.corpus import Corpus
 from vlatent.preparation import corpus_for, placement
 from vlatent.runtime.addresses import shown
@@ -84,7 +85,7 @@ def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
             f"python -m studies.{question_name} --config configs/quick.yaml --study.workers 2",
         ),
     )
-    parser.add_settings(Config, StudyConfig)
+    add_settings(parser, StudyConfig)
     values = parser.checked(arguments)
     config, settings = build(values), values["study"]
     space = question.narrowed(config, settings.space)

@@ -26,7 +26,8 @@ from studies.result import Confirmation as Confirmed
 from studies.result import Finalist
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from studies.worker import Confirmation, Search, carry_out
+from studies.tasks import Confirmation, Search
+from studies.worker import carry_out
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import open_run
 

@@ -21,8 +21,9 @@ from studies.record import added, counted, front, ranked, why_failed
 from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.study import main
+from studies.tasks import Confirmation, Search, next_ordinal
 from studies.trial import requeue, values_of
-from studies.worker import Confirmation, Search, carry_out, next_ordinal, orphans, requeue_orphan
+from studies.worker import carry_out, orphans, requeue_orphan
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs

@@ -63,13 +63,6 @@ class Parser(ArgumentParser):
             self.add_argument("--help-all", action=HelpAll)
         self.places: dict[str, str] = {}  # file and line of every key that a file gave
 
-    def add_settings(self, config: type, own: type | None = None) -> None:
-        """Take config files, the flags of a config and those of the command's own settings."""
-        self.add_argument("--config", action="config", help="A YAML file; the later one wins.")
-        self.add_class_arguments(config, nested_key=None)
-        if own is not None:
-            self.add_class_arguments(own, nested_key=self.own)
-
     def parse_path(self, path: Any, *arguments: Any, **settings: Any) -> Namespace:
         """Read a config file; UserError names the line of what has a wrong form."""
         values, lines = read_settings_file(Path(str(path)))

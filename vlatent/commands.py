@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser
-from vlatent.config import Config, build, from_yaml, override
+from vlatent.config import Config, add_settings, build, from_yaml, override
 from vlatent.corpus import load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
 from vlatent.models import trained_model
@@ -51,7 +51,7 @@ def train_command(arguments: Sequence[str]) -> int:
             "vlatent train --config configs/quick.yaml --training.resume runs/FOLDER",
         ),
     )
-    parser.add_settings(Config)
+    add_settings(parser)
     config = build(parser.checked(arguments))
     if not any(part.weight for _, part in (*config.priors, *config.terms)):
         raise UserError(

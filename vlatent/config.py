@@ -78,6 +78,14 @@ class Config:
     tracking: TrackingConfig = TrackingConfig()
 
 
+def add_settings(parser: Parser, own: type | None = None) -> None:
+    """Let a command take config files, the flags of a config and those of its own settings."""
+    parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
+    parser.add_class_arguments(Config, nested_key=None)
+    if own is not None:
+        parser.add_class_arguments(own, nested_key=parser.own)
+
+
 def flatten(config: object) -> dict[str, object]:
     """Dotted names to plain values: `priors.spectrum.weight` -> 0.5."""
     return dict(_leaves("", asdict(config)))  # type: ignore[call-overload]

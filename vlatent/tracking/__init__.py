@@ -6,10 +6,12 @@ later flush, at the end of the run, or by `deliver`. A call may reach the store 
 seen twice: metrics keep the time at which they were measured, and a store ignores a row it has.
 """
 
+from vlatent.tracking.address import uri_flag, view_command
 from vlatent.tracking.journal import journals
-from vlatent.tracking.mlflow_tracker import MlflowTracker, deliver, open_run, reopen_run
+from vlatent.tracking.mlflow_tracker import MlflowTracker
+from vlatent.tracking.opening import deliver, deliver_all, open_run, reopen_run
 from vlatent.tracking.processes import PROCESS, host_of, is_gone, lives, own_label
-from vlatent.tracking.recorded import deliver_all, own_run, recorded, traceback_of
+from vlatent.tracking.recorded import own_run, recorded, traceback_of
 from vlatent.tracking.runs import (
     RecordedRun,
     add_metrics,
@@ -24,7 +26,7 @@ from vlatent.tracking.runs import (
     runs_left,
     runs_named,
 )
-from vlatent.tracking.store import find_run, uri_flag, view_command
+from vlatent.tracking.store import find_run
 from vlatent.tracking.tracker import WRITING, MemoryTracker, Status, Tracker, TrackingConfig
 from vlatent.tracking.views import View, keep_view, view_instructions
 

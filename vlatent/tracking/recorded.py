@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from vlatent.runtime.interruption import Stop
-from vlatent.tracking.journal import journals
-from vlatent.tracking.mlflow_tracker import MlflowTracker, deliver, open_run
+from vlatent.tracking.mlflow_tracker import MlflowTracker
+from vlatent.tracking.opening import open_run
 from vlatent.tracking.processes import own_label
 from vlatent.tracking.runs import amend_run, recorded_runs
 from vlatent.tracking.tracker import Status, TrackingConfig
@@ -88,13 +88,3 @@ def own_run(
     describe(run)
     run.flush()
     return run.run_id
-
-
-def deliver_all(folder: Path, tracking: TrackingConfig) -> None:
-    """Send to the store what dead workers have left in their journals.
-
-    Raises:
-        UserError: The store cannot be used.
-    """
-    for journal in journals(folder):
-        deliver(journal, tracking)

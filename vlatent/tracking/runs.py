@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from vlatent.runtime.addresses import file_of, is_file, shown
 from vlatent.shapes import UserError
+from vlatent.tracking.address import address_of
 from vlatent.tracking.calls import TAG_LENGTH, milliseconds, valid
 from vlatent.tracking.processes import PROCESS, is_gone
-from vlatent.tracking.store import address_of, having, reason, usable
+from vlatent.tracking.store import having, reason, usable
 from vlatent.tracking.tracker import Status, TrackingConfig
 
 if TYPE_CHECKING:

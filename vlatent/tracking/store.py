@@ -16,17 +16,11 @@ from urllib.parse import unquote
 
 import sqlalchemy
 
-from vlatent.runtime.addresses import (
-    check_address,
-    file_of,
-    file_url,
-    is_file,
-    shown,
-    without_password,
-)
+from vlatent.runtime.addresses import is_file, shown
 from vlatent.runtime.databases import ailment, connection_settings
 from vlatent.runtime.locks import alone
 from vlatent.shapes import UserError
+from vlatent.tracking.address import DEFAULT, address_of, home, is_server, setting_of
 from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name
 from vlatent.tracking.processes import own_label
 from vlatent.tracking.tracker import TrackingConfig
@@ -37,7 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEY = "vlatent.key"  # our name of a run, which it has before the store gives its own
-DEFAULT = "sqlite:///mlflow.db"
 ARTIFACTS = "mlartifacts"  # the folder of pictures and files beside a database
 
 SETTINGS = {  # unless the environment says something else
@@ -62,26 +55,6 @@ def find_run(tracking: TrackingConfig, tags: Mapping[str, str]) -> str | None:
         runs = client.search_runs([experiment], having(tags), order_by=order, max_results=1)
         run_id: str | None = runs[0].info.run_id if runs else None
         return run_id
-
-
-def uri_flag(tracking: TrackingConfig) -> str:
-    """What has to be added to a command that is to read the same store."""
-    if tracking.uri is None:
-        return ""
-    return f" --tracking.uri {shlex.quote(without_password(tracking.uri))}"
-
-
-def view_command(tracking: TrackingConfig) -> str:
-    """What shows the runs: a command line, or the address of the server."""
-    address = address_of(tracking)
-    if is_server(address):
-        return shown(address)
-    # A bare `mlflow ui` shows ./mlflow.db whatever MLFLOW_TRACKING_URI says, unless there are old
-    # files in ./mlruns: they take precedence.
-    bare = address == address_of(TrackingConfig(uri=DEFAULT))
-    if bare and not any(Path("mlruns").glob("[0-9]*/meta.yaml")):
-        return "mlflow ui"
-    return f"mlflow ui --backend-store-uri {shlex.quote(without_password(address))}"
 
 
 def new_run(
@@ -121,7 +94,7 @@ def client_of(address: str) -> MlflowClient:
         return mlflow.MlflowClient(address, address)
     if "://" not in address or address.startswith("file:"):
         raise UserError(
-            f"{_setting(address)} {shown(address)!r} is neither a database "
+            f"{setting_of(address)} {shown(address)!r} is neither a database "
             "(sqlite:///mlflow.db) nor a server (http://…); for a folder of old runs, `mlflow "
             "migrate-filestore` makes a database"
         )
@@ -129,7 +102,7 @@ def client_of(address: str) -> MlflowClient:
 
     # It takes the address for a path, escapes and all, and would make a folder of that name.
     mlflow.store.db.utils._make_parent_dirs_if_sqlite = lambda db_uri: None
-    _home(address).mkdir(parents=True, exist_ok=True)
+    home(address).mkdir(parents=True, exist_ok=True)
     with alone(address):
         _check_database(address)
         place = _lasting(address)
@@ -152,8 +125,8 @@ def _check_database(address: str) -> None:
     foreign = tables - {"alembic_version"} and "experiments" not in tables
     if foreign or "studies" in tables:
         raise UserError(
-            f"{_setting(address)} {shown(address)} is the database of another program (its tables: "
-            f"{', '.join(sorted(tables)[:3])} …); MLflow needs one of its own"
+            f"{setting_of(address)} {shown(address)} is the database of another program (its "
+            f"tables: {', '.join(sorted(tables)[:3])} …); MLflow needs one of its own"
         )
 
 
@@ -167,8 +140,8 @@ def experiment_id(address: str, name: str) -> str:
     if experiment is None:
         # A server knows where its pictures are. A database does not: without an absolute place
         # they would land below whichever directory a run happens to be started in.
-        home = str(_home(address) / ARTIFACTS).replace("%", "%25")  # mlflow takes % for an escape
-        place = None if is_server(address) else home
+        folder = str(home(address) / ARTIFACTS).replace("%", "%25")  # mlflow takes % for an escape
+        place = None if is_server(address) else folder
         # Else the pages open on views for chat applications.
         kind = {"mlflow.experimentKind": "custom_model_development"}
         try:
@@ -199,7 +172,7 @@ def require_place(address: str, what: str, place: str) -> None:
     # mlflow would make the folder here, where the server's machine does not see it.
     missing = local is not None and not local.parent.is_dir()
     # A folder that somebody has chosen has another name than the one made beside a database.
-    mine = (_home(address) / ARTIFACTS).resolve()
+    mine = (home(address) / ARTIFACTS).resolve()
     others = local is not None and local.name == ARTIFACTS and local.resolve() != mine
     if behind_server or missing or (others and is_file(address)):
         raise UserError(
@@ -207,32 +180,6 @@ def require_place(address: str, what: str, place: str) -> None:
             "here: the project was copied or moved, or a server is in between; give another "
             "--tracking.experiment"
         )
-
-
-def address_of(tracking: TrackingConfig) -> str:
-    """The store's address, the same in whichever directory it is used."""
-    uri = tracking.uri
-    if uri is None:
-        uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT  # MLflow, too, takes empty for unset
-    if uri.startswith(("sqlite", "postgresql")):
-        check_address("MLFLOW_TRACKING_URI" if tracking.uri is None else "tracking.uri", uri)
-    return file_url(file_of(uri)) if is_file(uri) else uri.rstrip("/")
-
-
-def _home(address: str) -> Path:
-    """The folder in which a database lies, or that stands in for it."""
-    return file_of(address).parent if is_file(address) else Path.cwd()
-
-
-def _setting(address: str) -> str:
-    """What the user has to correct."""
-    variable = "MLFLOW_TRACKING_URI"
-    by_default = address == address_of(TrackingConfig())
-    return variable if os.environ.get(variable) and by_default else "tracking.uri"
-
-
-def is_server(address: str) -> bool:
-    return address.startswith(("http://", "https://"))
 
 
 @contextlib.contextmanager
@@ -244,7 +191,9 @@ def usable(address: str) -> Iterator[MlflowClient]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{_setting(address)} {shown(address)} {_wrong(error, address)}") from error
+        raise UserError(
+            f"{setting_of(address)} {shown(address)} {_wrong(error, address)}"
+        ) from error
 
 
 def _wrong(error: Exception, address: str) -> str:

@@ -14,15 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlatent.runtime.addresses import shown
+from vlatent.tracking.address import address_of, is_server, view_command
 from vlatent.tracking.calls import milliseconds, valid_name
-from vlatent.tracking.store import (
-    address_of,
-    experiment_id,
-    having,
-    is_server,
-    usable,
-    view_command,
-)
+from vlatent.tracking.store import experiment_id, having, usable
 from vlatent.tracking.tracker import TrackingConfig
 
 MOST = 100  # runs in a chart
