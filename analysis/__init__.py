@@ -1,4 +1,4 @@
-"""What did we learn? Reads results and never trains; `python -m analysis.report` shows them."""
+"""Analyses of what runs, studies and ablations recorded; nothing here trains."""
 
 from vlatent.runtime.process import prepare_module
 

@@ -1,4 +1,4 @@
-"""What earlier versions recorded as params, metrics and tags instead of files, read as records."""
+"""Readers of what earlier versions recorded as params, metrics and tags instead of files."""
 
 from __future__ import annotations
 

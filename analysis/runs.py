@@ -1,4 +1,4 @@
-"""What MLflow recorded, as runs that can be looked up and as tables."""
+"""List recorded runs, and write those below a study, ablation or arm as CSV."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def artifact(tracking: TrackingConfig, run_id: str, path: str) -> bytes:
 
 
 def table(runs: Sequence[RecordedRun]) -> list[dict[str, object]]:
-    """One row a run with the same columns in all: what it is, then tags, params and metrics.
+    """Rows, one a run, with the same columns: id and times, then tags, params and metrics.
 
     A column is called `tags.kind`, `params.training.seed` or `metrics.score`; a run that lacks it
     has None there. Times are UTC, `seconds` is how long the run took.
@@ -183,7 +183,7 @@ def _listed(runs: Sequence[RecordedRun]) -> str:
 
 
 def _what(run: RecordedRun) -> str:
-    """What kind of run it is, and when it began."""
+    """Kind of a run, and when it began."""
     place = run.tags.get("ablation") or run.tags.get("study")
     kind = run.tags.get("kind", "run")
     of = f" of {place}" if place and place != run.name else ""

@@ -37,7 +37,7 @@ STORAGE = "sqlite:///studies.db"  # where studies keep their trials unless told 
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial that ended.
+    """Trial that ended.
 
     Attributes:
         number: Its number in the study; trial 0 has the starting values.
@@ -182,7 +182,7 @@ def _refuse_a_stranger(url: str) -> None:
 
 
 def _reading(url: str) -> dict[str, Any]:
-    """What SQLAlchemy has to know; SQLite opens the file for reading alone."""
+    """Arguments of SQLAlchemy's engine; SQLite opens the file for reading alone."""
     if not is_file(url):
         return engine_arguments(url)
     file = Path(sqlalchemy.make_url(url).database or "").absolute()

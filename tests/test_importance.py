@@ -92,11 +92,12 @@ def trial(number: int, params: dict[str, float], result: float, **known: object)
 
 
 def study(*trials: Trial, maximize: bool = True) -> Study:
+    name = "gain" if maximize else "loss"
     result = StudyResult(
         name="made",
         question="made",
         text="What matters?",
-        objectives=(Objective("gain", "gain", maximize),),
+        objectives=(Objective(name, name, maximize),),
         budget=None,
         counts=Counts(len(trials), 0, 0, 0),
         steps_trained=0,

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 from inside import inside
+from mlflow import MlflowClient
 from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 from scipy import stats
@@ -27,6 +28,8 @@ from analysis.report.page import (
     inline_code,
     markdown_table,
 )
+from analysis.report.study import study_document
+from analysis.trials import read_study
 from studies.storage import open_storage
 from vlatent.tracking import TrackingConfig, open_run, recorded_runs
 
@@ -197,6 +200,35 @@ def test_confirmations_have_scipys_intervals_and_show_what_failed(tmp_path: Path
     assert cells[6] == f"{sum(better) / 3:.3f} \\[{low:.3f}, {high:.3f}\\]"
     assert row(markdown, "0", "objective\\_0", "3.000")[3:6] == ["3.100", "3.000", "failed"]
     assert "Trial 1 leads after confirmation" in " ".join(screen.split())  # lower is better
+
+
+def test_other_words_change_no_number_of_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studied = Studied(tmp_path, "words", best=1)
+    for number, value in enumerate((3.0, 4.0, 2.0)):
+        studied.add(TrialState.COMPLETE, [value], 0.1 * (number + 1), criteria=passing())
+    studied.confirm({0: {7: [3.5], 8: [3.4]}, 1: {7: [3.1], 8: [3.2]}})
+
+    def document() -> Document:
+        study = read_study(f"sqlite:///{tmp_path / 'studies.db'}", "words")
+        (run,) = recorded_runs(studied.tracking, {"kind": "study"})
+        return study_document(study, run, studied.tracking)
+
+    def tables(shown: Document) -> list[str]:
+        return [line for line in shown.body.splitlines() if line.startswith("|")]
+
+    before = document()
+    assert "Trial 0 leads" in before.answers[1].text  # by its confirmation
+    (run,) = recorded_runs(studied.tracking, {"kind": "study"})
+    MlflowClient(studied.tracking.uri).set_tag(run.run_id, "mlflow.note.content", "Trial 2\n\nq")
+    for name in ("headline", "summary"):
+        monkeypatch.setattr(f"analysis.report.study.{name}", lambda result: "q")
+    after = document()
+    assert after.answers[1].text == "q\n\nq"
+    assert after.answers[2:] == before.answers[2:]
+    assert tables(after) == tables(before)
+    assert "Trial 0 on held-out sentences" in after.body
 
 
 def test_every_objective_of_a_front_is_confirmed(tmp_path: Path) -> None:

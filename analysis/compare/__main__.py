@@ -1,4 +1,4 @@
-"""Two or more runs, trials, studies, arms or checkpoints side by side."""
+"""Compare runs, trials, studies, arms or checkpoints side by side."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def confirmed(run: RecordedRun, tracking: TrackingConfig) -> dict[int, Mapping[s
 
 
 def _single(run: RecordedRun, tracking: TrackingConfig) -> Subject:
-    """One run, with its weights if its folder still has them."""
+    """Subject of one run, with its weights if its folder still has them."""
     config = config_of(run, tracking)
     history = evaluations_of(run, tracking)
     last, steps = history[-1], config.training.steps

@@ -1,4 +1,4 @@
-"""What a reference of the command line means: a checkpoint, a run, a trial, a winner or an arm."""
+"""References of the command line: a checkpoint, a run, a trial, a study's leader or an arm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vlatent.tracking import TrackingConfig, recorded_runs
 
 
 def subject_of(reference: str, tracking: TrackingConfig, storage: str) -> Subject:
-    """What a reference means.
+    """Subject that a reference names.
 
     Args:
         reference: A checkpoint or the folder of a run; `study:11`, a trial; `study`, its winner;

@@ -1,4 +1,4 @@
-"""What is compared and what the comparison says, as data."""
+"""Subjects of a comparison and its results, as data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STATISTICS = tuple(
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing that is compared.
+    """Run, trial, arm or checkpoint that is compared.
 
     Attributes:
         label: What tables and figures call it.
@@ -120,7 +120,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is known of some subjects side by side; the first is compared with.
+    """Results of a comparison; every subject is compared with the first.
 
     Attributes:
         subjects: With labels of which no two are equal.
@@ -142,7 +142,7 @@ class Comparison:
 
 
 def labelled(subjects: Sequence[Subject]) -> list[Subject]:
-    """The same with labels of which no two are equal."""
+    """Subjects with labels of which no two are equal."""
     labels = [subject.label for subject in subjects]
     return [
         replace(subject, label=f"{subject.label} #{index + 1}")

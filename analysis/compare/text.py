@@ -109,7 +109,7 @@ def words(comparison: Comparison, over: Over) -> list[str]:
 
 
 def brief(comparison: Comparison, over: Over) -> list[str]:
-    """The same in fewer lines: what shows no difference is only named."""
+    """Shorter sentences: statistics without a difference are only named."""
     first = comparison.subjects[0].label
     said = []
     for label, effects in over.effects.items():
@@ -123,7 +123,7 @@ def brief(comparison: Comparison, over: Over) -> list[str]:
 
 
 def cautions(comparison: Comparison) -> list[str]:
-    """What the numbers do not say."""
+    """Limits of the numbers, in sentences."""
     first = comparison.subjects[0]
     said = [f"{s.label} {note}." for s in comparison.subjects for note in s.notes]
     said += [
@@ -162,7 +162,7 @@ def cautions(comparison: Comparison) -> list[str]:
 
 
 def dependences(comparison: Comparison) -> list[str]:
-    """How much each depends on the text."""
+    """Dependence of every subject's latents on the text, in sentences."""
     return [f"{s.label}: {dependence_in_words(s.evaluation.metrics)}" for s in comparison.subjects]
 
 
@@ -249,7 +249,7 @@ def markdown(comparison: Comparison, figures: Sequence[str], again: Sequence[str
 
 
 def csv(comparison: Comparison) -> str:
-    """Every number as a line."""
+    """Comma-separated values, a line a number."""
     return as_csv(COLUMNS, _lines(comparison))
 
 

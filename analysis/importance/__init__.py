@@ -1,1 +1,1 @@
-"""Which parameters of a study matter, for which target, and whether its trials can say so."""
+"""Importance of a study's parameters for every target, where its trials suffice to tell."""

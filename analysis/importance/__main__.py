@@ -1,4 +1,4 @@
-"""Which weight and which rate matter: for the score, and for every criterion."""
+"""Rank the parameters of a study: which matter for the score and for every criterion?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which weight and which rate matter: for the score, and for every criterion.
+"""Computation of the importance of weights and rates for the score and for every criterion.
 
 Three answers to one question, and none without a check that there is anything to be answered: the
 share of the variance that a forest loses without the parameter, Optuna's fANOVA and PED-ANOVA.
@@ -49,7 +49,7 @@ NullR2 = dict[tuple[bytes, bytes], Column]  # R2 of noise, by parameters and tie
 
 
 def importance(study: Study, seed: int = 0, progress: Progress | None = None) -> Importance:
-    """Which parameters matter, for every target and among all and feasible trials.
+    """Importance of the parameters, for every target, among complete and among feasible trials.
 
     A pruned trial was measured earlier in its run than the others, so its numbers are not
     compared with theirs: it counts only for the target whether a trial was trained to the end.
@@ -110,7 +110,7 @@ def _finding(target: Target, space: Mapping[str, Axis], seed: int, null_r2: Null
 
 
 def _signal(r2: Estimate, x: Inputs, y: Column, seed: int, null_r2: NullR2) -> bool:
-    """Whether anything may be said about the parameters at all.
+    """Decide whether anything may be said about the parameters at all.
 
     R2 must lie above 0 with its whole interval, and above all but 5 % of the studies in which the
     target is dealt to the trials anew. The second is a permutation test, so a target that has
@@ -144,7 +144,7 @@ def _shares(
     seed: int,
     evaluator: Callable[[int], BaseImportanceEvaluator],
 ) -> tuple[Estimate, ...]:
-    """What one of Optuna's evaluators says, with intervals from resamples of the trials."""
+    """Importances by one of Optuna's evaluators, with intervals from resamples of the trials."""
     worth = ranks(target.values)
     direction: Direction = "maximize" if target.better == "higher" else "minimize"
     rows = inputs(target.trials, space)

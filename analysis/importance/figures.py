@@ -124,7 +124,7 @@ def dependence_page(result: Importance) -> Page:
 
 
 def interactions_page(result: Importance) -> Page:
-    """Which pairs of parameters act together, a map a target."""
+    """Maps of interactions, one a target."""
     short = short_names(list(result.space))
     count = len(short)
     longest = max(measured(name, SMALL) for name in short.values())

@@ -1,4 +1,4 @@
-"""What the trials of a study say about its parameters, as data."""
+"""Importance of a study's parameters, as data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Estimate:
         return self.low > 0
 
     def within(self, low: float, high: float) -> Estimate:
-        """The same where only numbers from low to high have a meaning."""
+        """Clip value and interval to the possible range."""
         return Estimate(*(min(max(each, low), high) for each in (self.value, self.low, self.high)))
 
 
@@ -54,7 +54,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Interactions:
-    """What two parameters do together beyond what each does alone.
+    """Interactions: effects of two parameters together beyond those of each alone.
 
     Attributes:
         shares: Of the variance of what the forest predicts, one number a pair, symmetric:
@@ -70,7 +70,7 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Target:
-    """One number of a trial that parameters may explain.
+    """Number of a trial that parameters may explain.
 
     Attributes:
         name: In files.
@@ -91,7 +91,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Finding:
-    """What can be said about one target.
+    """Result for one target.
 
     Attributes:
         target: The target.
@@ -117,7 +117,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Importance:
-    """What a study says about its parameters.
+    """Importance of the parameters of a study.
 
     Attributes:
         study: Its name.

@@ -145,7 +145,7 @@ def curves(
 
 
 def interactions(x: Inputs, y: Column, seed: int) -> Interactions:
-    """Which pairs of parameters act together, against data of the same kind where none does.
+    """Interactions of pairs of parameters, against data of the same kind without any.
 
     That data is the sum of the single effects that the forest found, plus what they leave over in
     another order, as in Friedman and Popescu (2008), section 8.3. The limit is that of the largest
@@ -183,14 +183,14 @@ def grow(x: Inputs, y: Column, seed: int, weight: Column | None = None) -> Fores
 
 
 def predict(forest: Forest, x: Float[np.ndarray, "*rows parameter"]) -> Float[np.ndarray, "*rows"]:
-    """What the forest expects, the mean of its trees."""
+    """Prediction of the forest, the mean of its trees."""
     rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]), dtype=np.float32)
     total = sum(tree.predict(rows, check_input=False) for tree in forest)
     return np.reshape(total / len(forest), x.shape[:-1])
 
 
 def resamples(count: int, seed: int) -> list[tuple[int, Column]]:
-    """How often every trial is in each resample."""
+    """Bootstrap resamples: how often every trial is in each."""
     generator = np.random.default_rng(seed)
     even = np.full(count, 1 / count)
     drawn = generator.multinomial(count, even, RESAMPLES)
@@ -238,7 +238,7 @@ def _sample(x: Inputs, seed: int) -> Inputs:
 def _dependence(
     forest: Forest, x: Inputs, positions: Sequence[Float[np.ndarray, " step"]]
 ) -> list[Float[np.ndarray, " step"]]:
-    """What the forest predicts on average for every value of one parameter."""
+    """Mean prediction of the forest for every value of one parameter."""
     means = []
     for column, places in enumerate(positions):
         made = np.repeat(x[None], len(places), axis=0)

@@ -1,4 +1,4 @@
-"""What the importance of a study's parameters is in words, in tables and in files."""
+"""Tables, sentences and files of the importance of a study's parameters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEAR = 0.1  # of a curve's span: an end this near to its extreme is where it ris
 
 
 def groups(result: Importance) -> str:
-    """Which trials are looked at."""
+    """Counts of the trials by how they ended."""
     states = result.states
     pruned = (
         f"; {states['pruned']} pruned ones were measured earlier in their runs, so only whether "
@@ -45,7 +45,7 @@ def groups(result: Importance) -> str:
 
 
 def table(result: Importance) -> Table:
-    """Every target: whether there is signal, and which parameters matter."""
+    """Table of the targets: whether there is signal, and which parameters matter."""
     made = Table(
         title="What matters: share of the variance lost without the parameter",
         title_justify="left",
@@ -61,7 +61,7 @@ def table(result: Importance) -> Table:
 
 
 def words(result: Importance) -> list[str]:
-    """What the numbers support, and nothing else."""
+    """Conclusions that the numbers support."""
     said = []
     for mine in _by_group(result):
         among = mine[0].target.among
@@ -98,7 +98,7 @@ def words(result: Importance) -> list[str]:
 
 
 def markdown(result: Importance) -> str:
-    """The same as a page."""
+    """Page of Markdown with conclusions and tables."""
     rows = [cells for mine in _by_group(result) for cells in _rows(result, mine)]
     parts = [f"# Importance of the parameters: {result.study}", result.question, groups(result)]
     parts += [as_markdown(("target", "trials", "R2", "what matters"), rows), *words(result)]
@@ -112,7 +112,7 @@ def markdown(result: Importance) -> str:
 
 
 def csv(result: Importance) -> str:
-    """One line a target, parameter and method; targets without signal have their R2 alone."""
+    """Lines of target, parameter and method; targets without signal have their R2 alone."""
     return as_csv(COLUMNS, (row for finding in result.findings for row in _lines(result, finding)))
 
 
@@ -190,7 +190,7 @@ def _sentence(result: Importance, finding: Finding) -> str:
 
 
 def _course(result: Importance, finding: Finding, row: int) -> str:
-    """How the target goes with the parameter, on average over the others."""
+    """Course of the target over the parameter, averaged over the others."""
     assert finding.curves is not None
     axis = list(result.space.values())[row]
     places, curve = finding.curves.positions[row], finding.curves.middle[row]

@@ -1,4 +1,4 @@
-"""What are natural images like? The evidence behind every target and threshold of the priors.
+"""Measure natural images: the evidence behind every target and threshold of the priors.
 
 The six statistics, the slope by every estimator and the residual gate: of photographs at several
 scales, of Gaussian fields of known slope, and of images that must not pass.

@@ -33,7 +33,7 @@ LIMIT: dict[str, Any] = {"color": BAD, "lw": 1.3, "ls": "--"}
 
 @dataclass(frozen=True)
 class Shown:
-    """How a statistic is drawn.
+    """Style of a statistic.
 
     Attributes:
         title: What is measured.

@@ -1,4 +1,4 @@
-"""What was measured about the targets of the priors."""
+"""Evidence for the targets of the priors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured about the slope, its gate, its band, and checkerboards."""
+"""Evidence for the slope's band, for the residual's limit and for the limits of checkerboards."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _checkerboard(cells: Sequence[ImageKind]) -> Evidence:
 
 
 def _clean(cell: ImageKind) -> bool:
-    """Whether no channel made of these images violates a limit."""
+    """Tell whether no channel made of these images violates a limit."""
     largest, mean = (cell.pooled[f"checkerboard_{name}"].max() for name in ("largest", "mean"))
     return bool(largest <= CHECKERBOARD_LIMITS[0] and mean <= CHECKERBOARD_LIMITS[1])
 

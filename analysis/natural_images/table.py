@@ -1,4 +1,4 @@
-"""The statistics of images of which something is known, one cell a kind of image."""
+"""Statistics of photographs and synthetic images, one entry a kind of image."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ESTIMATORS = {
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """Where crops of photographs come from.
+    """Origin of crops of photographs.
 
     Attributes:
         scale: Pixels of the photograph along a side that became one.
@@ -144,7 +144,7 @@ def measure(images: fields.Images) -> dict[str, Numbers]:
 
 
 def as_latent(images: fields.Images) -> tuple[dict[str, Numbers], Verdict]:
-    """What an evaluation would say had an encoder produced these images: (channels, verdict).
+    """Channels and verdict of an evaluation, had an encoder produced these images.
 
     The images become the channels of len // 6 sentences, scaled together so that their mean
     variance is 1; the run ends with the same images three evaluations in a row.

@@ -1,4 +1,4 @@
-"""What natural images are like as tables, on the screen, as CSV and as Markdown."""
+"""Tables of the statistics of natural images: console, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def target_sheet(evidence: Sequence[Evidence]) -> Sheet:
 
 
 def summary(evidence: Sequence[Evidence]) -> list[str]:
-    """Which targets the evidence supports and which not, in words."""
+    """Sentences that list the targets by verdict."""
     said = []
     for verdict in COLORS:
         named = [target.name for target in evidence if target.verdict == verdict]

@@ -1,1 +1,1 @@
-"""What a latent says about its sentence, measured by linear probes and retrieval."""
+"""Linear probes and retrieval: which properties of a sentence can be predicted from its latent."""

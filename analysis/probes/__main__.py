@@ -1,4 +1,4 @@
-"""What does the latent know about the sentence? Every number beside its chance level."""
+"""Which properties of a sentence can be predicted from its latent? Beside chance levels."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def names(places: Sequence[Path]) -> list[str]:
 
 
 def folders(places: Sequence[Path], out: Path | None) -> list[Path]:
-    """Where the files of every run go."""
+    """Folder for the files of every run."""
     if out is None:
         return [_run_folder(place) / "probes" for place in places]
     return [out] if len(places) == 1 else [out / name for name in names(places)]

@@ -1,4 +1,4 @@
-"""What does the latent know about the sentence? Every number beside its chance level.
+"""Computation of probes: properties of a sentence predicted from its latent, beside chance.
 
 Two sets of sentences are encoded: held-out ones with a paraphrase each, and pairs of blocks said in
 four ways. From their latents linear probes predict color, shape, relation and argument order, and a
@@ -135,7 +135,7 @@ def jackknife(value: float, again: Float[np.ndarray, " block"]) -> Span:
 
 
 def _readings(asked: Asked, rows: Rows, seed: int) -> Iterator[tuple[str, Reading]]:
-    """Everything that these rows are asked: the targets, and paraphrases if there are any."""
+    """Readings of all targets from these rows, and of paraphrases if there are any."""
     if asked.answers:
         answered = asked.answered
         groups, strata = asked.groups[answered], asked.strata[answered]

@@ -217,6 +217,6 @@ def resampled(
 def _answered(
     fold: Fold, labelings: Int[np.ndarray, "labeling seen"], answers: int
 ) -> Int[np.ndarray, "labeling unseen"]:
-    """What ridge classifiers answer, one a labeling: the answer with the largest prediction."""
+    """Answers of ridge classifiers, one a labeling: the answer with the largest prediction."""
     predicted = [fold.weights @ (answer == labelings.T) for answer in range(answers)]
     return np.asarray(np.argmax(predicted, axis=0).T)

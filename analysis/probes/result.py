@@ -1,4 +1,4 @@
-"""What a latent says about its sentence, as data."""
+"""Results of probes, as data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Structure:
 
 @dataclass(frozen=True, eq=False)
 class Probes:
-    """What a latent knows about the sentence.
+    """Results of all probes of one run.
 
     Attributes:
         name: Of the run.

@@ -44,7 +44,7 @@ class Asked:
 
     @property
     def answered(self) -> Bool[np.ndarray, " sentence"]:
-        """Which sentences have answers: to all targets or to none."""
+        """Mask of the sentences that have answers: to all targets or to none."""
         given = np.array(list(self.answers.values()), dtype=str).reshape(-1, len(self.texts))
         return np.asarray((given != "").any(0))
 
@@ -89,7 +89,7 @@ def scenes(lines: Sequence[Line]) -> Asked:
 
 
 def argument_pairs(count: int, without: Collection[str] = (), seed: int = 0) -> Asked:
-    """Two blocks and a relation said in four ways: from either side, with either meaning.
+    """Pairs of blocks and a relation said in four ways: from either side, with either meaning.
 
     "a red cube is on a blue sphere" and "a blue sphere is under a red cube" mean the same; "a blue
     sphere is on a red cube" and "a red cube is under a blue sphere" mean the opposite. All four
@@ -134,7 +134,7 @@ def argument_pairs(count: int, without: Collection[str] = (), seed: int = 0) -> 
 
 
 def _meaning(text: str) -> Meaning | str:
-    """What the sentence means; the sentence itself where that cannot be read."""
+    """Meaning of a sentence; the sentence itself where it cannot be parsed."""
     try:
         return parse(text)
     except UserError:

@@ -1,4 +1,4 @@
-"""What a latent knows about the sentence, in tables, in words and in files."""
+"""Tables, sentences and files of probes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def tables(result: Probes) -> list[Table]:
 
 
 def words(result: Probes) -> list[str]:
-    """What the numbers support, and nothing else."""
+    """Conclusions that the numbers support."""
     said = [_dependence(result)]
     if not result.readings:
         said.append("The other probes need sentences about blocks or paraphrases.")
@@ -94,7 +94,7 @@ def words(result: Probes) -> list[str]:
 
 
 def markdown(result: Probes) -> str:
-    """The same as a page."""
+    """Page of Markdown with conclusions and tables."""
     lines = [row(target, name, reading) for (target, name), reading in ordered(result)]
     parts = [
         f"# What does the latent of {result.name} know about the sentence?",
@@ -114,7 +114,7 @@ def markdown(result: Probes) -> str:
 
 
 def csv(result: Probes) -> str:
-    """Every reading, one a line."""
+    """Comma-separated values, a line a reading."""
     rows = []
     for (target, representation), reading in ordered(result):
         spans = (reading.value, reading.control)
@@ -134,7 +134,7 @@ def ordered(result: Probes) -> list[tuple[tuple[str, str], Reading]]:
 
 
 def row(target: str, representation: str, reading: Reading) -> list[str]:
-    """One reading as people read it."""
+    """Cells of a reading in a table."""
     unknown = math.isnan(reading.value.value)
     return [
         target,
@@ -177,7 +177,7 @@ def percent(share: float) -> str:
 
 
 def _paragraph(representation: str, readings: dict[str, Reading]) -> list[str]:
-    """What can and cannot be read from one representation."""
+    """Conclusion about one representation: targets above chance, at chance, and undecided."""
     parts = []
     for verdict, begin in (
         ("above chance", "above chance"),

@@ -20,7 +20,7 @@ SPECIAL = str.maketrans({sign: f"\\{sign}" for sign in r"\`*_[]<>|!#~"})
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the few things that the first screen says."""
+    """A box of the first screen: heading and text."""
 
     heading: str
     text: str
@@ -46,7 +46,7 @@ class Document:
 
 
 def as_html(document: Document) -> str:
-    """One file without any reference to another: figures, style and script are inside."""
+    """The document as one HTML file: figures, style and script are inside."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -64,7 +64,7 @@ def as_html(document: Document) -> str:
 
 
 def as_markdown(document: Document) -> str:
-    """The same for a place that shows Markdown; the figures lie in figures/."""
+    """The document as Markdown; its figures lie in figures/."""
     first = "\n\n".join(f"**{each.heading}** {each.text}" for each in document.answers)
     return f"# {escaped(document.title)}\n\n{first}\n\n{document.body}\n"
 
