@@ -12,12 +12,14 @@ import torch
 from mlflow import MlflowClient
 from smoke import smoke
 
+from ablations.result import AblationResult, Answered, ArmResult, MissingRun, Prediction
 from analysis.compare.references import subject_of
 from analysis.compare.result import Subject, by_label, statistics_of
 from analysis.report.ablation import ablation_document
-from analysis.report.page import Document
+from analysis.report.page import Document, as_html
 from studies.result import Counts, Objective, StudyResult
 from vlatent.config import Config, flatten, override, to_yaml
+from vlatent.effects import paired
 from vlatent.evaluation import Evaluation, judge, measure
 from vlatent.recording import evaluation_metrics, summary
 from vlatent.run_record import run_record
@@ -59,7 +61,7 @@ class Project:
             self.train(arm, config, kind="cell", ablation="made", cell=f"{seed}")
         self.keep(study, {"result.json": study_result().to_json()} if records else {})
         own = {"report.md": "# What does it buy?\n\nOne arm.\n\n## Holes\n\n| held | 3 |\n"}
-        self.keep(ablation, own)
+        self.keep(ablation, own | ({"result.json": ablation_result().to_json()} if records else {}))
 
     def run(self, name: str, parent: str | None, **tags: object) -> str:
         run = open_run(self.tracking, name, parent, tags)
@@ -149,6 +151,42 @@ def study_result() -> StudyResult:
     )
 
 
+def ablation_result() -> AblationResult:
+    effect, own = paired([-1.0, -1.5]), (5.0, 4.0, 6.0)
+    arms = (("base", "base", 2, 2), ("without kurtosis", "left out", 0, 1))
+    return AblationResult(
+        name="made",
+        script="kurtosis",
+        question="What does it buy?",
+        base="abc",
+        steps=12,
+        batch_size=2,
+        seeds=(100, 101),
+        statistics=("kurtosis",),
+        criteria=("spectrum", "kurtosis"),
+        arms=tuple(
+            ArmResult(
+                name=name,
+                group=group,
+                family=group,
+                changes={},
+                priors=(),
+                n=2,
+                passed=passed,
+                held={"spectrum": (held, 2), "kurtosis": (2, 2)},
+                means={"kurtosis": 5.0},
+                effects={"kurtosis": effect} if group == "left out" else {},
+            )
+            for name, group, passed, held in arms
+        ),
+        answers=(
+            Answered(Prediction("without kurtosis", "kurtosis", "falls"), "held", effect, own),
+            Answered(Prediction("without kurtosis", "kurtosis", "below", 4), "open", effect, own),
+        ),
+        missing=(MissingRun("without kurtosis", 102, "diverged"),),
+    )
+
+
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
     folder = tmp_path_factory.mktemp("projects")
@@ -177,6 +215,18 @@ def test_runs_of_earlier_versions_have_the_same_numbers(projects: dict[str, Proj
     assert new["weights:0"].seeds != new["weights:1"].seeds
     assert new["weights"].config.priors.wavelet.weight == WEIGHTS[1]
     assert "nearest to passing" in new["weights"].what
+
+
+def test_an_ablations_answers_are_those_of_its_result(projects: dict[str, Project]) -> None:
+    asked, found, sure, following = (answer.text for answer in projects["new"].report().answers)
+    assert "What does it buy?" in asked
+    assert "| without kurtosis | 0 of 2 | spectrum (1 of 2) |" in found
+    assert "1 held, 1 open" in found
+    assert "| without kurtosis | 102 | diverged |" in sure
+    assert "python -m ablations.kurtosis" in following
+    earlier = projects["earlier"].report()
+    assert "--ablation.report true" in earlier.answers[1].text
+    assert "Holes" in as_html(earlier)  # its own report, as it was written
 
 
 @pytest.mark.parametrize("kind", ["new", "earlier"])

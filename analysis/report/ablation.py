@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.report.page import Answer, Document, code, escaped, figure
+from ablations import result as records
+from ablations.result import AblationResult
+from analysis.report.page import Answer, Document, code, escaped, figure, markdown_table
 from analysis.runs import artifact, artifact_paths, recorded_text
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig
@@ -33,10 +35,11 @@ NEXT = (
     "statistic that you care about: look at its row in the effects. The result holds for this "
     "base; another base is another ablation: `python -m ablations.{script} --config OTHER`."
 )
-FOUND = (
-    "The ablation's own report follows. `python -m ablations.{script} --ablation.report true` "
-    "writes it anew."
+EARLIER = (
+    "This ablation was recorded without a `result.json`, so its report follows as it was written. "
+    "`python -m ablations.{script} --ablation.report true` writes both anew."
 )
+SWEPT = ("dose", "present")  # groups of many arms: left to their figures
 
 
 def ablation_document(run: RecordedRun, tracking: TrackingConfig) -> Document:
@@ -47,10 +50,17 @@ def ablation_document(run: RecordedRun, tracking: TrackingConfig) -> Document:
     """
     name = run.tags["ablation"]
     own = recorded_text(tracking, run, "report.md")
+    text = recorded_text(tracking, run, records.FILE)
+    result = (
+        None
+        if text is None
+        else AblationResult.from_json(text, f"{records.FILE} of ablation {name}")
+    )
+    script = name if result is None else result.script
     if own is None:
         raise UserError(
             f"ablation {name} has recorded no report yet; run it to its end, or let it report on "
-            f"what is there: python -m ablations.{name} --ablation.report true"
+            f"what is there: python -m ablations.{script} --ablation.report true"
         )
     paths = artifact_paths(tracking, run.run_id)
     shown = {
@@ -63,12 +73,12 @@ def ablation_document(run: RecordedRun, tracking: TrackingConfig) -> Document:
         parts += ["## Figures", *_figures(list(shown))]
     if (base := recorded_text(tracking, run, "base.yaml")) is not None:
         parts += ["## Config of the base", code(base, "yaml")]
-    parts += ["## How to get these numbers again", _again(name, run)]
+    parts += ["## How to get these numbers again", _again(script, run)]
     parts += ["## Words", "\n".join(f"- *{word}*: {meaning}." for word, meaning in WORDS)]
     return Document(
-        title=f"Ablation {name}",
+        title=f"Ablation {name}" if result is None else result.question,
         kind="ablation",
-        answers=_answers(name),
+        answers=_answers_of_earlier(script) if result is None else _answers(result),
         body="\n\n".join(parts),
         figures=shown,
     )
@@ -84,12 +94,55 @@ def _figures(names: list[str]) -> list[str]:
     return [figure(name, escaped(shows)) for name, shows in words.items() if name in names]
 
 
-def _answers(script: str) -> list[Answer]:
+def _answers_of_earlier(script: str) -> list[Answer]:
     return [
         Answer("What was asked", ABOUT),
-        Answer("What was found", FOUND.format(script=script)),
+        Answer("What was found", EARLIER.format(script=script)),
         Answer("What to do with it", NEXT.format(script=script)),
     ]
+
+
+def _answers(result: AblationResult) -> list[Answer]:
+    return [
+        Answer("What was asked", f"{escaped(result.question)}\n\n{ABOUT}"),
+        Answer("What was found", f"{_passes(result)}\n\n{_predictions(result)}"),
+        Answer("How sure that is", _sure(result)),
+        Answer("What to do with it", NEXT.format(script=result.script)),
+    ]
+
+
+def _passes(result: AblationResult) -> str:
+    """Which arms pass, and which criteria fail on any seed."""
+    rows = []
+    for arm in result.arms:
+        if arm.group in SWEPT:
+            continue
+        fails = [
+            f"{name} ({count - held} of {count})"
+            for name, (held, count) in arm.held.items()
+            if held < count
+        ]
+        rows.append((arm.name, f"{arm.passed} of {arm.n}", ", ".join(fails) or "none"))
+    return markdown_table(("arm", "seeds that pass", "criteria that fail"), rows)
+
+
+def _predictions(result: AblationResult) -> str:
+    counts = ", ".join(
+        f"{count} {outcome}" for outcome, count in result.outcomes().items() if count
+    )
+    return f"Of the predictions written before the result: {counts}." if counts else ""
+
+
+def _sure(result: AblationResult) -> str:
+    seeds = ", ".join(map(str, result.seeds))
+    design = (
+        f"{len(result.arms)} arms were trained for {result.steps} steps at batch size "
+        f"{result.batch_size} on seeds {seeds}, the arms paired with the base by seed."
+    )
+    missing = [(missing.arm, missing.seed, missing.reason) for missing in result.missing]
+    if not missing:
+        return f"{design} No run is missing."
+    return f"{design} Missing runs:\n\n{markdown_table(('arm', 'seed', 'reason'), missing)}"
 
 
 def _again(script: str, run: RecordedRun) -> str:
