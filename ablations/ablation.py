@@ -172,8 +172,8 @@ def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablatio
         "again goes on where it stopped.",
         own="ablation",
         examples=(
-            f"{script} --config configs/quick.yaml --ablation.plan true",
-            f"{script} --config configs/quick.yaml --ablation.seeds 8 --ablation.workers 2",
+            f"{script} --config quick --ablation.plan true",
+            f"{script} --config quick --ablation.seeds 8 --ablation.workers 2",
         ),
     )
     add_settings(parser, AblationConfig)

@@ -23,7 +23,7 @@ def arms(base: Config) -> list[Arm]:
     if weight == 0:
         raise UserError(
             "terms.invariance.weight is 0 in the base: there is nothing to leave out. Give it a "
-            "weight, or begin with --config configs/meaning.yaml."
+            "weight, or begin with --config meaning."
         )
     return [
         changed("without invariance", {f"{INVARIANCE}.weight": 0.0}),

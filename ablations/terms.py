@@ -23,5 +23,5 @@ def contrasted(base: Config) -> None:
     if base.terms.contrast.weight == 0 or base.evaluation.retrieved == 0:
         raise UserError(
             "this ablation needs terms.contrast.weight and evaluation.retrieved above 0 in its "
-            "base: begin with --config configs/meaning.yaml."
+            "base: begin with --config meaning."
         )

@@ -1,13 +1,13 @@
 """The documented run on a GPU, shortened to a few minutes, with the GPU's own tests before it.
 
-python -m benchmarks.full --config configs/full.yaml --json build/gpu.json     (`make gpu`)
+python -m benchmarks.full --config full --json build/gpu.json     (`make gpu`)
 
 Runs tests/test_gpu.py, measures what a step and an evaluation take, and trains as many steps as fit
 into the minutes, once with the config's own loss weights and once with those of a study's winner.
 Ends with both verdicts, steps a second and memory. Warm-up and blur last a tenth of a shortened run
 at most. A small run tries the whole on a CPU:
 
-python -m benchmarks.full --config configs/smoke.yaml --training.device cpu --minutes 1
+python -m benchmarks.full --config smoke --training.device cpu --minutes 1
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def main(arguments: Sequence[str]) -> int:
     if config.training.device != "cpu" and not torch.cuda.is_available():
         raise UserError(
             "python -m benchmarks.full needs a GPU, but torch sees none here; to try it on a CPU: "
-            "--config configs/smoke.yaml --training.device cpu --minutes 1."
+            "--config smoke --training.device cpu --minutes 1."
         )
     try:
         winner = from_yaml(given["winner"].read_text(encoding="utf-8")).priors

@@ -29,7 +29,7 @@ def space(config: Config) -> dict[str, Range | Choice]:
     if config.terms.contrast.weight == 0 or config.evaluation.retrieved == 0:
         raise UserError(
             "studies.meaning needs terms.contrast.weight and evaluation.retrieved above 0: begin "
-            "with --config configs/meaning.yaml."
+            "with --config meaning."
         )
     weights: dict[str, Range | Choice] = {
         f"terms.{name}.weight": Range(*term.search)

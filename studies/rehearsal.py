@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m studies.rehearsal",
         description="Screens loss weights without an encoder: for each of many weight vectors the "
         "priors alone shape a free latent, which is judged like a trained one. Example: "
-        "python -m studies.rehearsal --config configs/quick.yaml",
+        "python -m studies.rehearsal --config quick",
     )
     add_settings(parser)
     parser.add_argument("--candidates", type=PositiveInt, default=256, help="Weight vectors.")

@@ -81,8 +81,8 @@ def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
         "as --study.storage other machines join it by the same command.",
         own="study",
         examples=(
-            f"python -m studies.{question_name} --config configs/quick.yaml --study.trials 40",
-            f"python -m studies.{question_name} --config configs/quick.yaml --study.workers 2",
+            f"python -m studies.{question_name} --config quick --study.trials 40",
+            f"python -m studies.{question_name} --config quick --study.workers 2",
         ),
     )
     add_settings(parser, StudyConfig)

@@ -160,7 +160,7 @@ def test_ablations_of_meaning(name: str) -> None:
     for prediction in ablation.predictions:
         assert prediction.arm in arms
         assert prediction.statistic in (*STATISTICS, *OF_MEANING)
-    with pytest.raises(UserError, match=r"configs/meaning\.yaml"):
+    with pytest.raises(UserError, match=r"--config meaning"):
         ablation.all_arms(Config())
 
 

@@ -120,7 +120,7 @@ def test_meaning_needs_contrast_and_sentences_that_are_asked_for() -> None:
     without = override(start, {"terms.invariance.weight": 0.0})
     assert names - question.space(without).keys() == {"terms.invariance.weight"}
     for name in ("terms.contrast.weight", "evaluation.retrieved"):
-        with pytest.raises(UserError, match=r"configs/meaning\.yaml"):
+        with pytest.raises(UserError, match=r"--config meaning"):
             question.space(override(start, {name: 0}))
 
 

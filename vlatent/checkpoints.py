@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from vlatent.shapes import UserError
+from vlatent.version import VERSION
 
 FORMAT = 1
 NAME = "checkpoint.pt"
@@ -32,7 +33,8 @@ def save(path: Path, state: Mapping[str, object]) -> None:
     Raises:
         UserError: The place cannot be written.
     """
-    _replace(path, lambda file: torch.save({"format": FORMAT, "state": dict(state)}, file))
+    content = {"format": FORMAT, "version": VERSION, "state": dict(state)}
+    _replace(path, lambda file: torch.save(content, file))
 
 
 def write(path: Path, content: str | bytes) -> None:

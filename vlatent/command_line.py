@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_loader
 
+from vlatent.config_files import with_configs_found
 from vlatent.help_page import HelpAll, page
 from vlatent.runtime.interruption import STATUS, Stop, interruption
 from vlatent.runtime.streams import outlast_readers
@@ -81,12 +82,13 @@ class Parser(ArgumentParser):
 
     def checked(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Parse and build the dataclasses; UserError names the nearest valid key."""
+        arguments = list(with_configs_found(arguments))
         given = list(_given(arguments))
         self.places = {}
         for name, value in given:
             self._require_form_of_flag(name, value)
         files = [value for name, value in given if name == "config"]
-        return self._made(lambda: self.parse_args(list(arguments)), dict(given), files)
+        return self._made(lambda: self.parse_args(arguments), dict(given), files)
 
     def checked_object(self, values: Mapping[str, object]) -> dict[str, Any]:
         """The same for nested dictionaries."""

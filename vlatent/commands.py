@@ -47,8 +47,8 @@ def train_command(arguments: Sequence[str]) -> int:
         "record everything in MLflow.",
         own="training",
         examples=(
-            "vlatent train --config configs/quick.yaml --training.steps 500",
-            "vlatent train --config configs/quick.yaml --training.resume runs/FOLDER",
+            "vlatent train --config quick --training.steps 500",
+            "vlatent train --config quick --training.resume runs/FOLDER",
         ),
     )
     add_settings(parser)

@@ -24,6 +24,7 @@ from vlatent.tracking.address import DEFAULT, address_of, home, is_server, setti
 from vlatent.tracking.calls import TAG_LENGTH, Call, milliseconds, valid, valid_name
 from vlatent.tracking.processes import own_label
 from vlatent.tracking.tracker import TrackingConfig
+from vlatent.version import VERSION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -247,16 +248,17 @@ def having(tags: Mapping[str, str]) -> str:
 
 @functools.cache
 def _context() -> dict[str, str]:
-    """Labels for the command, its user and the commit of this code."""
+    """Labels for the command, its user, this version and, in a checkout, its commit."""
     with quiet():
         from mlflow.tracking.context.registry import resolve_tags
 
-        labels: dict[str, str] = resolve_tags()
+        labels: dict[str, str] = resolve_tags() | {"vlatent.version": VERSION}
     git = ["git", "-C", str(Path(__file__).parent)]
+    tracked = ["ls-files", "--error-unmatch", __file__]  # not so in an environment within another's
     try:
-        commit, status = (
+        _, commit, status = (
             subprocess.run([*git, *command], capture_output=True, text=True, check=True).stdout
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+            for command in (tracked, ["rev-parse", "HEAD"], ["status", "--porcelain"])
         )
     except (OSError, subprocess.CalledProcessError):  # installed, or a checkout without a commit
         return labels

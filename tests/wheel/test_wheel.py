@@ -1,0 +1,113 @@
+"""What `pip install vlatent` brings, in an environment of its own and an empty folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+# As for someone else: what stands here must not be found from there.
+VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the wheel; its dependencies are those that we have.
+
+    A path in a .pth file brings packages, but not what an editable install hangs into a start.
+    """
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder / "venv", symlinks=True)
+    python = folder / "venv" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    for stale in ("lib", f"bdist.{sysconfig.get_platform()}"):  # holds files of earlier builds
+        subprocess.run(["rm", "-rf", ROOT / "build" / stale], check=True)
+    wheel = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT]
+    subprocess.run([*pip, *wheel], check=True, env=VARIABLES)
+    [built] = folder.glob("*.whl")
+    install = ["--python", python, "install", "--no-deps", "--no-index", built]
+    subprocess.run([*pip, *install], check=True, env=VARIABLES)
+    ours = sysconfig.get_paths(vars={"base": f"{folder / 'venv'}"})["purelib"]
+    Path(ours, "dependencies.pth").write_text(sysconfig.get_paths()["purelib"], encoding="utf-8")
+    return python.parent
+
+
+@pytest.fixture
+def run(environment: Path, tmp_path: Path) -> Command:
+    """Run a program of the environment in an empty folder."""
+
+    def command(program: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [environment / program, *arguments],
+            cwd=tmp_path,
+            env=VARIABLES,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    return command
+
+
+def test_every_room_is_there_and_comes_from_the_wheel(run: Command, environment: Path) -> None:
+    code = (
+        "import vlatent, studies, ablations, analysis\n"
+        "print(*(room.__file__ for room in (vlatent, studies, ablations, analysis)), sep='\\n')"
+    )
+    for place in run("python", "-c", code).stdout.split():
+        assert Path(place).is_relative_to(environment.parent)
+    assert run("vlatent", "--version").stdout == "vlatent 0.1.0\n"
+    listed = run("vlatent", "--help").stdout
+    for name in (
+        *("train", "evaluate", "scenes", "study", "ablate", "report"),
+        *("compare", "importance", "probe", "runs", "status", "doctor"),
+    ):
+        assert f"\n  {name} " in listed
+        assert "usage: " in run("vlatent", name, "--help").stdout
+
+
+def test_a_study_and_its_report(run: Command, tmp_path: Path) -> None:
+    run("vlatent", "study", "loss_weights", "--config", "smoke", "--study.trials", "3")
+    assert (tmp_path / "studies.db").is_file()
+    assert "loss_weights" in run("vlatent", "status").stdout
+    assert "3 of 3 trials" in run("vlatent", "status", "loss_weights").stdout
+    run("vlatent", "report", "loss_weights")
+    report = tmp_path / "runs" / "reports" / "study_loss_weights" / "report.html"
+    assert "loss_weights" in report.read_text(encoding="utf-8")
+    code = (
+        "from mlflow import MlflowClient\n"
+        "runs = MlflowClient('sqlite:///mlflow.db').search_runs(['1'])\n"
+        "print({run.data.tags['vlatent.version'] for run in runs})"
+    )
+    assert run("python", "-c", code).stdout.startswith("{'0.1.0'}")
+
+
+def test_an_ablation_and_its_report(run: Command, tmp_path: Path) -> None:
+    small = ("--config", "smoke", "--training.steps", "6", "--ablation.seeds", "2")
+    run("vlatent", "ablate", "spectrum", *small)
+    run("vlatent", "report", "spectrum")
+    report = tmp_path / "runs" / "reports" / "ablation_spectrum" / "report.html"
+    assert "without spectrum" in report.read_text(encoding="utf-8")
+
+
+def test_a_study_by_its_module(run: Command, tmp_path: Path) -> None:
+    run("python", "-m", "studies.loss_weights", "--config", "smoke", "--study.trials", "3")
+    assert (tmp_path / "studies.db").is_file()
+
+
+def test_an_unknown_config_is_refused_in_one_line(run: Command, tmp_path: Path) -> None:
+    refused = run("vlatent", "train", "--config", "smoek", status=2)
+    assert refused.stderr == (
+        "error: there is no config smoek; did you mean smoke? The package has full, meaning, "
+        "quick, quick_documented, quick_meaning, smoke, winner; or give the path of a YAML file.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
