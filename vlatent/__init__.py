@@ -14,6 +14,8 @@ from vlatent.version import VERSION
 if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.config import Config as Config
     from vlatent.config import TrainingConfig as TrainingConfig
+    from vlatent.config import override as override
+    from vlatent.config import read_config as read_config
     from vlatent.corpus import Corpus as Corpus
     from vlatent.corpus import DataConfig as DataConfig
     from vlatent.encoder import Encoder as Encoder
@@ -48,7 +50,7 @@ __version__ = VERSION
 prepare_module(__name__)
 
 _HOMES = {
-    "config": ("Config", "TrainingConfig"),
+    "config": ("Config", "TrainingConfig", "override", "read_config"),
     "corpus": ("Corpus", "DataConfig"),
     "encoder": ("Encoder", "EncoderConfig"),
     "evaluation": ("Evaluation", "EvaluationConfig", "Verdict", "evaluate", "judge"),

@@ -92,7 +92,11 @@ def flatten(config: object) -> dict[str, object]:
 
 
 def override(config: Config, changes: Mapping[str, object]) -> Config:
-    """The config with some dotted names changed."""
+    """The config with some dotted names changed.
+
+    >>> override(Config(), {"priors.spectrum.weight": 0.25}).priors.spectrum.weight
+    0.25
+    """
     for name, value in changes.items():
         config = _replaced(config, name.split("."), value)
     return config
@@ -105,6 +109,26 @@ def from_yaml(text: str) -> Config:
     values, lines = read_settings(text, "the stored config")
     parser.places = {key: f"the stored config, line {line}" for key, line in lines.items()}
     return build(parser.checked_object(values))
+
+
+def read_config(*given: str) -> Config:
+    """The config of one or more files, by path or by the name of one that comes along.
+
+    >>> read_config("quick").training.steps
+    120
+    >>> read_config("quick", "winner").priors.decorrelation.weight
+    1.28
+
+    Args:
+        given: What `--config` takes; of a key in several, the last counts.
+
+    Raises:
+        UserError: There is no such config, or it is wrong: names file, line and key.
+    """
+    parser = Parser()
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(Config, nested_key=None)
+    return build(parser.checked([flag for name in given for flag in ("--config", name)]))
 
 
 def build(values: Mapping[str, object]) -> Config:
