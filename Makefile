@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-CONFIG ?= configs/quick.yaml
+CONFIG ?= quick
 # With one worker the same command finds the same trials again; two need half the time.
 WORKERS ?= 2
 TRIALS ?= 60
 
-.PHONY: study test test-processes test-ui bench gpu soak fuzz check lint types layers format lock help
+.PHONY: study test test-processes test-wheel test-ui docs bench gpu soak fuzz check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,17 +23,24 @@ test: $(INSTALLED) ## Set up, then run the tests, but for those of `make test-pr
 test-processes: $(INSTALLED) ## Start, kill and freeze commands and servers (about 10 minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m processes
 
+test-wheel: $(INSTALLED) ## Install the wheel elsewhere, then run studies and ablations there (about 5 minutes)
+	$(BIN)/python -m pytest tests/wheel
+
 test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromium
 	@test -x /usr/bin/chromium || \
 	  { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } || \
 	  { echo "error: the tests need /usr/bin/chromium; install Debian's package chromium" >&2; exit 2; }
 	$(BIN)/python -m pytest tests/browser
 
+docs: $(INSTALLED) ## Build the site, build/site, which asks nothing of other hosts
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest tests/site
+
 bench: $(INSTALLED) ## Measure what a training step costs, part by part (about 5 minutes)
 	$(BIN)/python -m benchmarks.step --json build/bench.json
 
 gpu: $(INSTALLED) ## Run a GPU's tests, then the documented run shortened to 8 minutes 
-	$(BIN)/python -m benchmarks.full --config configs/full.yaml --training.compile false \
+	$(BIN)/python -m benchmarks.full --config full --training.compile false \
 	  --json build/gpu.json $(FLAGS)
 
 soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)

@@ -6,15 +6,15 @@ from torch import Tensor
 
 from vlatent.annotations import Float
 
-# A batch of pictures. Leading axes, where there are any, hold independent batches:
-# hundreds of latents (or weight vectors) can be scored in one call.
 Latent = Float[Tensor, "*rows batch height width channel"]
+"""A batch of latents, one a sentence. Leading axes, where there are any, hold independent batches:
+hundreds of them can be scored in one call."""
 
 # One number for each channel of a batch, and one for the whole batch.
 PerChannel = Float[Tensor, "*rows channel"]
 PerBatch = Float[Tensor, "*rows"]
 
-# One number for each channel of every picture.
+# One number for each channel of every latent.
 PerPicture = Float[Tensor, "*rows batch channel"]
 
 BATCH, HEIGHT, WIDTH, CHANNEL = -4, -3, -2, -1

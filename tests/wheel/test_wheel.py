@@ -83,6 +83,21 @@ def test_every_room_is_there_and_comes_from_the_wheel(run: Command, environment:
     assert run("python", "-c", code, *names).stdout.count("usage: ") == len(names)
 
 
+def test_every_file_of_the_rooms_is_there(environment: Path) -> None:
+    """Templates and configs too, which packaging leaves out unless it is told."""
+    rooms = ("vlatent", "studies", "ablations", "analysis")
+    here = {
+        path.relative_to(ROOT)
+        for room in rooms
+        for path in ROOT.glob(f"{room}/**/*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    here |= {Path("vlatent", "configs", file.name) for file in ROOT.glob("configs/*")}
+    [packages] = environment.parent.glob("lib/*/site-packages")
+    assert {path for path in here if not (packages / path).is_file()} == set()
+    assert len(here) > 150
+
+
 def test_a_study_and_its_report(run: Command, tmp_path: Path) -> None:
     run("vlatent", "study", "loss_weights", "--config", "smoke", "--study.trials", "3")
     assert (tmp_path / "studies.db").is_file()
