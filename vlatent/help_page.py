@@ -38,7 +38,7 @@ def page(
         defaults: The default of every key.
     """
     lines = [
-        f"usage: {parser.prog} [--config NAME|FILE] [--{own}.KEY VALUE …] [--GROUP.KEY VALUE …]",
+        f"usage: {parser.prog} [--config NAME] [--{own}.KEY VALUE …] [--GROUP.KEY VALUE …]",
         "",
         *textwrap.wrap(parser.description or "", WIDTH),
     ]
@@ -55,7 +55,10 @@ def page(
     lines += ["", "Examples:", *(f"  {example}" for example in examples)]
     lines += ["", "Other groups; --help-all explains their keys:", *others]
     lines += ["", "Every key may also stand in a YAML file:"]
-    lines += _row("--config NAME|FILE", "Read it (quick, for instance); what stands later wins.")
+    lines += _row(
+        "--config NAME",
+        "Read it: quick, for instance, or the path of a file; what stands later wins.",
+    )
     lines += _row("--print_config", "Write a whole config to start from.")
     return "\n".join(lines) + "\n"
 
