@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_help_is_a_page_and_help_all_is_everything(tmp_path: Path, own: str) -> 
     assert len(lines) < 80
     assert max(map(len, lines)) <= 100
     assert lines[0].startswith("usage: ")
-    for name in settings.__dataclass_fields__:
+    for name in (field.name for field in fields(settings)):
         assert f"--{own}.{name} " in short.stdout
         assert f"--{own}.{name} " in whole.stdout
     examples = short.stdout.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
