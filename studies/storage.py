@@ -81,6 +81,7 @@ class Storage(BaseStorage, BaseHeartbeat):
     set_trial_user_attr = _delegated("set_trial_user_attr")
     set_trial_system_attr = _delegated("set_trial_system_attr")
     get_trial = _delegated("get_trial")
+    get_best_trial = _delegated("get_best_trial")
     get_all_trials = _delegated("get_all_trials")
     get_trial_id_from_study_id_trial_number = _delegated("get_trial_id_from_study_id_trial_number")
 

@@ -137,7 +137,7 @@ def test_four_processes_claim_two_hundred_trials_each_once(tmp_path: Path) -> No
     claimed: Counter[int] = Counter()
     shares = []
     for process in crowd:
-        lines = process.communicate(timeout=200)[0].split()
+        lines = process.communicate(timeout=280)[0].split()
         assert process.returncode == 0
         shares.append(len(lines))
         claimed.update(map(int, lines))
