@@ -13,14 +13,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.confirmation import cells
 from studies.job import Job, load_study
-from studies.record import (
-    CONFIRMATION,
-    LIVE,
-    all_failed,
-    cell_of,
-    counts,
-    stagnated,
-)
+from studies.record import CONFIRMATION, LIVE, all_failed, cell_of, counts, stagnated
 from studies.search import grid_size, pruner, sampler
 from vlatent.config import Config, override
 

@@ -12,10 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job, load_study
-from studies.record import (
-    counts,
-    is_foreign,
-)
+from studies.record import counts, is_foreign
 from studies.tasks import Task, next_ordinal, tasks
 from studies.trial import (
     Returned,
