@@ -20,7 +20,7 @@ from analysis.compare.result import (
     statistics_of,
 )
 from vlatent import checkpoints
-from vlatent.config import effective
+from vlatent.config import effective, flatten
 from vlatent.corpus import load
 from vlatent.dependence import Pictures, paint
 from vlatent.effects import Effect, family, interval, paired
@@ -70,10 +70,11 @@ def compare(
 
 def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, ...]]:
     """Dotted names that can change what is computed and differ, with every subject's value."""
-    configs = [effective(subject.config) for subject in subjects]
+    configs = [flatten(subject.config) for subject in subjects]
+    names = dict.fromkeys(name for subject in subjects for name in effective(subject.config))
     return {
         name: values
-        for name in configs[0]
+        for name in names
         if len(set(map(repr, values := tuple(each[name] for each in configs)))) > 1
     }
 

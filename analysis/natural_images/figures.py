@@ -20,6 +20,7 @@ from vlatent.priors import Kurtosis, Spectrum, Variance, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
 from vlatent.statistics import BAND
+from vlatent.statistics import STATISTICS as REGISTRY
 
 QUESTION = "What are natural images like?"
 FIELD = 2.0  # slope of the Gaussian field beside the photographs
@@ -36,14 +37,12 @@ class Shown:
     """Style of a statistic.
 
     Attributes:
-        title: What is measured.
         marks: Targets and thresholds by what they are.
         band: What is allowed, if it is shaded.
         ticks: Values with a line of the grid.
         log: Whether the scale is logarithmic.
     """
 
-    title: str
     marks: Mapping[str, float]
     band: tuple[float, float] | None = None
     ticks: Sequence[float] = ()
@@ -51,28 +50,24 @@ class Shown:
 
 
 STATISTICS = {
-    "spectrum": Shown("slope α, estimator of record", {"target": Spectrum().alpha}, BAND),
+    "spectrum": Shown({"target": Spectrum().alpha}, BAND),
     "residual": Shown(
-        "residual of the power law",
         {"limit": RESIDUAL_LIMIT},
         ticks=(0.05, 0.1, 0.2, RESIDUAL_LIMIT, 1, 2),
         log=True,
     ),
     "total_variation_normalized": Shown(
-        "total variation at unit variance",
         {"one edge": ONE_EDGE},
         ticks=(64, 125, 250, 500, 1000, 2000),
         log=True,
     ),
     "wavelet": Shown(
-        "wavelet coefficients, mean|c| / rms c",
         {
             f"shape {Wavelet().shape:g}": generalized_gaussian_ratio(Wavelet().shape),
             "Gaussian": generalized_gaussian_ratio(2),
         },
     ),
     "kurtosis": Shown(
-        "kurtosis of the gradients",
         {
             "criterion": Kurtosis.accepted[0],
             "target": Kurtosis().target,
@@ -81,29 +76,24 @@ STATISTICS = {
         ticks=(3, 6, 10, 20, 50, 100, 200),
         log=True,
     ),
-    "decorrelation": Shown(
-        "correlation of two crops", {}, (-CORRELATION, CORRELATION), (-1, -0.5, 0, 0.5, 1)
-    ),
+    "decorrelation": Shown({}, (-CORRELATION, CORRELATION), (-1, -0.5, 0, 0.5, 1)),
     "checkerboard_largest": Shown(
-        "finest coefficients over the line, largest",
         {"limit": CHECKERBOARD_LIMITS[0]},
         ticks=(2, 5, 10, 20, 40, 100, 200),
         log=True,
     ),
     "checkerboard_mean": Shown(
-        "finest coefficients over the line, mean",
         {"limit": CHECKERBOARD_LIMITS[1]},
         ticks=(0.25, 0.5, 1, 2, 4, 8),
         log=True,
     ),
     "variance": Shown(
-        "variance over its mean",
         {},
         Variance.accepted,
         (0.01, 0.03, 0.1, 0.25, 0.5, 1, 2, 4, 8),
         log=True,
     ),
-    "alpha_radial": Shown("slope α, radial", {"target": Spectrum().alpha}, BAND),
+    "alpha_radial": Shown({"target": Spectrum().alpha}, BAND),
 }
 
 
@@ -177,7 +167,7 @@ def photographs_page(cells: Sequence[ImageKind]) -> Page:
     for place, (statistic, how) in enumerate(STATISTICS.items()):
         left = 52 + (place % 2) * (width + 64)
         down = top + place // 2 * step
-        page.text(left, down, how.title, weight="bold")
+        page.text(left, down, REGISTRY[f"statistic/{statistic}"].label, weight="bold")
         axes = page.axes(left, down + 20, width, height)
         _statistic(axes, statistic, how, shown)
         last = place >= len(STATISTICS) - 2

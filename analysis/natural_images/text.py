@@ -23,19 +23,12 @@ from analysis.natural_images.photographs import FLAT, TONES
 from analysis.natural_images.table import ESTIMATORS, ImageKind
 from analysis.tables import as_csv, as_markdown
 from vlatent.spectra import RESIDUAL_LIMIT
+from vlatent.statistics import STATISTICS as REGISTRY
 
-STATISTICS = {
-    "spectrum": ("α (of record)", 2),
-    "alpha_radial": ("α, radial", 2),
-    "residual": ("residual", 2),
-    "total_variation_normalized": ("total variation", 0),
-    "wavelet": ("wavelet, mean|c|/rms c", 3),
-    "kurtosis": ("gradient kurtosis", 1),
-    "decorrelation": ("correlation", 3),
-    "variance": ("variance / mean variance", 2),
-    "checkerboard_largest": ("checkerboard, largest", 1),
-    "checkerboard_mean": ("checkerboard, mean", 2),
-}
+STATISTICS = (
+    *("spectrum", "alpha_radial", "residual", "total_variation_normalized", "wavelet", "kurtosis"),
+    *("decorrelation", "variance", "checkerboard_largest", "checkerboard_mean"),
+)
 COLORS: dict[Support, str] = {
     "supported": "green",
     "not supported": "bold red",
@@ -220,11 +213,9 @@ def _synthetic(cells: Sequence[ImageKind]) -> Sheet:
 def _photographs(cells: Sequence[ImageKind]) -> Sheet:
     shown = photographs_of(cells)
     rows = [
-        [
-            label,
-            *(_spread(cell, statistic, digits) for cell in shown),
-        ]
-        for statistic, (label, digits) in STATISTICS.items()
+        [statistic.label, *(_spread(cell, name, int(statistic.form[1])) for cell in shown)]
+        for name in STATISTICS
+        for statistic in [REGISTRY[f"statistic/{name}"]]
     ]
     rows.append(["crops, and how many fit side by side", *(_crops(cell) for cell in shown)])
     rows.append(["as a latent violates", *(", ".join(cell.violated) or "none" for cell in shown)])
@@ -249,7 +240,7 @@ def _tones(cells: Sequence[ImageKind]) -> Sheet:
         rows.append(
             [
                 tone,
-                *(f"{mean:.{STATISTICS[name][1]}f}" for name, mean in means.items()),
+                *(f"{mean:{REGISTRY[f'statistic/{name}'].form}}" for name, mean in means.items()),
                 f"{np.mean([np.median(cell.values['kurtosis']) for cell in shown]):.1f}",
                 f"{sum(cell.verdict.passed for cell in shown)} of {len(shown)}",
             ]
