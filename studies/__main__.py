@@ -22,7 +22,7 @@ from studies.outcome import study_result
 from studies.progress import trial_line
 from studies.record import CONFIRMATION, MAKING, added, counted, feasible, is_ours
 from studies.replay import replay
-from studies.result import headline
+from studies.result import StudyResult, headline
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.study import main as run_study
@@ -138,15 +138,10 @@ def status_command(arguments: Sequence[str]) -> int:
         worker = trial.user_attrs.get("worker", "an unknown worker")
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
     result = study_result(study, _confirmation(study, given["storage"]))
-    objectives = [objective.name for objective in result.objectives]
-    console.print(headline(result))
-    if result.leader is not None:
-        console.print(trial_line(study.get_trials(deepcopy=False)[result.leader], objectives))
-    if result.front:
-        console.print(f"The front has {len(result.front)} trials.")
+    print_leader(study, result)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
-        console.print(trial_line(trial, objectives))
+        console.print(trial_line(trial, [objective.name for objective in result.objectives]))
     if len(failed) > 5:
         console.print(f"and {len(failed) - 5} failures before these.")
     handed_on = sum("continues" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
@@ -155,6 +150,16 @@ def status_command(arguments: Sequence[str]) -> int:
     if handed_on:
         console.print(f"{handed_on} times a trial was begun again after an interruption.")
     return 0
+
+
+def print_leader(study: optuna.Study, result: StudyResult) -> None:
+    """Which trial leads so far, and how it ended."""
+    console.print(headline(result))
+    if result.leader is not None:
+        names = [objective.name for objective in result.objectives]
+        console.print(trial_line(study.get_trials(deepcopy=False)[result.leader], names))
+    if result.front:
+        console.print(f"The front has {len(result.front)} trials.")
 
 
 def _confirmation(study: optuna.Study, url: str) -> optuna.Study | None:

@@ -88,7 +88,8 @@ def test_train_then_evaluate_then_resume(tmp_path: Path) -> None:
     assert "vlatent evaluate --checkpoint runs/one" in trained.stdout
     assert "mlflow ui" in trained.stdout
     files = {path.name for path in (tmp_path / "runs" / "one").iterdir()}
-    assert {"checkpoint.pt", "config.yaml", "verdict.md", "overview.png", "montage.png"} <= files
+    records = {"checkpoint.pt", "config.yaml", "evaluations.json", "verdict.md"}
+    assert records | {"overview.png", "montage.png"} <= files
 
     judged = vlatent(tmp_path, "evaluate", "--checkpoint", "runs/one", "--out", "again")
     assert judged.returncode == 0, judged.stderr
