@@ -18,6 +18,7 @@ from vlatent.jitter import blurred
 from vlatent.objective import loss
 from vlatent.preparation import placement
 from vlatent.priors import Priors
+from vlatent.run_record import FILE, RunRecord
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker
@@ -72,6 +73,13 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path: Path, stop_at:
     assert json.loads(checkpoints.load(parts)["log"]) == json.loads(
         checkpoints.load(tmp_path / "whole")["log"]
     )
+    stopped = RunRecord.from_json(first.files[FILE], FILE)
+    assert stopped.history == tuple(whole.history[: len(stopped.history)])
+    assert (stopped.history[-1].step, stopped.steps_to_pass) == (stop_at, None)
+    left = RunRecord.from_json((parts / FILE).read_bytes(), FILE)
+    assert (left.history, left.verdict) == (tuple(whole.history), whole.verdict)
+    assert (left.score, left.steps_to_pass) == (whole.score, whole.steps_to_pass)
+    assert second.files[FILE] == (parts / FILE).read_bytes()
     retold = MemoryTracker()  # a run that had ended tells its whole story again
     again = train(smoke(tmp_path, training__folder=parts, training__resume=parts), retold)
     assert again.history == whole.history
