@@ -5,29 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studies.result import Basis
-from vlatent.command_line import Parser
-from vlatent.config import Config, build
 from vlatent.evaluation import Evaluation
 from vlatent.tracking import RecordedRun, TrackingConfig, metric_history
 
 # What may differ between a trial and its confirmations: no param that changes what is trained.
 OF_A_RUN = ("training.seed", "training.folder")
-
-
-def config_of(run: RecordedRun) -> Config:
-    """The config from a run's params.
-
-    Raises:
-        UserError: It has keys that this version does not know.
-    """
-    parser = Parser()
-    parser.add_class_arguments(Config, nested_key=None)
-    flags = [
-        f"--{name}={'null' if text == 'None' else text}"
-        for name, text in run.params.items()
-        if name.partition(".")[0] in Config.__dataclass_fields__
-    ]
-    return build(parser.checked(flags))
 
 
 def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluation, ...]:

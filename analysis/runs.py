@@ -135,11 +135,11 @@ def config_of(run: RecordedRun, tracking: TrackingConfig) -> Config:
     """The config of a run.
 
     Raises:
-        UserError: It is of a version whose keys this one does not know.
+        UserError: It kept none, or one whose keys this version does not know.
     """
-    text = recorded_text(tracking, run, "config.yaml")
+    text = artifact(tracking, run.run_id, "config.yaml").decode()
     try:
-        return earlier.config_of(run) if text is None else from_yaml(text)
+        return from_yaml(text)
     except UserError as error:
         raise UserError(
             f"run {run.name} ({run.run_id[:8]}) was recorded by another version of vlatent: {error}"

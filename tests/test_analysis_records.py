@@ -16,7 +16,7 @@ from ablations.result import AblationResult, Answered, ArmResult, MissingRun, Pr
 from analysis.compare.references import subject_of
 from analysis.compare.result import Subject, by_label, statistics_of
 from analysis.report.ablation import ablation_document
-from analysis.report.page import Document, as_html
+from analysis.report.page import Document, as_html, as_markdown
 from studies.result import Counts, Objective, StudyResult
 from vlatent.config import Config, flatten, override, to_yaml
 from vlatent.effects import paired
@@ -218,7 +218,9 @@ def test_runs_of_earlier_versions_have_the_same_numbers(projects: dict[str, Proj
 
 
 def test_an_ablations_answers_are_those_of_its_result(projects: dict[str, Project]) -> None:
-    asked, found, sure, following = (answer.text for answer in projects["new"].report().answers)
+    document = projects["new"].report()
+    asked, found, sure, following = (answer.text for answer in document.answers)
+    assert "\n\n| arm | seeds that pass |" in as_markdown(document)  # a table, not a line of text
     assert "What does it buy?" in asked
     assert "| without kurtosis | 0 of 2 | spectrum (1 of 2) |" in found
     assert "1 held, 1 open" in found

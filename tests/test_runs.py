@@ -24,7 +24,7 @@ from analysis.runs import (
 )
 from analysis.tables import as_csv
 from vlatent import recording
-from vlatent.config import Config, flatten, override
+from vlatent.config import override, to_yaml
 from vlatent.evaluation import judge, measure
 from vlatent.shapes import UserError
 from vlatent.tracking import TrackingConfig, open_run, recorded_runs
@@ -212,13 +212,13 @@ def test_config_and_evaluations_are_read_back_as_they_were(
     history = [measure(step, field * (1 + step / 40), config.priors) for step in (0, 4, 8, 12)]
     history[1].channels["total_variation"][0] *= 3
     run = open_run(tracking, "read back")
-    run.params(flatten(config))
+    run.text("config.yaml", to_yaml(config))
     for end in range(len(history)):
         verdict = judge(history[: end + 1], config.training.steps, config.priors)
         run.metrics(recording.evaluation_metrics(history[end], verdict), history[end].step)
     run.close("FINISHED")
     found = find_run(tracking, "read back")
-    assert config_of(found, tracking) == config  # from its params: it kept no file
+    assert config_of(found, tracking) == config
     again = evaluations_of(found, tracking)
     assert [each.step for each in again] == [0, 4, 8, 12]
     assert again[-1].channels == history[-1].channels
@@ -233,7 +233,7 @@ def test_a_run_of_other_keys_or_without_an_evaluation_says_so(
     tracking: TrackingConfig, ids: dict[str, str]
 ) -> None:
     run = open_run(tracking, "of old")
-    run.params(flatten(Config()) | {"encoder.hiden": 3})
+    run.text("config.yaml", "encoder:\n  hiden: 3\n")
     run.close("FAILED")
     found = find_run(tracking, "of old")
     with pytest.raises(UserError, match=r"of old .* another version .* encoder.hiden"):

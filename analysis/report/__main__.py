@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     out: Path = given["out"] or Path("runs", "reports", f"{kind}_{name}", "report.html")
     written = write(document, out)
     for answer in document.answers[1:3]:
-        console.print(Markdown(f"**{answer.heading}.** {answer.text}"))
+        console.print(Markdown(f"**{answer.heading}**\n\n{answer.text}"))
     console.print(f"The report, one file that works offline: {out}")
     console.print(f"As Markdown: {written}")
     try:
