@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlatent.corpus import TokenBatch
-from vlatent.encoder import Encoder, EncoderConfig, FeedForward, GridBlock, TextLayer
+from vlatent.encoder import Encoder, EncoderConfig, GridBlock, TextLayer
+from vlatent.layers import FeedForward
 from vlatent.optimization import OptimizerConfig, average_decay, learning_rate
 from vlatent.priors import Priors
 from vlatent.priors.wavelet import generalized_gaussian_ratio

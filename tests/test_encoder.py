@@ -11,10 +11,8 @@ from vlatent.encoder import (
     Encoder,
     EncoderConfig,
     GridBlock,
-    Smoothing,
-    rotary_angles,
-    rotate,
 )
+from vlatent.layers import Smoothing, rotary_angles, rotate
 from vlatent.optimization import MovingAverage, OptimizerConfig, adamw
 from vlatent.shapes import UserError
 

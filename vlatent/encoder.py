@@ -11,10 +11,17 @@ from torch.nn import functional
 
 from vlatent.annotations import Bool, ClosedUnitInterval, Float, Int, PositiveInt
 from vlatent.bounds import require_bounds
+from vlatent.layers import (
+    FeedForward,
+    Hidden,
+    Smoothing,
+    merge_heads,
+    rotary_angles,
+    rotate,
+    split_heads,
+)
 from vlatent.shapes import Latent, UserError
 
-Hidden = Float[Tensor, "batch position hidden"]
-Heads = Float[Tensor, "batch head position depth"]
 Points = Float[Tensor, "shared point hidden"]
 Folded = Float[Tensor, "batch head_token hidden"]
 Attend = Bool[Tensor, "batch 1 1 token"]
@@ -228,41 +235,6 @@ class GridBlock(nn.Module):
         return key.flatten(1, 2), bias.flatten(1, 2), value.flatten(1, 2)
 
 
-class FeedForward(nn.Module):
-    """Residual pre-norm GELU network."""
-
-    def __init__(self, hidden: int, inner: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden)
-        self.widen = nn.Linear(hidden, inner)
-        self.narrow = nn.Linear(inner, hidden)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, states: Hidden) -> Hidden:
-        return states + self.dropout(self.narrow(self.inner(states)))
-
-    def inner(self, states: Hidden) -> Float[Tensor, "batch position inner"]:
-        return functional.gelu(self.widen(self.norm(states)))
-
-
-class Smoothing(nn.Module):
-    """3x3 depthwise and 1x1 convolution of the latent, started as the identity."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.neighbours = nn.Conv2d(
-            channels, channels, 3, padding=1, padding_mode="replicate", groups=channels
-        )
-        self.mix = nn.Conv2d(channels, channels, 1)
-        nn.init.dirac_(self.neighbours.weight, groups=channels)
-        nn.init.dirac_(self.mix.weight)
-        nn.init.zeros_(self.neighbours.bias)  # type: ignore[arg-type]
-        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
-
-    def forward(self, latent: Latent) -> Latent:
-        return self.mix(self.neighbours(latent.movedim(-1, -3))).movedim(-3, -1)
-
-
 class Pooling(nn.Module):
     """Mean and variance of every channel, through a two-layer network."""
 
@@ -275,32 +247,6 @@ class Pooling(nn.Module):
         mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
         pooled = self.widen(torch.cat([mean, variance], dim=-1))
         return self.mix(functional.gelu(pooled))
-
-
-def split_heads(states: Hidden, heads: int) -> Heads:
-    return states.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def merge_heads(states: Heads) -> Hidden:
-    return states.transpose(1, 2).flatten(-2)
-
-
-def rotary_angles(length: int, depth: int, device: torch.device) -> Float[Tensor, "2 length half"]:
-    """Cosine and sine of position x 10000^(-2 i / depth), for every pair i of a head."""
-    pair = torch.arange(0, depth, 2, device=device, dtype=torch.float32)
-    position = torch.arange(length, device=device, dtype=torch.float32)
-    angle = torch.outer(position, 10_000.0 ** (-pair / depth))
-    return torch.stack([angle.cos(), angle.sin()])
-
-
-def rotate(states: Heads, rotation: Float[Tensor, "2 length half"]) -> Heads:
-    """Turn the pairs (i, i + depth / 2) of every head by their position's angle (Su et al. 2021).
-
-    The product of a rotated query and key depends only on how far apart they stand.
-    """
-    cosine, sine = rotation.to(states.dtype)
-    first, second = states.chunk(2, dim=-1)
-    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -12,10 +12,11 @@ from PIL import Image
 
 from analysis.compare.result import Comparison, Curve, Latents
 from analysis.compare.spectra import LINE, sample, spectra_page, styled, title
-from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
+from vlatent.figures.drawing import BAND_COLOR, COLORS
 from vlatent.figures.montage import GAP, montage, paint
 from vlatent.figures.numbers import mosaic, spectra
 from vlatent.figures.page import GRAY, NORMAL, SMALL, Page, Pixels, Scale, fitted
+from vlatent.figures.scales import log_scale
 from vlatent.statistics import BAND
 
 COLUMNS = 3  # panels beside each other

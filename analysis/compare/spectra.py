@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from analysis.compare.result import SLOPE, Comparison, Latents, Subject
-from vlatent.figures.drawing import BAND_COLOR, COLORS, log_scale
+from vlatent.figures.drawing import BAND_COLOR, COLORS
 from vlatent.figures.mean_spectrum import mean_spectrum
 from vlatent.figures.numbers import Curve as Row
 from vlatent.figures.page import INK, NORMAL, SMALL, Page, Scale, fitted
+from vlatent.figures.scales import log_scale
 from vlatent.spectra import Frequencies, frequencies
 from vlatent.statistics import BAND
 

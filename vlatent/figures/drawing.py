@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from vlatent.figures.page import (
     Scale,
     measured,
 )
+from vlatent.figures.scales import log_scale, octaves
 from vlatent.priors import Kurtosis
 from vlatent.spectra import RESIDUAL_LIMIT
 from vlatent.statistics import BAND, CHANNELS_NEEDED
@@ -37,7 +38,6 @@ from vlatent.statistics import BAND, CHANNELS_NEEDED
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GOOD, BAD, BAND_COLOR = "#007A5A", "#B84300", "#D9E8F3"
 MISSING = "#FFC8C8"  # color of what is not finite
-DECADES = 6  # of a log axis: what lies farther below the largest value weighs nothing
 LOWEST_DENSITY = 1e-5
 
 Box = tuple[float, float, float, float]  # left, top, width and height on a page
@@ -278,20 +278,6 @@ def heat_map(page: Page, left: float, top: float, side: float, correlation: Corr
             across, up = x.share(column), y.share(row)
             words = f"{round(value, 2) + 0.0:.2f}"  # + 0.0: never -0.00
             panel.text(across, up, words, size=SMALL, color=color, ha="center", va="center")
-
-
-def octaves(spectra: Spectra, label: str) -> Scale:
-    """The log scale of the frequencies, marked at every doubling."""
-    low, high = float(spectra.frequency[0]), float(spectra.frequency[-1])
-    return Scale(low * 0.85, high * 1.15, True, label, [2.0**n for n in range(-1, 12)])
-
-
-def log_scale(curves: Sequence[Float[np.ndarray, "*_"]], label: str = "") -> Scale:
-    """A log scale that shows all positive values, but never too many decades."""
-    values = np.concatenate([np.zeros(0), *(curve.ravel() for curve in curves)])
-    values = values[np.isfinite(values) & (values > 1e-200) & (values < 1e200)]
-    low, high = (values.min() / 1.5, values.max() * 1.5) if values.size else (0.1, 10.0)
-    return Scale(float(max(low, high / 10**DECADES)), float(high), True, label)
 
 
 def _step_scale(step: Float[np.ndarray, "*_"], named: bool = True) -> Scale:

@@ -19,13 +19,12 @@ from vlatent.figures.drawing import (
     by_channel,
     draw_lines,
     heat_map,
-    log_scale,
-    octaves,
     term_panel,
 )
 from vlatent.figures.montage import GAP, paint, write_sentences
 from vlatent.figures.numbers import Correlation, Mosaic, Slopes, Spectra, Training
 from vlatent.figures.page import GRAY, LARGE, NORMAL, SMALL, Page, fitted, measured
+from vlatent.figures.scales import log_scale, octaves
 
 
 def overview(
