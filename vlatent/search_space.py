@@ -38,7 +38,11 @@ class Axis:
         return replace(self, low=min([self.low, *shown]), high=max([self.high, *shown]))
 
     def position(self, value: float) -> float:
-        """Place of the value, 0 at `low` and 1 at `high`; 0.5 where the scale is one value."""
+        """Place of the value, 0 at `low` and 1 at `high`; 0.5 where the scale is one value.
+
+        >>> Axis(0.01, 1.0, log=True).position(0.1)
+        0.5
+        """
         if self.low == self.high:
             return 0.5
         if self.values:

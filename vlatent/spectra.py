@@ -60,7 +60,11 @@ class Frequencies(NamedTuple):
 
 @lru_cache(maxsize=32)
 def dct_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "size size"]:
-    """The orthonormal DCT-II as a matrix: row u holds cos(pi u (2 x + 1) / (2 size))."""
+    """The orthonormal DCT-II as a matrix: row u holds cos(pi u (2 x + 1) / (2 size)).
+
+    >>> dct_matrix(2, torch.float64, torch.device("cpu")).round(decimals=3).tolist()
+    [[0.707, 0.707], [0.707, -0.707]]
+    """
     u = torch.arange(size, dtype=torch.float64)[:, None]
     x = torch.arange(size, dtype=torch.float64)[None, :]
     matrix = torch.cos(math.pi * u * (2 * x + 1) / (2 * size)) * math.sqrt(2 / size)

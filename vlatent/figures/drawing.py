@@ -21,14 +21,7 @@ from vlatent.figures.numbers import (
     Training,
     spread,
 )
-from vlatent.figures.page import (
-    INK,
-    SMALL,
-    Page,
-    Panel,
-    Scale,
-    measured,
-)
+from vlatent.figures.page import INK, SMALL, Page, Panel, Scale, measured
 from vlatent.figures.scales import log_scale, octaves
 from vlatent.priors import Kurtosis
 from vlatent.spectra import RESIDUAL_LIMIT

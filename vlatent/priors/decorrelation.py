@@ -47,7 +47,13 @@ class Decorrelation(Prior):
         return (correlation.sum(-1) - own) / max(correlation.shape[-1] - 1, 1)
 
     def penalty(self, latent: Latent) -> PerBatch:
-        """Mean squared off-diagonal entry of the correlation matrix; equal channels have 1."""
+        """Mean squared off-diagonal entry of the correlation matrix; equal channels have 1.
+
+        >>> import torch
+        >>> latent = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, ..., None]
+        >>> round(Decorrelation().penalty(latent.repeat(1, 1, 1, 2)).item(), 6)
+        1.0
+        """
         correlation = correlation_matrix(latent)
         channels = correlation.shape[-1]
         off_diagonal = correlation.square().sum((-2, -1)) - torch.diagonal(

@@ -55,7 +55,13 @@ class Kurtosis(Prior):
             )
 
     def statistic(self, latent: Latent) -> PerChannel:
-        """Mean over sentences and the two directions of E[(d - E d)^4] / var(d)^2."""
+        """Mean over sentences and the two directions of E[(d - E d)^4] / var(d)^2.
+
+        >>> import torch
+        >>> latent = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, ..., None]
+        >>> Kurtosis().statistic(latent).tolist()  # the flattest two-valued gradients
+        [1.0]
+        """
         return self._of_pictures(latent).mean(BATCH + 2)
 
     def penalty(self, latent: Latent) -> PerBatch:

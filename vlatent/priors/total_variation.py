@@ -34,7 +34,13 @@ class TotalVariation(Prior):
     criterion: ClassVar[str] = f"every channel at least {accepted[0]:g} (one edge)"
 
     def statistic(self, latent: Latent) -> PerChannel:
-        """sum |dx| + sum |dy| over pixels of the latent as it is, mean over the batch."""
+        """sum |dx| + sum |dy| over the pixels of the latent as it is, mean over the batch.
+
+        >>> import torch
+        >>> latent = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, ..., None]
+        >>> TotalVariation().statistic(latent).tolist()
+        [8.0]
+        """
         down, across = gradients(latent)
         total = down.abs().sum((HEIGHT, WIDTH)) + across.abs().sum((HEIGHT, WIDTH))
         return total.mean(BATCH + 2)

@@ -1,4 +1,4 @@
-"""Variance: the latent has a scale, and does not collapse."""
+"""Variance prior: the latent has a scale and does not collapse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VARIANCE_FLOOR = 1e-20
 
 @dataclass(frozen=True, kw_only=True)
 class Variance(Prior):
-    """Squared log ratio of every picture's variance to the target.
+    """Squared log ratio of the variance of each sentence and channel to the target.
 
     The only prior that sees the latent's scale. Its gradient does not vanish at collapse,
     unlike that of |variance - 1|, which has a saddle at 0. Calibration: the penalty is 0 at the
@@ -39,7 +39,13 @@ class Variance(Prior):
     criterion: ClassVar[str] = f"every channel within a factor {accepted[1]:g} of its target"
 
     def statistic(self, latent: Latent) -> PerChannel:
-        """Variance over the pixels of a picture, mean over the batch, [..., channel]."""
+        """Variance over the pixels, mean over the batch, [..., channel].
+
+        >>> import torch
+        >>> latent = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, ..., None]
+        >>> Variance().statistic(latent).tolist()
+        [1.0]
+        """
         return latent.var((HEIGHT, WIDTH), correction=0).mean(BATCH + 2)
 
     def penalty(self, latent: Latent) -> PerBatch:
