@@ -19,28 +19,12 @@ import vlatent
 
 ROOT = Path(__file__).parents[1]
 
-# What a process has changed: signal handlers, how threads wait, and whether a large piece of memory
-# comes from malloc's own store (mallinfo2 counts the pieces that come from the system).
-STATE = """
-import ctypes, os, signal
-def state():
-    libc = ctypes.CDLL(None)
-    class Info(ctypes.Structure):
-        _fields_ = [(f"field{i}", ctypes.c_size_t) for i in range(10)]
-    libc.mallinfo2.restype = Info
-    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
-    before = libc.mallinfo2().field3
-    piece = libc.malloc(ctypes.c_size_t(64 << 20))
-    mapped = libc.mallinfo2().field3 - before
-    libc.free(piece)
-    python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return [mapped, os.environ.get("OMP_WAIT_POLICY"), python]
-"""
+# What `process_state.state` says of them.
 UNTOUCHED, PREPARED = [1, None, True], [0, "passive", False]
 
 
 def output(arguments: Sequence[str], *folders: Path) -> str:
-    path = os.pathsep.join(map(str, (*folders, ROOT)))
+    path = os.pathsep.join(map(str, (*folders, ROOT, ROOT / "tests" / "helpers")))
     variables = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "COVERAGE")}
     return subprocess.run(
         [sys.executable, *arguments],
@@ -57,7 +41,8 @@ def printed(code: str, *folders: Path) -> object:
 
 def test_import_brings_nothing_along_and_changes_nothing() -> None:
     code = (
-        f"{STATE}\nimport sys, json\nbefore = set(sys.modules)\nimport vlatent\n"
+        "import sys, json\nfrom process_state import state\n"
+        "before = set(sys.modules)\nimport vlatent\n"
         "print(json.dumps([state(), sorted(set(sys.modules) - before)]))"
     )
     found = printed(code)
@@ -74,7 +59,8 @@ def test_a_program_that_uses_the_rooms_keeps_its_process(tmp_path: Path) -> None
         "import vlatent, studies, ablations, analysis\n", encoding="utf-8"
     )
     (tmp_path / "host" / "studies.py").write_text(
-        f"{STATE}\nimport json\nprint(json.dumps(state()))\n", encoding="utf-8"
+        "import json\nfrom process_state import state\nprint(json.dumps(state()))\n",
+        encoding="utf-8",
     )
     assert json.loads(output(["-m", "host.studies"], tmp_path)) == UNTOUCHED
 
@@ -85,7 +71,7 @@ def test_a_program_that_uses_the_rooms_keeps_its_process(tmp_path: Path) -> None
 def test_a_command_sets_up_its_process(module: str, tmp_path: Path) -> None:
     """Seen by a hook that Python runs at the start, before the command: when it comes to torch."""
     (tmp_path / "sitecustomize.py").write_text(
-        f"{STATE}\nimport json, os, sys\n"
+        "import json, os, sys\nfrom process_state import state\n"
         "class Finder:\n"
         "    def find_spec(self, name, *_):\n"
         "        if name in ('torch', 'vlatent.runtime.streams'):\n"

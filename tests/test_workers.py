@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -163,3 +164,12 @@ def test_what_is_wrong_with_all_workers_is_said_once(
     assert process.returncode != 0
     assert warned.count(message) == 1
     assert not any(map(alive, began(tmp_path)))
+
+
+def test_workers_are_prepared_whoever_begins_them(tmp_path: Path) -> None:
+    """As commands are; here a program begins them that has not set itself up."""
+    with command("says_its_state", tmp_path) as process:
+        said, errors = process.communicate(timeout=PATIENCE)
+    assert said == "all workers are done\n", errors
+    states = [json.loads(file.read_text()) for file in tmp_path.glob("began-*")]
+    assert [state[:2] for state in states] == [[0, "passive"]] * 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from pathlib import Path
 
 import torch
+from process_state import state
 
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.runtime.workers import run_processes
@@ -22,6 +24,10 @@ def until_stopped(folder: Path, stop: Stop) -> None:
             return
         time.sleep(0.05)
     (folder / f"ended-{os.getpid()}").touch()
+
+
+def says_its_state(folder: Path, stop: Stop) -> None:
+    (folder / f"began-{os.getpid()}").write_text(json.dumps(state()))
 
 
 def complains(folder: Path, stop: Stop) -> None:

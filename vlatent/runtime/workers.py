@@ -234,10 +234,7 @@ def run_ray(
             f"({room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs): lower "
             f"--{settings.section}.cpus or --{settings.section}.gpus."
         )
-    surroundings = {"env_vars": environment()}
-    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1, runtime_env=surroundings)(
-        _ray_work
-    )
+    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1)(_ray_work)
     here, path = str(Path.cwd()), [entry for entry in sys.path if entry]
     waiting = [
         remote.remote(work, job, here, path, max(1, int(cpus))) for _ in range(settings.workers)
