@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 0.5  # seconds between two looks at the workers
 FAILED_STARTS = 3  # workers in a row that failed at start-up: the fault is not theirs alone
-AT_ONCE = 20.0  # seconds
+AT_ONCE = 60.0  # seconds: a busy machine imports for half of them
 STOP_SIGNAL = signal.SIGUSR1  # from the parent alone: nobody else sends it
 
 
