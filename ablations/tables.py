@@ -13,15 +13,8 @@ from ablations.comparison import Table
 from ablations.cost import Cost
 from ablations.figures import ForestRow
 from ablations.result import AblationResult
-from vlatent.effects import (
-    Effect,
-    family,
-    interactions,
-    interval,
-    main_effects,
-    paired,
-    shapley,
-)
+from vlatent.effects import Effect, family, interval, paired
+from vlatent.factorial import interactions, main_effects, shapley
 
 EFFECT_COLUMNS = (
     *("arm", "group", "family", "statistic", "n", "base", "arm's mean", "difference"),

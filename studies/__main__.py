@@ -16,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 import studies
-from studies.doctor import DEFAULT_SILENCE, Books, examine, there_is
+from studies.doctor import DEFAULT_SILENCE, Sources, examine, there_is
 from studies.job import load_study
 from studies.outcome import study_result
 from studies.progress import trial_line
-from studies.record import CONFIRMATION, MAKING, added, counted, feasible, is_ours
+from studies.record import CONFIRMATION, MAKING, added, counted, feasible, is_ours, running
 from studies.replay import replay
 from studies.result import StudyResult, headline
 from studies.settings import StudyConfig
@@ -91,7 +91,6 @@ def list_command(arguments: Sequence[str]) -> int:
         study = load_study(name, given["storage"])
         trials = counted(study)
         states = [trial.state for trial in trials]
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         ended = max((t.datetime_complete for t in trials if t.datetime_complete), default=None)
         numbers = (
             len(trials),
@@ -99,7 +98,7 @@ def list_command(arguments: Sequence[str]) -> int:
             states.count(TrialState.PRUNED),
             states.count(TrialState.FAIL),
             sum(map(feasible, trials)),
-            len(running),
+            len(running(study)),
         )
         label = name if is_ours(study) or name.endswith(CONFIRMATION) else f"{name} ({FOREIGN})"
         table.add_row(label, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
@@ -121,7 +120,7 @@ def status_command(arguments: Sequence[str]) -> int:
         console.print(f"{study.study_name} is {FOREIGN}, with {others} trials: nothing is known.")
         return 0
     trials = counted(study)
-    live = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    live = running(study)
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
     budget = study.user_attrs.get("budget")
     console.rule(Text(study.study_name, "bold"))
@@ -212,7 +211,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     fix = given.pop("fix")
     again = shlex.join(["python", "-m", "studies", "doctor", "--fix", *arguments])
     cured = open_ = 0
-    for finding in examine(Books(**given)):
+    for finding in examine(Sources(**given)):
         console.print(f"{finding.place}: {finding.what}; {finding.remedy}")
         if finding.cure is None:
             open_ += finding.certain

@@ -1,4 +1,4 @@
-"""The doctor: what Optuna, MLflow and this disk say differently, and how it is put right."""
+"""The consistency check of Optuna, MLflow and this disk, and the repair of what differs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.job import load_study
-from studies.record import CONFIRMATION, is_ours
+from studies.record import CONFIRMATION, is_ours, running
 from studies.storage import SILENT_BEATS, lock_of, open_storage
 from studies.trial import requeue, status_of
 from vlatent.corpus.tokenizer import default_cache
@@ -43,7 +43,7 @@ OF_TRIALS = ("trial", "confirmation")  # kinds of runs
 
 
 @dataclass(frozen=True)
-class Finding:
+class Inconsistency:
     """Something that is not as it should be, and what puts it right.
 
     Attributes:
@@ -62,7 +62,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Books:
+class Sources:
     """Everything that is compared.
 
     Attributes:
@@ -84,31 +84,31 @@ class Books:
     gone: Sequence[str] = ()
 
 
-def examine(books: Books) -> Iterator[Finding]:
+def examine(sources: Sources) -> Iterator[Inconsistency]:
     """Everything that Optuna, MLflow and this disk disagree about."""
-    for journal in journals(books.folder, left=True):
-        yield Finding(
+    for journal in journals(sources.folder, left=True):
+        yield Inconsistency(
             "-",
             f"measurements wait in {journal}",
             "deliver them",
-            partial(deliver, journal, books.tracking),
+            partial(deliver, journal, sources.tracking),
         )
     known = []
-    if there_is(books.storage):
-        storage = open_storage(books.storage)
+    if there_is(sources.storage):
+        storage = open_storage(sources.storage)
         known = sorted(study.study_name for study in storage.get_all_studies())
-    for each in known if books.name is None else [books.name]:
-        study = load_study(each, books.storage)
+    for each in known if sources.name is None else [sources.name]:
+        study = load_study(each, sources.storage)
         if not is_ours(study) and not each.endswith(CONFIRMATION):
-            if books.name:
+            if sources.name:
                 raise UserError(f"study {each} was made by another program; nothing is known of it")
             continue  # it is nobody's business here
-        yield from _abandoned(study, books.storage, books.silence)
-        yield from _runs(study, books.tracking)
-    if books.name is None:
-        yield from _unknown_studies(books, known)
-        yield from _left_running(books, known)
-        yield from _left_files(books)
+        yield from _abandoned(study, sources.storage, sources.silence)
+        yield from _runs(study, sources.tracking)
+    if sources.name is None:
+        yield from _unknown_studies(sources, known)
+        yield from _left_running(sources, known)
+        yield from _left_files(sources)
 
 
 def there_is(url: str) -> bool:
@@ -116,50 +116,50 @@ def there_is(url: str) -> bool:
     return not is_file(url) or file_of(url).exists()
 
 
-def _unknown_studies(books: Books, known: Sequence[str]) -> Iterator[Finding]:
+def _unknown_studies(sources: Sources, known: Sequence[str]) -> Iterator[Inconsistency]:
     """Studies that MLflow has runs of, and their own storage does not know."""
-    for run in recorded_runs(books.tracking, {"kind": "study"}):
+    for run in recorded_runs(sources.tracking, {"kind": "study"}):
         name = run.tags.get("study", run.name)
         here = host_of(run.tags.get(PROCESS)) in ("unknown", socket.gethostname())
-        if here and name not in known and run.params.get("study.storage") == shown(books.storage):
-            trials = len(recorded_runs(books.tracking, {"kind": "trial", "study": name}))
-            yield Finding(
+        if here and name not in known and run.params.get("study.storage") == shown(sources.storage):
+            trials = len(recorded_runs(sources.tracking, {"kind": "trial", "study": name}))
+            yield Inconsistency(
                 name,
                 f"MLflow has its run {run.run_id} and {trials} of its trials, but "
-                f"{shown(books.storage)} does not know the study",
+                f"{shown(sources.storage)} does not know the study",
                 "it was emptied or deleted, or another is meant: put its copy back, or name the "
                 "right one with --storage; if it is gone for good, delete run "
                 f"{run.run_id} in MLflow",
             )
 
 
-def _left_running(books: Books, studies: Sequence[str]) -> Iterator[Finding]:
+def _left_running(sources: Sources, studies: Sequence[str]) -> Iterator[Inconsistency]:
     """Runs that say they run, of processes that are gone or cannot be seen from here."""
-    runs = {run.run_id: run for run in recorded_runs(books.tracking, {})}
-    finished = _finished_cells(books.cells)
+    runs = {run.run_id: run for run in recorded_runs(sources.tracking, {})}
+    finished = _finished_cells(sources.cells)
     for run in runs.values():
         tags = run.tags
         kind, study = tags.get("kind"), tags.get("study", "")
         if kind is None or run.status != "RUNNING" or (kind in OF_TRIALS and study in studies):
             continue
-        if kind == "study" and study in studies and _is_alive(study, books):
+        if kind == "study" and study in studies and running(load_study(study, sources.storage)):
             continue
         place = study or tags.get("ablation", "-")
         what = f"run {run.run_id} ({kind} {run.name!r}) is RUNNING"
         writer = runs.get(tags.get("mlflow.parentRunId", ""), run) if kind == "arm" else run
         process = writer.tags.get(PROCESS)
-        over = run.run_id in finished or host_of(process) in books.gone or is_gone(process)
+        over = run.run_id in finished or host_of(process) in sources.gone or is_gone(process)
         if over:
             status: Status = "FINISHED" if run.run_id in finished else "KILLED"
-            yield Finding(
+            yield Inconsistency(
                 place,
                 f"{what}, but its process is gone",
                 f"end it as {status}",
-                partial(end_left, books.tracking, run.run_id, status),
+                partial(end_left, sources.tracking, run.run_id, status),
             )
         elif over is None:
             host = host_of(process)
-            yield Finding(
+            yield Inconsistency(
                 place,
                 f"{what} on host {host}, whose processes cannot be seen from here",
                 f"if nothing lives there any more: python -m studies doctor --fix --gone {host}",
@@ -167,14 +167,8 @@ def _left_running(books: Books, studies: Sequence[str]) -> Iterator[Finding]:
             )
 
 
-def _is_alive(name: str, books: Books) -> bool:
-    """Whether somebody trains a trial of the study."""
-    study = load_study(name, books.storage)
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-
-
 def _finished_cells(url: str) -> set[str]:
-    """Runs of the cells that were trained to the end, as the ablations' own books say."""
+    """Runs of the cells that were trained to the end, as the ablations' own database says."""
     if not there_is(url):
         return set()
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
@@ -185,15 +179,15 @@ def _finished_cells(url: str) -> set[str]:
         return set(connection.execute(sqlalchemy.text(query)).scalars())
 
 
-def _left_files(books: Books) -> Iterator[Finding]:
+def _left_files(sources: Sources) -> Iterator[Inconsistency]:
     """Files that a process was writing when it was killed."""
-    written = [*books.folder.rglob(".*.[0-9]*"), *default_cache().glob(".*.[0-9]*")]
+    written = [*sources.folder.rglob(".*.[0-9]*"), *default_cache().glob(".*.[0-9]*")]
     for file in sorted(written):
         pid = file.suffix.removeprefix(".")
         # One of another machine, on a shared disk, is young for as long as it is written.
-        old = time.time() - file.stat().st_mtime > books.silence
+        old = time.time() - file.stat().st_mtime > sources.silence
         if pid.isdecimal() and not lives(int(pid)) and old:
-            yield Finding(
+            yield Inconsistency(
                 "-",
                 f"{file} was left half-written by process {pid}, which is gone",
                 "remove it",
@@ -201,14 +195,14 @@ def _left_files(books: Books) -> Iterator[Finding]:
             )
 
 
-def _abandoned(study: optuna.Study, url: str, silence: float) -> Iterator[Finding]:
+def _abandoned(study: optuna.Study, url: str, silence: float) -> Iterator[Inconsistency]:
     """Trials that say they run, without a sign of life of their worker."""
     beats = _last_signs(url)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+    for trial in running(study):
         began = trial.datetime_start or datetime.now()
         quiet = beats.get(trial._trial_id, (datetime.now() - began).total_seconds())
         if quiet >= silence:
-            yield Finding(
+            yield Inconsistency(
                 study.study_name,
                 f"trial {trial.number} is running, but its worker "
                 f"({trial.user_attrs.get('worker', 'unknown')}) was silent for "
@@ -237,7 +231,7 @@ def _last_signs(url: str) -> dict[int, float]:
     return {trial: (now.replace(tzinfo=None) - beat).total_seconds() for trial, beat in rows}
 
 
-def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
+def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Inconsistency]:
     """Runs and trials that do not belong together, or say different things."""
     name, kind = study.study_name, "trial"
     if name.endswith(CONFIRMATION):
@@ -254,11 +248,17 @@ def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
         trial = known.get(run.run_id) or trials.get(int(run.tags["trial"]))
         if trial is None or (trial.user_attrs.get("run_id") or run.run_id) != run.run_id:
             if run.tags.get("orphan") != "True":
-                yield _orphan(study, tracking, run)
+                yield Inconsistency(
+                    study.study_name,
+                    f"run {run.run_id} calls itself trial {run.tags['trial']}, which the study "
+                    "does not know",
+                    "end it and tag it as an orphan",
+                    partial(amend_run, tracking, run.run_id, {"orphan": True}, "KILLED"),
+                )
             continue
         wanted = status_of(trial)
         if wanted is not None and run.status != wanted:
-            yield Finding(
+            yield Inconsistency(
                 study.study_name,
                 f"run {run.run_id} of trial {trial.number} is {run.status}, the trial "
                 f"{trial.state.name}",
@@ -267,7 +267,7 @@ def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
             )
         missing = _missing_scores(trial, run, tracking)
         if missing:
-            yield Finding(
+            yield Inconsistency(
                 study.study_name,
                 f"run {run.run_id} of trial {trial.number} lacks the score of {len(missing)} "
                 "evaluations that Optuna has",
@@ -278,20 +278,11 @@ def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Finding]:
     for trial in trials.values():
         run_id = trial.user_attrs.get("run_id")
         if run_id and run_id not in recorded:
-            yield Finding(
+            yield Inconsistency(
                 study.study_name,
                 f"trial {trial.number} has no run {run_id} in the tracker",
                 "it was deleted there, or another is meant: name the right one with --tracking.uri",
             )
-
-
-def _orphan(study: optuna.Study, tracking: TrackingConfig, run: RecordedRun) -> Finding:
-    return Finding(
-        study.study_name,
-        f"run {run.run_id} calls itself trial {run.tags['trial']}, which the study does not know",
-        "end it and tag it as an orphan",
-        partial(amend_run, tracking, run.run_id, {"orphan": True}, "KILLED"),
-    )
 
 
 def _missing_scores(

@@ -21,7 +21,7 @@ from studies.result import (
     StudyResult,
     TrialResult,
 )
-from vlatent.effects import by_confirmation, interval
+from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation
 
 CONFIRMED = 3  # trials that were confirmed by studies that did not write down how many
@@ -120,9 +120,7 @@ def _confirmed(
         return results
     return sorted(
         results,
-        key=lambda each: by_confirmation(
-            each.passed, [run.values[0] for run in each.runs], maximize
-        ),
+        key=lambda each: (-each.passed / len(each.runs), each.mean * (-1 if maximize else 1)),
     )
 
 

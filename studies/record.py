@@ -35,6 +35,11 @@ def completed(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials if not is_foreign(trial)] if is_ours(study) else trials
 
 
+def running(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that some worker trains, or trained when it died."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
 def without_added(study: optuna.Study) -> optuna.Study:
     """The study's complete trials as Optuna's own functions should see them."""
     if not added(study):

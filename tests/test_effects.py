@@ -21,21 +21,18 @@ from vlatent.effects import (
     RESAMPLES,
     Effect,
     bracket,
-    by_confirmation,
     detectable,
     detectable_by_interval,
     family,
     holm,
     in_words,
-    interactions,
     interval,
-    main_effects,
     paired,
     power,
-    shapley,
     smallest_p,
     within,
 )
+from vlatent.factorial import interactions, main_effects, shapley
 
 Array = Float[np.ndarray, "..."]
 
@@ -523,10 +520,6 @@ def test_an_interval_stays_inside_what_is_possible() -> None:
     assert within((1.0, 9.0), 2.8, -2.02, 7.6) == (1.0, 7.6)  # of an effective rank
 
 
-def test_what_passes_on_more_seeds_is_ranked_before_a_better_mean() -> None:
-    confirmed = {"lucky": (2, [7.0, 7.0, 7.0]), "steady": (3, [6.0, 6.1, 6.2])}
-    order = sorted(confirmed, key=lambda name: by_confirmation(*confirmed[name], maximize=True))
-    assert order == ["steady", "lucky"]
-    assert by_confirmation(3, [1.0], maximize=False) < by_confirmation(3, [2.0], maximize=False)
+def test_a_mean_of_one_seed_has_no_interval() -> None:
     assert bracket(*interval([6.5])) == "6.500 (one seed, no interval)"
     assert bracket(1.0, 0.5, 1.5, "+.1f") == "+1.0 [+0.5, +1.5]"

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations
 from statistics import fmean
 from typing import TypeVar
 
@@ -88,14 +87,6 @@ def bracket(mean: float, low: float, high: float, form: str = ".3f") -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{mean:{form}} (one seed, no interval)"
     return f"{mean:{form}} [{low:{form}}, {high:{form}}]"
-
-
-def by_confirmation(passed: int, values: Sequence[float], maximize: bool) -> tuple[float, float]:
-    """What confirmed trials are sorted by, the best first, wherever they are ranked.
-
-    First by the share of seeds on which every criterion holds, then by the mean over them.
-    """
-    return -passed / len(values), fmean(values) * (-1 if maximize else 1)
 
 
 def paired(differences: Sequence[float]) -> Effect:
@@ -202,51 +193,6 @@ def detectable_by_interval(n: int, power: float = 0.8, alpha: float = ALPHA) -> 
     return float(scipy.optimize.brentq(lacking, 0, enough))
 
 
-def main_effects(values: Mapping[frozenset[str], float], names: Sequence[str]) -> dict[str, float]:
-    """Mean over all subsets with a part minus mean over all without it (Yates 1937).
-
-    Args:
-        values: The statistic of every subset of the parts that are present: 2^k values. One that
-            lacks or is not finite is a ValueError.
-        names: The k parts.
-    """
-    _refuse_incomplete(values, names)
-    return {name: _contrast(values, {name}) for name in names}
-
-
-def interactions(
-    values: Mapping[frozenset[str], float], names: Sequence[str]
-) -> dict[tuple[str, str], float]:
-    """Half of how much more one part does where the other is present than where it is absent.
-
-    The usual convention of 2^k designs (Box, Hunter and Hunter 2005), symmetric in the two: mean
-    over the subsets with both or neither minus mean over those with one of them. Above 0 they
-    help each other, below 0 one replaces the other. Arguments as of `main_effects`.
-    """
-    _refuse_incomplete(values, names)
-    return {pair: _contrast(values, set(pair)) for pair in combinations(names, 2)}
-
-
-def shapley(values: Mapping[frozenset[str], float], names: Sequence[str]) -> dict[str, float]:
-    """Each part's share in the difference between all parts and none (Shapley 1953).
-
-    Mean over all k! orders of what it changes when it joins those before it. The shares sum to
-    value(all) - value(none). Arguments as of `main_effects`.
-    """
-    _refuse_incomplete(values, names)
-    k = len(names)
-    shares = {}
-    for name in names:
-        others = [other for other in names if other != name]
-        shares[name] = math.fsum(
-            (values[frozenset({name, *before})] - values[frozenset(before)])
-            / (k * math.comb(k - 1, size))
-            for size in range(k)
-            for before in combinations(others, size)
-        )
-    return shares
-
-
 def in_words(change: str, statistic: str, effect: Effect) -> str:
     """One sentence that says what the numbers support, and nothing else.
 
@@ -307,24 +253,6 @@ def _needed(n: int, tests: int, alpha: float) -> Float[np.ndarray, " draw"]:
         means.partition(-few, axis=1)
         needed.append(means[:, -few].copy())
     return np.concatenate(needed)
-
-
-def _contrast(values: Mapping[frozenset[str], float], parts: set[str]) -> float:
-    """Mean of the values with an even number of these parts absent, minus that of the others."""
-    signed = [(-1) ** len(parts - present) * value for present, value in values.items()]
-    return math.fsum(signed) / (len(signed) / 2)
-
-
-def _refuse_incomplete(values: Mapping[frozenset[str], float], names: Sequence[str]) -> None:
-    subsets = [frozenset(some) for k in range(len(names) + 1) for some in combinations(names, k)]
-    for subset in subsets:
-        value = values.get(subset, math.nan)
-        if not math.isfinite(value):
-            called = " + ".join(sorted(subset)) or "none"
-            found = f"is {value}" if subset in values else "is not there"
-            raise ValueError(f"a factorial design needs every subset, but {called} {found}.")
-    if len(values) != len(subsets):
-        raise ValueError(f"{len(names)} parts have {len(subsets)} subsets, but got {len(values)}.")
 
 
 def _refuse_not_finite(values: Sequence[float], name: str) -> None:
