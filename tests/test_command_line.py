@@ -93,7 +93,7 @@ def test_train_then_evaluate_then_resume(tmp_path: Path) -> None:
 
     judged = vlatent(tmp_path, "evaluate", "--checkpoint", "runs/one", "--out", "again")
     assert judged.returncode == 0, judged.stderr
-    table = trained.stdout[trained.stdout.index("criterion") : trained.stdout.index("This latent")]
+    table = trained.stdout[trained.stdout.index("criterion") : trained.stdout.index("The latent")]
     assert table in judged.stdout  # the same numbers from the saved weights
     assert (tmp_path / "again" / "overview.png").exists()
 
