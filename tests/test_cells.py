@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 
 WORKER = """
 import json, sys, time
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests/helpers"]
 from pathlib import Path
 from smoke import smoke
 from ablations.arms import BASE, without
@@ -127,7 +127,7 @@ def test_a_cell_whose_worker_was_killed_is_free_at_once_and_not_for_ever(
 
 FREEZE = """
 import sys
-sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests/helpers"]
 from pathlib import Path
 from vlatent.runtime import databases
 databases.LEASE = 2

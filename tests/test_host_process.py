@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,8 @@ def output(arguments: Sequence[str], *folders: Path) -> str:
         check=True,
         capture_output=True,
         text=True,
+        # Not ignored, as it is in what a shell has begun in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ).stdout
 
 

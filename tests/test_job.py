@@ -176,7 +176,7 @@ def test_what_changed_is_said(tmp_path: Path) -> None:
         (replace(mine, corpus="d"), "corpus was c, is d"),
         (
             replace(mine, space=dict(list(mine.space.items())[:-1])),
-            r"space\.priors\.variance\.weight was .*, is None",
+            r"space\.priors\.variance\.weight was .*, is absent",
         ),
     ):
         with pytest.raises(UserError, match=f"{said}.*--study.name s-2"):
