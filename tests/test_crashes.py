@@ -131,14 +131,14 @@ import os, signal, sys
 from pathlib import Path
 from vlatent.runtime import databases
 databases.LEASE = 2
-from studies import study, worker
-prepare = worker.Search.prepare
+from studies import study, tasks
+prepare = tasks.Search.prepare
 def freeze(task, known):
     prepare(task, known)
     if not Path("frozen").exists():
         Path("frozen").touch()
         os.kill(os.getpid(), signal.SIGSTOP)
-worker.Search.prepare = freeze
+tasks.Search.prepare = freeze
 sys.exit(study.main("loss_weights", sys.argv[1:]))
 """
 

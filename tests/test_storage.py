@@ -112,8 +112,8 @@ def share_a_study(urls: list[str], gate: threading.Barrier) -> None:
 
 def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list[str]) -> None:
     context = multiprocessing.get_context("spawn")
-    gate = context.Barrier(6)
-    crowd = [context.Process(target=share_a_study, args=(new_databases, gate)) for _ in range(6)]
+    gate = context.Barrier(4)
+    crowd = [context.Process(target=share_a_study, args=(new_databases, gate)) for _ in range(4)]
     for process in crowd:
         process.start()
     for process in crowd:
@@ -123,10 +123,10 @@ def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list
         assert [study.study_name for study in open_storage(url).get_all_studies()] == ["shared"]
 
 
-def test_four_processes_claim_two_hundred_trials_each_once(tmp_path: Path) -> None:
+def test_four_processes_claim_eighty_trials_each_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     study = optuna.create_study(study_name="claims", storage=open_storage(url))
-    for slot in range(200):
+    for slot in range(80):
         study.enqueue_trial({"slot": slot})
     crowd = processes(4, CLAIM, url)
     time.sleep(8)  # until all have loaded their libraries
@@ -143,7 +143,7 @@ def test_four_processes_claim_two_hundred_trials_each_once(tmp_path: Path) -> No
         claimed.update(map(int, lines))
     # The very last look can be answered before another process has claimed: then a trial is begun
     # that nobody queued, which is why workers claim under a lock.
-    queued = {slot: claimed[slot] for slot in range(200)}
+    queued = {slot: claimed[slot] for slot in range(80)}
     assert set(queued.values()) == {1}
     assert sum(share > 0 for share in shares) > 1, "they did not run side by side"
     states = Counter(trial.state for trial in study.trials)
