@@ -21,7 +21,7 @@ test: $(INSTALLED) ## Set up, then run the tests, but for those of `make test-pr
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not processes"
 
 test-processes: $(INSTALLED) ## Start, kill and freeze commands and servers (about 10 minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m processes
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "processes and not soak"
 
 test-wheel: $(INSTALLED) ## Install the wheel elsewhere, then run studies and ablations there (about 5 minutes)
 	$(BIN)/python -m pytest tests/wheel
@@ -43,8 +43,9 @@ gpu: $(INSTALLED) ## Run a GPU's tests, then the documented run shortened to 8 m
 	$(BIN)/python -m benchmarks.full --config full --training.compile false \
 	  --json build/gpu.json $(FLAGS)
 
-soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 15 minutes)
+soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their books (about 20 minutes)
 	$(BIN)/python tests/soak.py
+	$(BIN)/python -m pytest -m soak
 
 fuzz: $(INSTALLED) ## Spoil configs and corpora at random: one clear line or finite numbers (5 to 10 minutes)
 	$(BIN)/python tests/fuzz.py --cases 500

@@ -72,6 +72,7 @@ def test_killed_workers_cost_nothing_on_a_file(tmp_path: Path) -> None:
     assert books["begun again"] >= 2
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_killed_workers_cost_nothing_on_servers(
     postgres: Postgres, tracking: MlflowServer, tmp_path: Path
@@ -94,6 +95,7 @@ def test_killed_workers_cost_nothing_on_servers(
         assert says in done.stdout
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_servers_that_go_away_cost_nothing(
     postgres: Postgres, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
@@ -166,6 +168,7 @@ def test_a_worker_frozen_as_it_begins_a_trial_begins_none_too_many(
     assert books["trial numbers"] == 3  # the one too many was given back, and nobody continues it
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_killed_ray_tasks_cost_nothing(tmp_path: Path) -> None:
     flags = ("--study.launcher", "ray", "--study.cpus", "0.5", *FAST)
