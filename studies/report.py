@@ -190,9 +190,8 @@ def _changes(baseline: FrozenTrial, leader: FrozenTrial) -> Table:
     for criterion in lines[1]:
         was = next((line for line in lines[0] if line["name"] == criterion["name"]), None)
         table.add_row(criterion["name"], *(_marked(line) for line in (was, criterion)))
-    table.add_row(
-        "steps to pass", *(str(t.user_attrs.get("steps_to_pass")) for t in (baseline, leader))
-    )
+    passed = [trial.user_attrs.get("steps_to_pass") for trial in (baseline, leader)]
+    table.add_row("steps to pass", *("never" if v is None else str(v) for v in passed))
     return table
 
 

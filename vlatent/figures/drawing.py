@@ -38,7 +38,7 @@ Box = tuple[float, float, float, float]  # left, top, width and height on a page
 
 def spectrum(title: str, spectra: Spectra) -> Page:
     """Log-log power spectrum of every channel, its fit and the band of natural images."""
-    x = octaves(spectra, "frequency (cycles per picture side)")
+    x = octaves(spectra, "frequency (cycles per latent side)")
     y = log_scale([spectra.power], "power (white noise: 1)")
     page, panels = _panels(len(spectra.alpha), x, y)
     page.header(

@@ -97,7 +97,7 @@ def _verdict(page: Page, title: str, verdict: Verdict, last: Evaluation, top: fl
 def _spectra_panel(page: Page, box: Box, spectra: Spectra) -> None:
     """The spectra of all channels in one panel."""
     curves, colors = by_channel(spectra.power)
-    x = octaves(spectra, "cycles per picture side")
+    x = octaves(spectra, "cycles per latent side")
     panel = page.panel(*box, x, log_scale([spectra.power], "power"))
     known = [not flaw for flaw in spectra.flaws]
     if any(known):
