@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from ablations import closing, runs
+from ablations import report, runs
 from ablations.cells import Cell, Cells, Entry, planned
 from ablations.comparison import Table, table_of
 from ablations.measurement import from_json
@@ -19,10 +19,10 @@ from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
 from vlatent.command_line import Parser
 from vlatent.config import Config, add_settings, build
+from vlatent.console import console, progress_display
 from vlatent.preparation import corpus_for, placement
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
-from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, recorded
 
@@ -55,7 +55,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
         runs.end(begun, cells, status, error)
 
     with interruption(stop), recorded(stop, begin, end) as begun:
-        runs.settle(begun, cells)
+        runs.end_orphaned_runs(begun, cells)
         stop.check()
         _train_and_report(ablation, begun, cells, stop)
     return 0
@@ -76,7 +76,7 @@ def _planned(
     plan = planned(config, expected, seeds, corpus)
     trains = not (settings.plan or settings.report)
     if trains and (settings.again or missing(plan, cells, settings)):
-        closing.check(ablation, config, plan)
+        report.check(ablation, config, plan)
     arms += [searched(config, settings, name, prior) for prior in priors]
     plan = planned(config, arms, seeds, corpus)
     return AblationJob(name, config, tuple(arms), tuple(plan), settings)
@@ -103,10 +103,10 @@ def _train_and_report(ablation: Ablation, job: AblationJob, cells: Cells, stop: 
     if not table.cells:
         reasons = dict.fromkeys(table.holes.values())
         raise UserError(f"every cell failed: {'; '.join(reasons)}")
-    runs.settle(job, cells)
+    runs.end_orphaned_runs(job, cells)
     runs.link(job, table)
     seconds = time.perf_counter() - began
-    closing.close(ablation, job, job.config, table, cells, job.folder, seconds)
+    report.close(ablation, job, job.config, table, cells, job.folder, seconds)
 
 
 def _train(job: AblationJob, cells: Cells, stop: Stop) -> None:

@@ -31,7 +31,7 @@ TABLE = Table(
     Column("config", Text, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("result", Text),  # JSON, once it was trained to the end
-    Column("painting", LargeBinary),
+    Column("painting", LargeBinary, key="latents"),  # the column keeps its first name
     Column("reason", Text),  # why the last attempt failed
     Column("run_id", Text),  # in the tracker, of the last attempt
 )
@@ -137,7 +137,7 @@ def _refuse_foreign(connection: sqlalchemy.Connection, url: str) -> None:
     if not inspector.has_table(TABLE.name):
         return
     columns = {column["name"] for column in inspector.get_columns(TABLE.name)}
-    if missing := set(TABLE.c.keys()) - columns:
+    if missing := {column.name for column in TABLE.c} - columns:
         raise UserError(
             f"{SETTING} {shown(url)} has a table {TABLE.name} of another program (without "
             f"{', '.join(sorted(missing))}); name another database, sqlite:///ablations.db for "
@@ -199,9 +199,9 @@ class Cells:
         recorded = self._do(look)
         return {key: recorded.get(key, UNKNOWN) for key in wanted}
 
-    def painting(self, cell: Cell) -> bytes | None:
-        """What a finished cell has painted."""
-        query = sqlalchemy.select(TABLE.c.painting).where(TABLE.c.key == cell.key)
+    def latents(self, cell: Cell) -> bytes | None:
+        """Latents of a finished cell."""
+        query = sqlalchemy.select(TABLE.c.latents).where(TABLE.c.key == cell.key)
         return self._do(lambda connection: connection.execute(query).scalar())
 
     def claim(self, cells: Sequence[Cell], retries: int) -> Claim | None:
@@ -235,8 +235,8 @@ class Cells:
         """
         self._write(claim, run_id=run_id)
 
-    def finished(self, claim: Claim, result: str, painting: bytes) -> None:
-        self._write(claim, result=result, painting=painting, reason=None)
+    def finished(self, claim: Claim, result: str, latents: bytes) -> None:
+        self._write(claim, result=result, latents=latents, reason=None)
 
     def failed(self, claim: Claim, why: str, attempts: int) -> None:
         self._write(claim, reason=why, attempts=attempts)

@@ -13,7 +13,7 @@ from vlatent.corpus import order
 from vlatent.encoder import Encoder
 from vlatent.objective import loss
 from vlatent.preparation import corpus_of
-from vlatent.step import paint_views
+from vlatent.step import encode_views
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def cost(config: Config) -> Cost:
     index = next(order(corpus.train, config.training.batch_size, config.training.seed))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         if config.terms.active:
-            views = paint_views(
+            views = encode_views(
                 model, corpus, config, index, 0, partial(torch.autocast, "cpu", enabled=False)
             )
             loss(config.priors, views.sentences, config.terms, views)

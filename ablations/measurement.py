@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from vlatent.config import Config
-from vlatent.dependence import TARGETS, Pictures
+from vlatent.dependence import TARGETS
 from vlatent.evaluation import Criterion
+from vlatent.shapes import Latents
 from vlatent.statistics import ANY, MEANING, Statistic, current_name
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.training import Result
@@ -122,12 +123,12 @@ def from_json(text: str) -> Measured:
     return Measured(**values | {"statistics": statistics, "criteria": criteria})
 
 
-def painting_bytes(latent: Pictures) -> bytes:
-    """Pictures in half precision, compressed."""
+def latents_to_bytes(latent: Latents) -> bytes:
+    """Latents in half precision, compressed."""
     kept = io.BytesIO()
     np.savez_compressed(kept, latent=latent.half().numpy())
     return kept.getvalue()
 
 
-def painting(kept: bytes) -> Pictures:
+def latents_from_bytes(kept: bytes) -> Latents:
     return torch.from_numpy(np.load(io.BytesIO(kept))["latent"]).float()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ablations import report
+from ablations import text
 from ablations.arms import families
 from ablations.cells import Cell, Cells
 from ablations.question import Ablation
 from ablations.settings import AblationConfig
 from ablations.timing import seconds_a_cell
 from ablations.worker import AblationJob
+from vlatent.console import console
 from vlatent.effects import smallest_p
 from vlatent.runtime.addresses import shown
-from vlatent.screen import console
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
             smallest_p(settings.seeds),
         )
     if families(job.arms) and settings.seeds > 1:
-        for line in report.power_lines(job.arms, settings.seeds):
+        for line in text.power_lines(job.arms, settings.seeds):
             console.print(line)
     if ablation.predictions:
         console.print("Predicted before any result:")

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from ablations.arms import Arm, weight, weight_of
 from ablations.settings import AblationConfig
 from vlatent.config import Config, from_yaml, override, to_yaml
+from vlatent.console import console
 from vlatent.runtime.addresses import credentials
 from vlatent.runtime.interruption import Stop, interruption
-from vlatent.screen import console
 from vlatent.shapes import UserError
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ablations import closing
+from ablations import report
 from ablations.arms import Arm
 from ablations.cells import Cells
 from ablations.comparison import Table
 from ablations.question import Ablation
 from ablations.worker import AblationJob, cell_tags
 from vlatent.config import fingerprint, flatten, override
+from vlatent.console import console
 from vlatent.names import claim
 from vlatent.runtime.addresses import place_of
-from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     MlflowTracker,
@@ -47,7 +47,7 @@ def begin(ablation: Ablation, job: AblationJob, cells: Cells) -> dict[str, str |
     with cells.lock(f"ablation {job.name}"):
         name, own = f"ablation/{job.name}", tags | {"kind": "ablation"}
         parent = own_run(tracking, name, own, uid, job.folder, describe)
-        keep_view(tracking, closing.view(job.name, job.config))
+        keep_view(tracking, report.view(job.name, job.config))
         recorded = {
             run.tags.get("arm"): run.run_id
             for run in recorded_runs(tracking, tags | {"kind": "arm"})
@@ -89,7 +89,7 @@ def link(job: AblationJob, table: Table) -> None:
         run.close("FINISHED")
 
 
-def settle(job: AblationJob, cells: Cells) -> None:
+def end_orphaned_runs(job: AblationJob, cells: Cells) -> None:
     """End the runs of cells whose workers are gone, once all that they have left is delivered.
 
     Raises:
@@ -110,7 +110,7 @@ def end(job: AblationJob, cells: Cells, status: Status, error: BaseException | N
         return
     tracking = job.config.tracking
     try:
-        settle(job, cells)
+        end_orphaned_runs(job, cells)
         for run_id in filter(None, job.runs.values()):
             if run_id == job.runs[""]:
                 run = reopen_run(tracking, run_id, folder=job.folder)

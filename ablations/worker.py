@@ -12,17 +12,17 @@ from rich.progress import Progress
 
 from ablations.arms import Arm
 from ablations.cells import Cell, Cells, Claim, Overtaken
-from ablations.measurement import SENTENCES, measured, painting_bytes, to_json
+from ablations.measurement import SENTENCES, latents_to_bytes, measured, to_json
 from ablations.settings import AblationConfig
 from vlatent import checkpoints
 from vlatent.config import Config, override
-from vlatent.dependence import Pictures, paint
+from vlatent.dependence import encode
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.models import trained_model
 from vlatent.preparation import corpus_of
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
-from vlatent.shapes import UserError
+from vlatent.shapes import Latents, UserError
 from vlatent.step import Diverged
 from vlatent.tracking import (
     Status,
@@ -180,7 +180,7 @@ def train_cell(
             sentences = config.training.steps * config.training.batch_size
             statistics = measured(result, sentences)
             run.tracker.metrics(statistics.statistics, config.training.steps)
-            run.result = to_json(statistics), painting_bytes(_painted(folder, config))
+            run.result = to_json(statistics), latents_to_bytes(_fixed_latents(folder, config))
     except STOPPED:
         raise
     except Exception:  # it is written down; the other cells go on
@@ -231,7 +231,7 @@ def _checkpoint(folder: Path) -> Path | None:
     return folder
 
 
-def _painted(folder: Path, config: Config) -> Pictures:
+def _fixed_latents(folder: Path, config: Config) -> Latents:
     corpus = corpus_of(config.data)
     model = trained_model(checkpoints.load(folder), corpus.vocabulary_size)
-    return paint(model, corpus.fixed, SENTENCES, SENTENCES)
+    return encode(model, corpus.fixed, SENTENCES, SENTENCES)

@@ -15,9 +15,9 @@ from analysis.tables import as_csv
 from vlatent import checkpoints, run_record
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, from_yaml
+from vlatent.console import console
 from vlatent.evaluation import Evaluation
 from vlatent.run_record import RunRecord
-from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     WRITING,

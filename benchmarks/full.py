@@ -30,10 +30,10 @@ from benchmarks.measures import Row
 from benchmarks.step import show
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, build, from_yaml, override
+from vlatent.console import console, print_evaluation, progress_display, verdict_table
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.preparation import corpus_for, placement
 from vlatent.priors import Priors
-from vlatent.screen import console, print_evaluation, progress_display, verdict_table
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker

@@ -28,11 +28,11 @@ from benchmarks.measures import Row, config_of, peak
 from benchmarks.step import show
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, from_yaml, to_yaml
+from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, load, order
 from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage, adamw
 from vlatent.preparation import placement
-from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.step import RecordedStep, Step
 

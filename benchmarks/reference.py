@@ -52,14 +52,14 @@ class ReferenceEncoder(nn.Module):
 
         seeds = weights.grid.seeds.expand(len(ids), -1, -1, -1)
         grid = seeds + functional.gelu(weights.grid.neighbours(seeds))
-        picture = weights.grid.widen(grid).flatten(2).transpose(1, 2)
+        plane = weights.grid.widen(grid).flatten(2).transpose(1, 2)
         for block in cast(Iterable[GridBlock], weights.blocks):
-            query = block.query(block.attention_norm(picture))
+            query = block.query(block.attention_norm(plane))
             key, value = block.key_value(states).split(config.hidden, -1)
             mixed = self.attention(query, key, value, mask)
-            picture = picture + block.output(mixed)
-            picture = self.feed_forward(block.feed_forward, picture, 0.0)
-        latent = weights.paint(weights.paint_norm(picture))
+            plane = plane + block.output(mixed)
+            plane = self.feed_forward(block.feed_forward, plane, 0.0)
+        latent = weights.paint(weights.paint_norm(plane))
         latent = latent.reshape(len(ids), config.height, config.width, config.channels)
         return weights.smooth(latent)
 
@@ -161,13 +161,13 @@ def penalty(priors: Priors, latent: Tensor) -> Tensor:
     )
 
 
-def pictures(latent: Tensor) -> list[list[Tensor]]:
+def channels_of(latent: Tensor) -> list[list[Tensor]]:
     """The picture of every channel, sentence by sentence."""
     return [[sentence[:, :, c] for c in range(latent.shape[-1])] for sentence in latent]
 
 
-def standardized(picture: Tensor) -> Tensor:
-    centred = picture - picture.mean()
+def standardized(plane: Tensor) -> Tensor:
+    centred = plane - plane.mean()
     return centred / centred.square().mean().clamp(min=1e-6).sqrt()
 
 
@@ -186,8 +186,8 @@ def spectrum(latent: Tensor, alpha: float) -> Tensor:
     for channel in range(latent.shape[-1]):
         mean = latent.new_zeros(height, width)
         for sentence in latent:
-            picture = sentence[:, :, channel]
-            mirrored = torch.cat([picture, picture.flip(0)], 0)
+            plane = sentence[:, :, channel]
+            mirrored = torch.cat([plane, plane.flip(0)], 0)
             mirrored = torch.cat([mirrored, mirrored.flip(1)], 1)
             transform = torch.fft.fft2(mirrored)[:height, :width].abs()
             power = transform.square() / 16 * scale_down * scale_across
@@ -210,9 +210,9 @@ def total_variation(latent: Tensor) -> Tensor:
     height, width = latent.shape[1:3]
     pairs = (height - 1) * width + height * (width - 1)
     values = []
-    for sentence in pictures(latent):
-        for picture in sentence:
-            unit = standardized(picture)
+    for sentence in channels_of(latent):
+        for plane in sentence:
+            unit = standardized(plane)
             down, across = unit[1:] - unit[:-1], unit[:, 1:] - unit[:, :-1]
             values.append((down.abs().sum() + across.abs().sum()) / pairs)
     return torch.stack(values).mean()
@@ -224,14 +224,14 @@ def wavelet(latent: Tensor, shape: float, levels: int) -> Tensor:
     for channel in range(latent.shape[-1]):
         bands: list[list[Tensor]] = [[] for _ in range(3 * levels)]
         for sentence in latent:
-            picture = standardized(sentence[:, :, channel])
+            plane = standardized(sentence[:, :, channel])
             for level in range(levels):
-                a, b = picture[0::2, 0::2], picture[0::2, 1::2]
-                c, d = picture[1::2, 0::2], picture[1::2, 1::2]
+                a, b = plane[0::2, 0::2], plane[0::2, 1::2]
+                c, d = plane[1::2, 0::2], plane[1::2, 1::2]
                 bands[3 * level].append((a + b - c - d) / 2)
                 bands[3 * level + 1].append((a - b + c - d) / 2)
                 bands[3 * level + 2].append((a - b - c + d) / 2)
-                picture = (a + b + c + d) / 2
+                plane = (a + b + c + d) / 2
         for band in bands:
             coefficients = torch.stack(band)
             size = coefficients.abs().mean().clamp(min=1e-3)
@@ -242,9 +242,9 @@ def wavelet(latent: Tensor, shape: float, levels: int) -> Tensor:
 
 def kurtosis(latent: Tensor, target: float, ceiling: float) -> Tensor:
     values = []
-    for sentence in pictures(latent):
-        for picture in sentence:
-            unit = standardized(picture)
+    for sentence in channels_of(latent):
+        for plane in sentence:
+            unit = standardized(plane)
             both = []
             for gradient in (unit[1:] - unit[:-1], unit[:, 1:] - unit[:, :-1]):
                 centred = gradient - gradient.mean()
@@ -274,8 +274,8 @@ def decorrelation(latent: Tensor) -> Tensor:
 
 def variance(latent: Tensor, target: float) -> Tensor:
     values = []
-    for sentence in pictures(latent):
-        for picture in sentence:
-            spread = (picture - picture.mean()).square().mean()
+    for sentence in channels_of(latent):
+        for plane in sentence:
+            spread = (plane - plane.mean()).square().mean()
             values.append(((spread + 1e-20).log() - math.log(target)).square())
     return torch.stack(values).mean()

@@ -41,9 +41,9 @@ from benchmarks.measures import (
 )
 from vlatent.command_line import Parser, run
 from vlatent.config import TrainingConfig
+from vlatent.console import console, progress_display
 from vlatent.corpus import load, stream
 from vlatent.preparation import placement
-from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 
 

@@ -27,8 +27,8 @@ from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.study import main as run_study
 from vlatent.command_line import Parser, listed, run
+from vlatent.console import console
 from vlatent.runtime.addresses import shown
-from vlatent.screen import console
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig, recorded_runs
 

@@ -104,7 +104,7 @@ def question_of(name: str) -> Question:
     return question
 
 
-def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
+def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
     """Create the study with its baseline waiting as trial 0, or continue the one of this name.
 
     Whatever can be refused is refused before anything is written. A new study is made under
@@ -112,7 +112,7 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
 
     Args:
         job: The study.
-        rehearsed: What a new study tries next.
+        screened: What a new study tries next.
 
     Raises:
         UserError: A study of this name has other settings, or is another program's; or the study
@@ -133,7 +133,7 @@ def create_study(job: Job, rehearsed: Sequence[Params] = ()) -> optuna.Study:
         else:
             if again in studies:
                 raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
-            waiting = _first_trials(job, rehearsed)
+            waiting = _first_trials(job, screened)
             if any(folder.glob("trial-*")) and not (folder / OWNER).exists():
                 raise UserError(
                     f"{folder} holds the trials of an older study of this name, which is not in "
@@ -231,13 +231,13 @@ def load_study(
         ) from None
 
 
-def _first_trials(job: Job, rehearsed: Sequence[Params]) -> list[tuple[Params, str]]:
+def _first_trials(job: Job, screened: Sequence[Params]) -> list[tuple[Params, str]]:
     """What a new study tries first, and where it comes from."""
     start = job.question.start(job.config, job.space)
     first: list[tuple[Params, str]] = [(start, "config")]
     if job.settings.warm_start is not None:
         first += _warm_start(job, start)
-    return first + [(start | dict(params), "rehearsal") for params in rehearsed]
+    return first + [(start | dict(params), "screening") for params in screened]
 
 
 def _warm_start(job: Job, start: Params) -> list[tuple[Params, str]]:

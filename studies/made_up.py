@@ -19,8 +19,8 @@ from studies.job import Job, describe
 from studies.question import distributions
 from studies.report import conclude
 from vlatent.config import to_yaml
+from vlatent.console import console
 from vlatent.evaluation import judge, measure
-from vlatent.screen import console
 
 Kind = Literal["passes", "violates", "pruned", "failed", "died"]
 
@@ -29,7 +29,7 @@ USUAL: tuple[Kind, ...] = (*("passes", "violates") * 5, "pruned", "failed")
 POOR: tuple[Kind, ...] = ("died", "violates", "pruned", "failed")
 
 
-def check_closing(job: Job) -> None:
+def check_report(job: Job) -> None:
     """Close this study on made-up trials, and keep nothing of it.
 
     What raises here would have raised after hours of training.
@@ -49,8 +49,8 @@ def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optun
     study.enqueue_trial(dict(job.question.start(job.config, job.space)))
     encoder = job.config.encoder
     shape = (2, encoder.height, encoder.width, encoder.channels)
-    pictures = torch.from_numpy(draw.normal(size=shape)).float()
-    evaluation = measure(job.config.training.steps, pictures, job.config.priors)
+    latents = torch.from_numpy(draw.normal(size=shape)).float()
+    evaluation = measure(job.config.training.steps, latents, job.config.priors)
     lines = judge([evaluation], job.config.training.steps, job.config.priors).criteria
     for ordinal, kind in enumerate(kinds):
         trial = study.ask() if kind == "died" else study.ask(distributions(job.space))

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from vlatent.config import from_yaml, override
+from vlatent.console import console, progress_display
 from vlatent.evaluation import Evaluation, Verdict, score
-from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train

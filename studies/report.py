@@ -23,10 +23,10 @@ from studies.settings import StudyConfig
 from studies.weights import keep_best, write_best
 from vlatent import checkpoints
 from vlatent.config import to_yaml
+from vlatent.console import console, dependence_lines, verdict_table
 from vlatent.effects import bracket
 from vlatent.evaluation import Criterion, Verdict
 from vlatent.runtime.addresses import without_password
-from vlatent.screen import console, dependence_lines, verdict_table
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
 

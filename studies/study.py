@@ -10,25 +10,25 @@ import optuna
 from rich.text import Text
 
 from studies import report
-from studies.free_latents import rehearsable, screen
 from studies.job import Job, create_study, load_study, question_of, require_own
-from studies.made_up import check_closing
+from studies.made_up import check_report
 from studies.progress import Reporter
 from studies.record import all_failed, counted, stagnated, why_failed
 from studies.report import Findings
+from studies.screen import check_screenable, screen
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.tasks import Confirmation, Search, tasks
-from studies.worker import over, settle, work
+from studies.worker import end_orphaned_runs, over, work
 from vlatent.command_line import Parser
 from vlatent.config import add_settings, build, flatten
+from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus
 from vlatent.preparation import corpus_for, placement
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
-from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     MlflowTracker,
@@ -46,10 +46,10 @@ from vlatent.tracking import (
 def main(question_name: str, arguments: Sequence[str]) -> int:
     """Run a study from the command line, or continue it, and report its results."""
     job, corpus = _read(question_name, arguments)
-    check_closing(job)
+    check_report(job)
     require_own(job)
     find_run(job.config.tracking, {"study": job.name})  # an unusable store is an error by now
-    study = create_study(job, _rehearsed(job))
+    study = create_study(job, _screened(job))
     study.set_user_attr("budget", Search(job).budget)
     study.set_user_attr("confirm", job.settings.confirm)
     job = replace(job, uid=study.user_attrs.get("uid"))
@@ -158,7 +158,7 @@ def _settle(job: Job) -> None:
     """
     deliver_all(job.settings.folder / job.name, job.config.tracking)
     for task in tasks(job):
-        settle(load_study(task.study_name, job.settings.storage), task.job)
+        end_orphaned_runs(load_study(task.study_name, job.settings.storage), task.job)
 
 
 def _train_and_report(job: Job, study: optuna.Study, stop: Stop) -> Findings:
@@ -186,12 +186,12 @@ def _train_and_report(job: Job, study: optuna.Study, stop: Stop) -> Findings:
     return report.close(job, job.settings.folder / job.name, time.perf_counter() - began)
 
 
-def _rehearsed(job: Job) -> list[dict[str, float]]:
+def _screened(job: Job) -> list[dict[str, float]]:
     """Loss weights that a new study tries first: the best of a screening without an encoder."""
     count = job.settings.rehearse
     if not count:
         return []
-    rehearsable(job.space)
+    check_screenable(job.space)
     storage = open_storage(job.settings.storage)
     if job.name in {study.study_name for study in storage.get_all_studies()}:
         return []
@@ -200,7 +200,7 @@ def _rehearsed(job: Job) -> list[dict[str, float]]:
     for screened in best:
         violated = [line.name for line in screened.verdict.criteria if not line.holds]
         verdict = f"would violate {', '.join(violated)}" if violated else "would pass"
-        console.print(f"rehearsed  score {screened.score:.3f}  {verdict}")
+        console.print(f"screened  score {screened.score:.3f}  {verdict}")
     return [screened.weights for screened in best]
 
 

@@ -129,7 +129,7 @@ def requeue_orphan(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
         requeue(study, trial, attributes.get("attempt", 0) + ("returned" not in attributes))
 
 
-def settle(study: optuna.Study, job: Job) -> None:
+def end_orphaned_runs(study: optuna.Study, job: Job) -> None:
     """End the runs of trials that have ended without them: their workers died too early for that.
 
     Raises:

@@ -81,8 +81,8 @@ QUIET = (
 def ends_untried() -> Iterator[None]:
     """Commands in this process begin at once: tests of their own try the ends, for seconds each."""
     with (
-        mock.patch("studies.study.check_closing"),
-        mock.patch("ablations.closing.check"),
+        mock.patch("studies.study.check_report"),
+        mock.patch("ablations.report.check"),
     ):
         yield
 

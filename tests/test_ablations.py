@@ -22,14 +22,14 @@ import torch
 from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
-from ablations import architecture, closing, plan, worker
+from ablations import architecture, plan, report, worker
 from ablations.ablation import main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
-from ablations.closing import check
 from ablations.comparison import differences, table_of
 from ablations.cost import Cost
-from ablations.measurement import STATISTICS, Measured, from_json, painting_bytes, to_json
+from ablations.measurement import STATISTICS, Measured, from_json, latents_to_bytes, to_json
+from ablations.report import check
 from ablations.retuning import carried_out
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, train_cell, work
@@ -108,7 +108,7 @@ def test_its_files_are_there_and_whole(ablated: tuple[Path, str]) -> None:
     assert {file.name for file in place.iterdir()} == {
         *("base.yaml", "cells.csv", "effects.csv", "effects.md", "effects.tex", "report.md"),
         "result.json",
-        *("forest.png", "dose_kurtosis.png", "pictures.png", "owner.json"),
+        *("forest.png", "dose_kurtosis.png", "latents.png", "owner.json"),
     }
     assert len(values(ablated[0], "kurtosis")) == 1 + 14
     assert not list((ablated[0] / "runs" / "cells").rglob("checkpoint.pt"))  # they are large
@@ -189,7 +189,7 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Page, "png", lambda page: b"drawn")  # its file would take half of the time
-    monkeypatch.setattr(closing, "cost", lambda config: Cost(1, 1))
+    monkeypatch.setattr(report, "cost", lambda config: Cost(1, 1))
     told = importlib.import_module(f"ablations.{script}")
     config = smoke(tmp_path)
     if hasattr(told, "contrasted"):
@@ -208,8 +208,8 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
     def broken(*_: object) -> str:
         raise RuntimeError("no such table")
 
-    monkeypatch.setattr(closing, "check", check)
-    monkeypatch.setattr(closing.tables, "as_latex", broken)
+    monkeypatch.setattr(report, "check", check)
+    monkeypatch.setattr(report.tables, "as_latex", broken)
     with pytest.raises(RuntimeError, match="no such table"):
         again(tmp_path, "kurtosis", "--ablation.seeds", "1")
     assert not list(tmp_path.glob("mlflow.db"))
@@ -431,7 +431,7 @@ def test_the_whole_design_is_shared_out(tmp_path: Path, monkeypatch: pytest.Monk
     def at_once(mine: AblationJob, cells: Cells, claim: Claim, *_: object) -> None:
         drawn = dict(zip(STATISTICS, draw.normal(size=len(STATISTICS)).tolist(), strict=True))
         found = Measured(drawn, (Criterion("kurtosis", "", "", -1.0),), None, 1.0, 1.0)
-        cells.finished(claim, to_json(found), painting_bytes(torch.randn(4, 16, 16, 6)))
+        cells.finished(claim, to_json(found), latents_to_bytes(torch.randn(4, 16, 16, 6)))
 
     monkeypatch.setattr(worker, "train_cell", at_once)
     monkeypatch.setattr(plan, "seconds_a_cell", lambda config: 1.0)

@@ -19,7 +19,7 @@ from smoke import smoke
 
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, key_of, planned
-from ablations.measurement import painting, painting_bytes
+from ablations.measurement import latents_from_bytes, latents_to_bytes
 from vlatent.config import override
 from vlatent.shapes import UserError
 
@@ -182,21 +182,21 @@ def test_a_frozen_worker_loses_its_cell_and_writes_nothing_more(
         assert (entry.attempts, entry.result, entry.run_id) == (2, "ours", None)
 
 
-def test_what_was_measured_and_painted_comes_back(url: str, tmp_path: Path) -> None:
+def test_what_was_measured_comes_back(url: str, tmp_path: Path) -> None:
     (cell,) = planned(smoke(tmp_path), [BASE], [5], f"corpus of {tmp_path}")
     cells = Cells(url, tmp_path)
     claim = cells.claim([cell], 0)
     assert claim is not None
     latent = torch.randn(4, 16, 16, 6)
     cells.goes_on(claim, "a run")
-    cells.finished(claim, json.dumps({"score": 1}), painting_bytes(latent))
+    cells.finished(claim, json.dumps({"score": 1}), latents_to_bytes(latent))
     claim.release()
     entry = Cells(url, tmp_path).read([cell.key])[cell.key]
     assert (json.loads(entry.result or ""), entry.run_id) == ({"score": 1}, "a run")
     assert entry.over(0)
-    kept = cells.painting(cell)
+    kept = cells.latents(cell)
     assert kept is not None
-    assert torch.allclose(painting(kept), latent, atol=2e-3)
+    assert torch.allclose(latents_from_bytes(kept), latent, atol=2e-3)
     cells.forget_failures([cell])
     assert cells.read([cell.key])[cell.key].result is not None  # it did not fail
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from vlatent import evaluation, statistics
 from vlatent.corpus import Sentences
-from vlatent.dependence import dependence, effective_rank, in_words, paint, probe, retrieval
+from vlatent.dependence import dependence, effective_rank, encode, in_words, probe, retrieval
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import (
     VIOLATED,
@@ -493,7 +493,7 @@ def test_probe_is_silent_about_other_texts() -> None:
     assert probe(torch.ones(30, 8, 12, 2), ["It was a dark night."] * 30) == {}
 
 
-# --- paint and retrieval -------------------------------------------------------------------------
+# --- encode and retrieval ------------------------------------------------------------------------
 
 SMALL = EncoderConfig(
     hidden=16, layers=1, heads=2, feed_forward=16, height=8, width=12, channels=2, grid_hidden=4,
@@ -519,41 +519,41 @@ def model(dropout: float = 0.1) -> Encoder:
     return made
 
 
-def test_paint_keeps_order_and_mode_and_does_not_drop_out() -> None:
-    painter = model()
-    painter.train()
-    together = paint(painter, sentences(), 12)
-    torch.testing.assert_close(paint(painter, sentences(), 5), together, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(paint(painter, sentences(), 5, limit=7), together[:7])
-    assert painter.training
-    assert not torch.allclose(paint(painter, sentences(), 12, dropout=True), together)
-    painter.eval()
-    paint(painter, sentences(), 12, dropout=True)
-    assert not painter.training
+def test_encode_keeps_order_and_mode_and_does_not_drop_out() -> None:
+    encoder = model()
+    encoder.train()
+    together = encode(encoder, sentences(), 12)
+    torch.testing.assert_close(encode(encoder, sentences(), 5), together, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(encode(encoder, sentences(), 5, limit=7), together[:7])
+    assert encoder.training
+    assert not torch.allclose(encode(encoder, sentences(), 12, dropout=True), together)
+    encoder.eval()
+    encode(encoder, sentences(), 12, dropout=True)
+    assert not encoder.training
     assert not together.requires_grad
 
 
 def test_retrieval_of_a_constant_is_chance() -> None:
     constant = model()
     torch.nn.init.zeros_(constant.paint.weight)
-    held_out = paint(constant, sentences(), 4)
+    held_out = encode(constant, sentences(), 4)
     found = retrieval(constant, sentences(), held_out, 4)
     assert found["dependence/retrieval"] <= found["dependence/retrieval_chance"] == 1 / 12
 
 
 def test_retrieval_finds_pictures_that_depend_on_the_sentence() -> None:
-    painter = model(dropout=0.02)
-    held_out = paint(painter, sentences(), 4)
+    encoder = model(dropout=0.02)
+    held_out = encode(encoder, sentences(), 4)
     state = torch.get_rng_state()
-    found = retrieval(painter, sentences(), held_out, 4)
+    found = retrieval(encoder, sentences(), held_out, 4)
     assert found["dependence/retrieval"] > 0.7
     assert torch.equal(torch.get_rng_state(), state)
-    assert retrieval(painter, sentences(), held_out, 4) == found  # a dropout of its own, seeded
+    assert retrieval(encoder, sentences(), held_out, 4) == found  # a dropout of its own, seeded
 
 
 def test_retrieval_needs_dropout() -> None:
-    painter = model(dropout=0.0)
-    assert retrieval(painter, sentences(), paint(painter, sentences(), 4), 4) == {}
+    encoder = model(dropout=0.0)
+    assert retrieval(encoder, sentences(), encode(encoder, sentences(), 4), 4) == {}
 
 
 def test_band_and_limits_are_the_documented_ones() -> None:

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from ablations.figures import Dose, ForestRow, Painting, ablation_figures, in_figures
+from ablations.figures import ArmLatents, Dose, ForestRow, ablation_figures, in_figures
 from ablations.figures.numbers import called, criterion, extent, places
 from vlatent.effects import Effect, family, paired
 from vlatent.figures.page import Page
@@ -56,7 +56,7 @@ class Made:
 
     comparisons: Sequence[ForestRow] = ()
     doses: Mapping[str, Sequence[Dose]] = field(default_factory=dict)
-    paintings: Sequence[Painting] = ()
+    latents: Sequence[ArmLatents] = ()
 
 
 def compared(arms: Sequence[str], left: Mapping[int, int], scale: float = 1.0) -> list[ForestRow]:
@@ -90,42 +90,46 @@ def dosed(left: Mapping[float, int], factors: Sequence[float] = FACTORS) -> list
     ]
 
 
-def painted(seed: int, side: int = 32, channels: int = 6) -> torch.Tensor:
+def latents_of(seed: int, side: int = 32, channels: int = 6) -> torch.Tensor:
     pictures = [power_law(2, len(TEXTS), side, side, seed + channel) for channel in range(channels)]
     return torch.tensor(np.stack(pictures, -1), dtype=torch.float32)
 
 
-BASE = Painting("base", painted(0))
+BASE = ArmLatents("base", latents_of(0))
 OWN_MEANS = 5 * torch.arange(len(TEXTS))[:, None, None, None]  # which are no deviation
 MADE = {
     "six arms": Made(
         compared(SIX, {}),
         {"kurtosis": dosed({})},
-        [BASE, *(Painting(arm, painted(seed)) for seed, arm in enumerate(SIX))],
+        [BASE, *(ArmLatents(arm, latents_of(seed)) for seed, arm in enumerate(SIX))],
     ),
     "thirty arms": Made(
         compared(THIRTY, {2: 6, 4: 0, 9: 1}),
         {"total_variation": dosed({4.0: 5}), "variance": dosed({0.0: 0, 0.25: 1})},
-        [BASE, *(Painting(arm, painted(7) if arm != THIRTY[4] else None) for arm in THIRTY)],
+        [BASE, *(ArmLatents(arm, latents_of(7) if arm != THIRTY[4] else None) for arm in THIRTY)],
     ),
     "holes": Made(
         compared(SIX, {0: 6, 4: 0, 5: 1}),
         {"spectrum": dosed({0.5: 0, 4.0: 3})},
-        [BASE, Painting(SIX[0], None), Painting(SIX[1], torch.full_like(painted(0), math.nan))],
+        [
+            BASE,
+            ArmLatents(SIX[0], None),
+            ArmLatents(SIX[1], torch.full_like(latents_of(0), math.nan)),
+        ],
     ),
     "all failed": Made(
         compared(SIX, dict.fromkeys(range(6), 0)),
         {"spectrum": dosed(dict.fromkeys(FACTORS, 0))},
-        [Painting(arm, None) for arm in SIX],
+        [ArmLatents(arm, None) for arm in SIX],
     ),
     "no difference": Made(compared(SIX, {}, scale=0), {"variance": dosed({}, [1.0])}, [BASE, BASE]),
     "long names": Made(compared(LONG, {}, scale=1e5)[:1], {"wavelet": dosed({}, [0, 1])[3:4]}),
     "tiny": Made(compared(LONG[1:], {}, scale=1e-9)[:3], {"wavelet": dosed({}, [0.1, 1, 30])[:2]}),
     "other latents": Made(
-        paintings=[
+        latents=[
             BASE,
-            Painting("48 × 48 × 8", painted(1, 48, 8) * 2.5 + OWN_MEANS),
-            Painting("5 channels", painted(2, 24, 5)),
+            ArmLatents("48 × 48 × 8", latents_of(1, 48, 8) * 2.5 + OWN_MEANS),
+            ArmLatents("5 channels", latents_of(2, 24, 5)),
         ]
     ),
 }
@@ -232,19 +236,19 @@ def made() -> dict[str, dict[str, Drawn]]:
 
 
 def figures(given: Made) -> dict[str, bytes]:
-    return ablation_figures(TITLE, SEEDS, given.comparisons, given.doses, given.paintings, TEXTS)
+    return ablation_figures(TITLE, SEEDS, given.comparisons, given.doses, given.latents, TEXTS)
 
 
 def test_pictures_have_their_names(made: dict[str, dict[str, Drawn]]) -> None:
-    assert list(made["six arms"]) == ["forest", "dose_kurtosis", "pictures"]
+    assert list(made["six arms"]) == ["forest", "dose_kurtosis", "latents"]
     assert list(made["thirty arms"]) == [
         "forest",
         "dose_total_variation",
         "dose_variance",
-        "pictures",
+        "latents",
     ]
     assert list(made["tiny"]) == ["forest", "dose_wavelet"]
-    assert list(made["other latents"]) == ["pictures"]
+    assert list(made["other latents"]) == ["latents"]
     for pages in made.values():
         for page in pages.values():
             assert TITLE in page.text
@@ -297,8 +301,8 @@ def test_holes_are_said(made: dict[str, dict[str, Drawn]]) -> None:
     assert page["forest"].text.count("(one pair)") == len(STATISTICS)
     assert page["dose_spectrum"].text.count("n 0") == len(STATISTICS)
     assert page["dose_spectrum"].text.count("n 3") == len(STATISTICS)
-    assert page["pictures"].text.count("failed: no picture") == 1
-    assert "sd nan" in page["pictures"].text
+    assert page["latents"].text.count("failed: no latent") == 1
+    assert "sd nan" in page["latents"].text
     whole = made["six arms"]
     assert explained not in whole["forest"].text
     assert "failed" not in " ".join(drawn.text for drawn in whole.values())
@@ -362,13 +366,13 @@ def test_dose_shades_where_the_criterion_holds() -> None:
 
 def test_pictures_show_every_arm_and_sentence(made: dict[str, dict[str, Drawn]]) -> None:
     for name in ("six arms", "thirty arms", "other latents"):
-        page = made[name]["pictures"]
-        there = [painting for painting in MADE[name].paintings if painting.latent is not None]
+        page = made[name]["latents"]
+        there = [one for one in MADE[name].latents if one.latent is not None]
         assert len(page.images) == len(there) * len(TEXTS)
-        for painting in MADE[name].paintings:
-            assert painting.arm in [words for words, _ in page.words]
+        for one in MADE[name].latents:
+            assert one.arm in [words for words, _ in page.words]
     # Two rows of three channels at twice their size, or six small ones side by side.
-    sizes = {name: made[name]["pictures"].images[0].size for name in ("six arms", "thirty arms")}
+    sizes = {name: made[name]["latents"].images[0].size for name in ("six arms", "thirty arms")}
     assert tuple(sizes["six arms"]) == (3 * 64 + 2 * 6, 2 * 64 + 6)
     assert tuple(sizes["thirty arms"]) == (6 * 32 + 5 * 6, 32)
 
@@ -379,7 +383,7 @@ def test_channels_are_in_their_places() -> None:
     for channel in range(6):
         latent = torch.zeros(len(TEXTS), 32, 32, 6)
         latent[0, :, :, channel] = 1.0  # the other sentences are dark
-        page = figures(Made(paintings=[Painting("base", latent)]))["pictures"]
+        page = figures(Made(latents=[ArmLatents("base", latent)]))["latents"]
         image = pixels(Drawn(page, [], []))
         yellow = np.argwhere((image[..., 0] > 240) & (image[..., 1] > 220) & (image[..., 2] < 90))
         lit.append((yellow.min(0), yellow.max(0)))
@@ -391,11 +395,11 @@ def test_channels_are_in_their_places() -> None:
 
 def test_pictures_say_the_standard_deviation(made: dict[str, dict[str, Drawn]]) -> None:
     """Of a picture's pixels about their own mean, pooled over sentences and channels."""
-    latent = MADE["other latents"].paintings[1].latent
+    latent = MADE["other latents"].latents[1].latent
     assert latent is not None
     deviation = math.sqrt(float(latent.numpy().var((1, 2)).mean()))
     assert 2 < deviation < 3
-    assert f"sd {deviation:.3g}" in made["other latents"]["pictures"].text
+    assert f"sd {deviation:.3g}" in made["other latents"]["latents"].text
 
 
 def test_pictures_depend_on_nothing_else_and_are_quick(made: dict[str, dict[str, Drawn]]) -> None:

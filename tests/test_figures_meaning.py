@@ -64,7 +64,7 @@ def known(count: int = 30, seed: int = 0, channels: int = 4) -> Known:
         paraphrases=own,
         counterfactuals=rows(count, seed + 1),
         moved=np.array([np.linspace(1, 0.6, FARTHEST + 1), np.linspace(0.9, 0, FARTHEST + 1)]),
-        pictures=pictures(min(count, TRIPLES), 3, 16, 24, channels, seed=seed).numpy(),
+        latents=pictures(min(count, TRIPLES), 3, 16, 24, channels, seed=seed).numpy(),
     )
 
 
@@ -211,7 +211,7 @@ CASES = {
                 ("sentences", "paraphrases", "counterfactuals"), np.full((4, 7), math.nan)
             ),
             moved=np.full((2, FARTHEST + 1), math.nan),
-            pictures=np.full((4, 3, 16, 24, 4), math.nan, dtype=np.float32),
+            latents=np.full((4, 3, 16, 24, 4), math.nan, dtype=np.float32),
         )
     },
     "one not finite": {
@@ -222,7 +222,7 @@ CASES = {
             known(3),
             **dict.fromkeys(("sentences", "paraphrases", "counterfactuals"), np.ones((3, 4)) / 2),
             moved=np.array([[1.0] * 5, [1 / 3] * 5]),
-            pictures=np.ones((3, 3, 16, 24, 4), dtype=np.float32),
+            latents=np.ones((3, 3, 16, 24, 4), dtype=np.float32),
         )
     },
     "turned around": {"random": replace(known(), moved=-np.ones((2, FARTHEST + 1)))},
@@ -312,7 +312,7 @@ def test_triples_are_shown_with_their_cosines(name: str, of_a_split: int) -> Non
 
 def test_pictures_are_beside_their_words_on_one_scale_a_channel() -> None:
     levels = np.arange(9, dtype=np.float32).reshape(3, 3, 1, 1, 1)
-    given = replace(known(3), pictures=np.broadcast_to(levels, (3, 3, 16, 24, 1)).copy())
+    given = replace(known(3), latents=np.broadcast_to(levels, (3, 3, 16, 24, 1)).copy())
     _, (png, words) = noted(partial(meaning_figures, "run", history("random"), {"random": given}))
     image = np.asarray(Image.open(io.BytesIO(png))).astype(int)
     kinds = ("sentence, ", "paraphrase, ", "counterfactual, ")
@@ -361,7 +361,7 @@ def test_what_a_run_draws_is_what_it_measured(
     held_out = load(config.data).splits["random"]
     parts = (held_out.originals, held_out.paraphrases, held_out.counterfactuals)
     assert given.texts == list(zip(*(part.texts[:8] for part in parts), strict=True))
-    assert given.pictures.shape[:2] == (TRIPLES, 3)
+    assert given.latents.shape[:2] == (TRIPLES, 3)
     found = {
         "recall_at_1": recall(given.paraphrases, given.sentences)[0],
         "recall_at_5": recall(given.paraphrases, given.sentences)[4],
@@ -375,7 +375,7 @@ def test_what_a_run_draws_is_what_it_measured(
         assert value == pytest.approx(measured[f"meaning/random/{name}"], abs=1e-6), name
     assert given.moved[0, 0] == pytest.approx(1)
     for kind, on in enumerate((given.sentences, given.paraphrases, given.counterfactuals)):
-        latent = torch.from_numpy(given.pictures[:, kind])
+        latent = torch.from_numpy(given.latents[:, kind])
         encoder = Encoder(EncoderConfig(hidden=8, layers=1, heads=2, grid_layers=1), vocabulary=4)
         rows_ = meaning.compared(encoder, latent, config.terms.on)
         np.testing.assert_allclose(rows_.numpy(), on[:TRIPLES], atol=1e-6)

@@ -46,8 +46,8 @@ def course(config: Config, kind: type[Step]) -> tuple[list[list[float]], Step]:
     take, batches = begun(config, kind)
     rows = []
     for step in range(STEPS):
-        taken = take(next(batches), step)
-        rows.append([taken.loss.total, taken.norm, *taken.loss.penalties.values()])
+        result = take(next(batches), step)
+        rows.append([result.loss.total, result.norm, *result.loss.penalties.values()])
         rows[-1] = [value.item() for value in rows[-1]]
     return rows, take
 

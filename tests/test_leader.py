@@ -24,7 +24,7 @@ from studies.made_up import made_up
 from studies.question import distributions
 from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
-from vlatent.screen import console
+from vlatent.console import console
 
 STUDIES = 200
 CONFIRM, SEEDS = 3, (1, 2, 3)

@@ -12,7 +12,7 @@ from smoke import CONFIGS, smoke
 
 from studies import loss_weights, report, study
 from studies.job import Job, question_of
-from studies.made_up import USUAL, Kind, check_closing, made_up
+from studies.made_up import USUAL, Kind, check_report, made_up
 from studies.made_up import confirmed as again
 from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
@@ -50,7 +50,7 @@ def job(asks: str, folder: Path, **settings: Any) -> Job:
 def test_every_question_closes(asks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Page, "png", lambda page: b"drawn")  # its file would take half of the time
     mine = job(asks, tmp_path)
-    check_closing(mine)
+    check_report(mine)
     draw = np.random.default_rng(0)
     for case, kinds in CASES.items():
         made = made_up(mine, kinds, draw)
@@ -85,7 +85,7 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
     def broken(*_: object) -> object:
         raise RuntimeError("no such picture")
 
-    monkeypatch.setattr(study, "check_closing", check_closing)
+    monkeypatch.setattr(study, "check_report", check_report)
     monkeypatch.setattr("studies.figures.study.search_figures", broken)
     flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.trials", "1")
     with pytest.raises(RuntimeError, match="no such picture"):

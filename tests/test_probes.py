@@ -34,7 +34,15 @@ from analysis.probes.compute import (
 )
 from analysis.probes.encoding import EncodedSentences
 from analysis.probes.figures import figures
-from analysis.probes.linear_probe import Span, compared, read, resampled, settled, shuffled, split
+from analysis.probes.linear_probe import (
+    Span,
+    compared,
+    read,
+    resampled,
+    shuffled,
+    split,
+    without_rounding,
+)
 from analysis.probes.result import Probes
 from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
@@ -271,11 +279,11 @@ def test_rounding_is_not_read_and_small_differences_are() -> None:
     sign = np.array([2.0 * (answer == "1") - 1 for answer in answers])[:, None]
 
     def p(size: float) -> float:
-        return read(split(settled(template + size * sign), groups), answers, groups).p
+        return read(split(without_rounding(template + size * sign), groups), answers, groups).p
 
     assert p(1e-3) == pytest.approx(0.001)
     assert p(1e-6) > 0.1
-    assert np.ptp(settled(template + 1e-6 * sign), axis=0).max() == 0
+    assert np.ptp(without_rounding(template + 1e-6 * sign), axis=0).max() == 0
 
 
 def test_interval_is_of_groups_and_not_of_wordings() -> None:

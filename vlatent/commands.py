@@ -11,19 +11,19 @@ from pathlib import Path
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser
 from vlatent.config import Config, add_settings, build, from_yaml, override
-from vlatent.corpus import load
-from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
-from vlatent.models import trained_model
-from vlatent.preparation import corpus_for, placement
-from vlatent.run_folders import claimed_folder
-from vlatent.runtime.interruption import Stop, interruption
-from vlatent.screen import (
+from vlatent.console import (
     console,
     dependence_lines,
     print_evaluation,
     progress_display,
     verdict_table,
 )
+from vlatent.corpus import load
+from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
+from vlatent.models import trained_model
+from vlatent.preparation import corpus_for, placement
+from vlatent.run_folders import claimed_folder
+from vlatent.runtime.interruption import Stop, interruption
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import (

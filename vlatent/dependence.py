@@ -14,36 +14,34 @@ from vlatent.corpus import Sentences
 from vlatent.encoder import Encoder
 from vlatent.formatting import percent
 from vlatent.scenes import parse
-from vlatent.shapes import UserError
+from vlatent.shapes import Latents, UserError
 
 TARGETS = ("color", "shape", "relation")
 NOISE = 1.0  # added to a latent that is probed, in its standard deviations
 
-Pictures = Float[Tensor, "batch height width channel"]
-
 
 @torch.no_grad()
-def paint(
+def encode(
     model: Encoder,
     sentences: Sentences,
     batch_size: int,
     limit: int | None = None,
     dropout: bool = False,
-) -> Pictures:
+) -> Latents:
     """Latents of the first `limit` sentences, in their order, in fp32 on the CPU."""
     device = next(model.parameters()).device
     count = len(sentences) if limit is None else min(limit, len(sentences))
     training = model.training
     model.train(dropout)
-    pictures = []
+    latents = []
     for start in range(0, count, batch_size):
         batch = sentences.batch(torch.arange(start, min(start + batch_size, count)))
-        pictures.append(model(batch.ids.to(device), batch.mask.to(device)).float().cpu())
+        latents.append(model(batch.ids.to(device), batch.mask.to(device)).float().cpu())
     model.train(training)
-    return torch.cat(pictures)
+    return torch.cat(latents)
 
 
-def dependence(latent: Pictures) -> dict[str, float]:
+def dependence(latent: Latents) -> dict[str, float]:
     """Measure how much latents depend on their sentence.
 
     Returns:
@@ -78,7 +76,7 @@ def dependence(latent: Pictures) -> dict[str, float]:
 
 @torch.no_grad()
 def retrieval(
-    model: Encoder, sentences: Sentences, held_out: Pictures, batch_size: int
+    model: Encoder, sentences: Sentences, held_out: Latents, batch_size: int
 ) -> dict[str, float]:
     """Share of latents with dropout that are matched to their own sentence, beside chance.
 
@@ -89,20 +87,20 @@ def retrieval(
         return {}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        again = paint(model, sentences, batch_size, len(held_out), dropout=True)
+        again = encode(model, sentences, batch_size, len(held_out), dropout=True)
     distance = torch.cdist(again.flatten(1).double(), held_out.flatten(1).double())
     found = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
     return {"dependence/retrieval": float(found), "dependence/retrieval_chance": 1 / len(held_out)}
 
 
-def probe(held_out: Pictures, texts: Sequence[str]) -> dict[str, float]:
+def probe(held_out: Latents, texts: Sequence[str]) -> dict[str, float]:
     """Probe every second latent by linear probes trained on the others."""
     found = probe_texts(held_out[::2], texts[::2], held_out[1::2], texts[1::2])
     return {f"dependence/{name}": value for name, value in found.items()}
 
 
 def probe_texts(
-    learned: Pictures,
+    learned: Latents,
     learned_texts: Sequence[str],
     asked: Float[Tensor, "asked height width channel"],
     texts: Sequence[str],

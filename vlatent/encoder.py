@@ -131,10 +131,10 @@ class Encoder(nn.Module):
         for layer in self.layers:
             states = layer(states, attend, rotation)
         states = self.norm(states)
-        picture = self.grid()  # [1, height * width, hidden]: the same for every sentence
+        canvas = self.grid()  # [1, height * width, hidden]: the same for every sentence
         for block in self.blocks:
-            picture = block(picture, states, attend)
-        latent = self.paint(self.paint_norm(picture))
+            canvas = block(canvas, states, attend)
+        latent = self.paint(self.paint_norm(canvas))
         latent = latent.unflatten(1, (self.config.height, self.config.width))
         return self.smooth(latent)
 
@@ -200,19 +200,19 @@ class GridBlock(nn.Module):
 
     def forward(
         self,
-        picture: Points,
+        canvas: Points,
         states: Float[Tensor, "batch token hidden"],
         attend: Attend,
     ) -> Float[Tensor, "batch point hidden"]:
         key, bias, value = self._folded(states, attend)
-        points = self.attention_norm(picture).mT.expand(len(key), -1, -1)
+        points = self.attention_norm(canvas).mT.expand(len(key), -1, -1)
         score = torch.baddbmm(bias, key, points)
         share = score.unflatten(1, (self.heads, -1)).softmax(2).flatten(1, 2)
         # The matrix products add to the picture as they go: no sum passes through memory again.
-        picture = torch.baddbmm(picture.expand(len(key), -1, -1), share.mT, value)
-        inner, narrow = self.feed_forward.inner(picture), self.feed_forward.narrow
-        added = torch.addmm(picture.flatten(0, 1), inner.flatten(0, 1), narrow.weight.mT)
-        return added.view_as(picture) + narrow.bias.to(added.dtype)
+        canvas = torch.baddbmm(canvas.expand(len(key), -1, -1), share.mT, value)
+        inner, narrow = self.feed_forward.inner(canvas), self.feed_forward.narrow
+        added = torch.addmm(canvas.flatten(0, 1), inner.flatten(0, 1), narrow.weight.mT)
+        return added.view_as(canvas) + narrow.bias.to(added.dtype)
 
     def _folded(
         self, states: Float[Tensor, "batch token hidden"], attend: Attend

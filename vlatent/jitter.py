@@ -18,9 +18,9 @@ def blurred(latent: Latent, deviation: float) -> Latent:
     radius = max(1, round(3 * deviation))
     offset = torch.arange(-radius, radius + 1, device=latent.device, dtype=latent.dtype)
     kernel = torch.softmax(-offset.square() / (2 * deviation**2), dim=0)
-    picture = latent.movedim(-1, -3)
-    channels = picture.shape[-3]
-    padded = nn.functional.pad(picture, (radius,) * 4, mode="replicate")
+    planes = latent.movedim(-1, -3)
+    channels = planes.shape[-3]
+    padded = nn.functional.pad(planes, (radius,) * 4, mode="replicate")
     down = kernel[:, None].expand(channels, 1, -1, 1)
     across = kernel[None, :].expand(channels, 1, 1, -1)
     smooth = nn.functional.conv2d(padded, down, groups=channels)

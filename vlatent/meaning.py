@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vlatent.corpus import Sentences, Triples
-from vlatent.dependence import Pictures, paint, probe_texts
+from vlatent.dependence import encode, probe_texts
 from vlatent.encoder import Encoder
 from vlatent.jitter import shifted
+from vlatent.shapes import Latents
 from vlatent.terms import Representation, represent
 
 SHIFT = 2  # pixels by which pictures are moved to see whether they keep their meaning
@@ -27,19 +28,19 @@ Rows = Float[Tensor, "row feature"]
 class EncodedTriples:
     """Latents of the triples of a split, row by row."""
 
-    originals: Pictures
-    paraphrases: Pictures
-    counterfactuals: Pictures
+    originals: Latents
+    paraphrases: Latents
+    counterfactuals: Latents
 
 
-def paint_triples(model: Encoder, triples: Triples, batch_size: int, count: int) -> EncodedTriples:
+def encode_triples(model: Encoder, triples: Triples, batch_size: int, count: int) -> EncodedTriples:
     """Encode a split's triples, `count` at most."""
     parts = (triples.originals, triples.paraphrases, triples.counterfactuals)
-    return EncodedTriples(*(paint(model, part, batch_size, count) for part in parts))
+    return EncodedTriples(*(encode(model, part, batch_size, count) for part in parts))
 
 
 @torch.no_grad()
-def compared(model: Encoder, latent: Pictures, on: Representation) -> Rows:
+def compared(model: Encoder, latent: Latents, on: Representation) -> Rows:
     """Represent latents as the rows of length 1 that are compared, on the CPU."""
     device = next(model.parameters()).device
     return represent(latent.to(device), on, model.embed).double().cpu()
@@ -96,30 +97,30 @@ def meaning(
     """
     metrics: dict[str, float] = {}
     asked = known is not None and len(splits) > 1
-    learned = paint(model, known, batch_size) if asked and known is not None else None
+    learned = encode(model, known, batch_size) if asked and known is not None else None
     for split, triples in splits.items():
-        painted = paint_triples(model, triples, batch_size, count)
-        found = measured(model, painted, on, triples.kinds[:count])
+        encoded = encode_triples(model, triples, batch_size, count)
+        found = measured(model, encoded, on, triples.kinds[:count])
         if learned is not None and known is not None and split != "random":
             texts = triples.originals.texts[:count]
-            found |= probe_texts(learned, known.texts, painted.originals, texts)
+            found |= probe_texts(learned, known.texts, encoded.originals, texts)
         metrics |= {f"meaning/{split}/{name}": value for name, value in found.items()}
     return metrics
 
 
 def measured(
-    model: Encoder, painted: EncodedTriples, on: Representation, kinds: Sequence[str] = ()
+    model: Encoder, encoded: EncodedTriples, on: Representation, kinds: Sequence[str] = ()
 ) -> dict[str, float]:
     """Measure one split: the numbers of `meaning` but for the probes."""
     own, same, other = (
         compared(model, each, on)
-        for each in (painted.originals, painted.paraphrases, painted.counterfactuals)
+        for each in (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
     )
     alike, unlike = (own * same).sum(1), (own * other).sum(1)
     closer = (alike - unlike).sign()
     first = recall(same, own, 1)
     moved = [
-        compared(model, shifted(painted.paraphrases, SHIFT * down, SHIFT * across), on)
+        compared(model, shifted(encoded.paraphrases, SHIFT * down, SHIFT * across), on)
         for down, across in DIRECTIONS
     ]
     changed = {

@@ -81,16 +81,16 @@ def require_memory(config: Config, corpus: Corpus, device: torch.device, half: b
     batch = views * min(size, sentences)
     step = number * (found.shared + batch * found.sentence)
     judged = min(config.evaluation.batch_size, max(len(corpus.validation), len(corpus.fixed)))
-    painted = number * judged * found.largest
+    encoded = number * judged * found.largest
     # The rings of the spectrum are averaged by a matrix: pixels x rings up to the corner.
     rings = 4 * encoder.height * encoder.width * int(0.7 * max(encoder.height, encoder.width))
-    total = weights + max(step, painted) + rings
+    total = weights + max(step, encoded) + rings
     held = memory(device)
     if total <= WARN * held:
         return
     said = (
         f"{found.parameters + found.spare:,} parameters need {_size(weights)}, a step on {batch} "
-        f"sentences {_size(step)}, painting {judged} {_size(painted)}, the spectrum {_size(rings)}"
+        f"sentences {_size(step)}, encoding {judged} {_size(encoded)}, the spectrum {_size(rings)}"
     )
     place = "this GPU" if device.type == "cuda" else "this machine"
     if total > held:

@@ -61,12 +61,12 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
         weight_decay=config.weight_decay,
         fused=True,
     )
-    settle(optimizer)
+    restore(optimizer)
     return optimizer
 
 
-def settle(optimizer: torch.optim.Optimizer, state: dict[str, Any] | None = None) -> None:
-    """Put a state back, from whatever device, and keep the learning rate where the weights are.
+def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any] | None = None) -> None:
+    """Restore a state, from whatever device, and keep the learning rate where the weights are.
 
     On a GPU it is a tensor, which steps that were recorded read anew each time.
     """

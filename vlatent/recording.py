@@ -15,11 +15,11 @@ from vlatent.config import Config, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples
 from vlatent.dependence import in_words
 from vlatent.encoder import Encoder
-from vlatent.evaluation import Evaluation, Verdict, paint_judged, score
+from vlatent.evaluation import Evaluation, Verdict, encode_judged, score
 from vlatent.figures import Known, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
-from vlatent.meaning import DIRECTIONS, compared, paint_triples
+from vlatent.meaning import DIRECTIONS, compared, encode_triples
 from vlatent.objective import Loss
 from vlatent.tracking import Tracker
 
@@ -96,7 +96,7 @@ def conclude(
     record = run_record.run_record(history, config.training.steps, config.priors)
     verdict = record.verdict
     size, count = config.evaluation.batch_size, config.evaluation.sentences
-    latent, fixed = paint_judged(model, corpus, size, count)
+    latent, fixed = encode_judged(model, corpus, size, count)
     words = summary(history[-1], verdict)
     for name, content in (
         ("verdict.md", words),
@@ -122,19 +122,19 @@ def conclude(
 def _known(model: Encoder, config: Config, held_out: Triples) -> Known:
     """What is drawn of one split."""
     size, count, on = config.evaluation.batch_size, config.evaluation.retrieved, config.terms.on
-    painted = paint_triples(model, held_out, size, count)
-    parts = (painted.originals, painted.paraphrases, painted.counterfactuals)
+    encoded = encode_triples(model, held_out, size, count)
+    parts = (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
     own, same, other = (compared(model, part, on).numpy() for part in parts)
 
     def moved(far: int) -> Iterator[Rows]:
         for down, across in DIRECTIONS:
-            latent = shifted(painted.paraphrases, far * down, far * across)
+            latent = shifted(encoded.paraphrases, far * down, far * across)
             yield compared(model, latent, on).numpy()
 
     held = robustness(same, own, map(moved, range(FARTHEST + 1)))
     texts = (held_out.originals.texts, held_out.paraphrases.texts, held_out.counterfactuals.texts)
-    pictures = torch.stack([part[:TRIPLES] for part in parts], dim=1).numpy()
-    return Known(list(zip(*texts, strict=True))[:count], own, same, other, held, pictures)
+    latents = torch.stack([part[:TRIPLES] for part in parts], dim=1).numpy()
+    return Known(list(zip(*texts, strict=True))[:count], own, same, other, held, latents)
 
 
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:

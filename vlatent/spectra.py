@@ -107,10 +107,10 @@ def power_spectrum(latent: Latent) -> Float[Tensor, "*rows batch channel height 
     The mean (u = v = 0) is set to zero. Variances are floored at 1e-6, so the power of a picture
     that has collapsed goes to zero.
     """
-    picture = latent.movedim(-1, -3)
-    rows = dct_matrix(picture.shape[-2], picture.dtype, picture.device)
-    columns = dct_matrix(picture.shape[-1], picture.dtype, picture.device)
-    power = (rows @ picture @ columns.T).square()
+    planes = latent.movedim(-1, -3)
+    rows = dct_matrix(planes.shape[-2], planes.dtype, planes.device)
+    columns = dct_matrix(planes.shape[-1], planes.dtype, planes.device)
+    power = (rows @ planes @ columns.T).square()
     mean = torch.zeros_like(power[..., :1, :1])
     power = torch.cat(  # without an in-place write, so that gradients pass
         [torch.cat([mean, power[..., :1, 1:]], dim=-1), power[..., 1:, :]], dim=-2
@@ -190,11 +190,11 @@ def radial_slope(latent: Latent) -> PerChannel:
     The batch's mean spectrum is fitted, as by the primary estimator. Reads 0.10 low at alpha = 2
     and 0.31 low at alpha = 3, where the periodogram saturates.
     """
-    picture = latent.double().movedim(-1, -3)
-    picture = picture - picture.mean(dim=(-2, -1), keepdim=True)
-    variance = picture.square().mean(dim=(-2, -1), keepdim=True)
-    height, width = picture.shape[-2:]
-    power = torch.fft.fft2(picture).abs().square() / variance.clamp(min=VARIANCE_FLOOR)
+    planes = latent.double().movedim(-1, -3)
+    planes = planes - planes.mean(dim=(-2, -1), keepdim=True)
+    variance = planes.square().mean(dim=(-2, -1), keepdim=True)
+    height, width = planes.shape[-2:]
+    power = torch.fft.fft2(planes).abs().square() / variance.clamp(min=VARIANCE_FLOOR)
     power = power.mean(dim=BATCH).flatten(-2) / (height * width)
     cycles = torch.hypot(
         torch.fft.fftfreq(height, dtype=torch.float64)[:, None],

@@ -30,7 +30,7 @@ class Diverged(RuntimeError):
     """The loss or its gradient is not finite; the weights are still those of the step before."""
 
 
-class Taken(NamedTuple):
+class StepResult(NamedTuple):
     """What a step has found: the loss, and the norm of its gradient before it was clipped."""
 
     loss: Loss
@@ -61,17 +61,17 @@ class Step:
         self.at_halt = torch.zeros(1 + len(self.names), device=self.device)  # number, penalties
         self.optimizer.found_inf = self.halted  # type: ignore[attr-defined]
 
-    def __call__(self, index: Index, step: int) -> Taken:
+    def __call__(self, index: Index, step: int) -> StepResult:
         """Take step number `step` on these sentences.
 
         Raises:
             Diverged: It was not finite.
         """
         self._set(step)
-        taken = self._take(*self._painted(index, step), step)
+        result = self._take(*self._encoded(index, step), step)
         self.check()
         self.average.update_parameters(self.model)
-        return taken
+        return result
 
     def check(self) -> None:
         """Wait for all steps that were ordered.
@@ -90,18 +90,18 @@ class Step:
         set_learning_rate(self.optimizer, rate)
         self.number.fill_(step)
 
-    def _painted(self, index: Index, step: int) -> tuple[Latent, Views | None]:
+    def _encoded(self, index: Index, step: int) -> tuple[Latent, Views | None]:
         if self.config.terms.active:
-            views = paint_views(self.model, self.corpus, self.config, index, step, self.autocast)
+            views = encode_views(self.model, self.corpus, self.config, index, step, self.autocast)
             return views.sentences, views
-        return self._paint(self.corpus.train.batch(index)), None
+        return self._encode(self.corpus.train.batch(index)), None
 
-    def _paint(self, batch: TokenBatch) -> Latent:
+    def _encode(self, batch: TokenBatch) -> Latent:
         with self.autocast():
             latent: Latent = self.encoder(batch.ids.to(self.device), batch.mask.to(self.device))
         return latent.float()  # the priors are never computed in bf16
 
-    def _take(self, latent: Latent, views: Views | None, step: int) -> Taken:
+    def _take(self, latent: Latent, views: Views | None, step: int) -> StepResult:
         if step < self.config.training.blur_steps:
             latent = blurred(latent, self.config.training.blur)
         terms = loss(self.config.priors, latent, self.config.terms.at(step), views)
@@ -110,7 +110,7 @@ class Step:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         self._note(terms, norm)
         self.optimizer.step()
-        return Taken(terms, norm)
+        return StepResult(terms, norm)
 
     @torch.no_grad()
     def _note(self, terms: Loss, norm: Tensor) -> None:
@@ -134,29 +134,29 @@ class RecordedStep(Step):
         self.index = torch.empty(0, dtype=torch.int64, device=self.device)
         self.stream = torch.cuda.Stream()  # where a graph is recorded, its first step was taken
         self.pool = torch.cuda.graph_pool_handle()
-        self.graphs: dict[tuple[int, bool], tuple[torch.cuda.CUDAGraph, Taken] | None] = {}
+        self.graphs: dict[tuple[int, bool], tuple[torch.cuda.CUDAGraph, StepResult] | None] = {}
 
-    def __call__(self, index: Index, step: int) -> Taken:
+    def __call__(self, index: Index, step: int) -> StepResult:
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
             self._set(step)
             if self.config.terms.active:
-                taken = self._take(*self._painted(index, step), step)
+                result = self._take(*self._encoded(index, step), step)
             else:
-                taken = self._replayed(index, step)
+                result = self._replayed(index, step)
             self.average.update_parameters(self.model)
         torch.cuda.current_stream().wait_stream(self.stream)
-        return taken
+        return result
 
-    def _replayed(self, index: Index, step: int) -> Taken:
+    def _replayed(self, index: Index, step: int) -> StepResult:
         if len(index) != len(self.index):  # fewer sentences than a batch: always as many
             self.index = torch.empty_like(index, device=self.device)
         self.index.copy_(index.pin_memory(), non_blocking=True)
         length = self.table.length(index)
         shape = (length, step < self.config.training.blur_steps)
 
-        def take() -> Taken:
-            return self._take(self._paint(self.table.batch(self.index, length)), None, step)
+        def take() -> StepResult:
+            return self._take(self._encode(self.table.batch(self.index, length)), None, step)
 
         if shape not in self.graphs:
             self.graphs[shape] = None
@@ -165,8 +165,8 @@ class RecordedStep(Step):
         if recorded is None:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self.pool, stream=self.stream):
-                taken = take()
-            recorded = self.graphs[shape] = (graph, taken)
+                result = take()
+            recorded = self.graphs[shape] = (graph, result)
         recorded[0].replay()
         return recorded[1]
 
@@ -177,7 +177,7 @@ def compiled(model: Encoder) -> Encoder:
     return cast(Encoder, torch.compile(model, dynamic=True))
 
 
-def paint_views(
+def encode_views(
     model: Encoder,
     corpus: Corpus,
     config: Config,

@@ -25,7 +25,7 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
-from vlatent.optimization import MovingAverage, adamw, learning_rate, settle
+from vlatent.optimization import MovingAverage, adamw, learning_rate, restore
 from vlatent.preparation import corpus_for, placement
 from vlatent.run_folders import run_folder
 from vlatent.shapes import UserError
@@ -266,7 +266,7 @@ def _restore(
     state = checkpoints.load_to_resume(path)
     checkpoints.load_weights(model, state["model"])
     checkpoints.load_weights(average, state["average"])
-    settle(optimizer, state["optimizer"])
+    restore(optimizer, state["optimizer"])
     checkpoints.set_random_state(state["random"])
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     return state["step"], history, json.loads(state["log"])

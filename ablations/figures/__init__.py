@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ablations.figures.numbers import Dose, ForestRow, Painting, in_figures
+from ablations.figures.numbers import ArmLatents, Dose, ForestRow, in_figures
 
 
 def ablation_figures(
@@ -12,28 +12,28 @@ def ablation_figures(
     seeds: int,
     comparisons: Sequence[ForestRow],
     doses: Mapping[str, Sequence[Dose]],
-    paintings: Sequence[Painting],
+    latents: Sequence[ArmLatents],
     texts: Sequence[str],
 ) -> dict[str, bytes]:
-    """The figures of an ablation as PNG by name: forest, dose_<prior> and pictures.
+    """The figures of an ablation as PNG by name: forest, dose_<prior> and latents.
 
     Args:
         title: The ablation's question, written on every page.
         seeds: On how many each arm was to be trained: what lacks is shown.
         comparisons: Every statistic of the arms against the base.
         doses: The statistics against the factor of a prior's weight, by prior.
-        paintings: The pictures of the sentences, by arm.
+        latents: Latents of the sentences, by arm.
         texts: The sentences.
     """
     # Here, as matplotlib takes a second to import and most commands draw nothing.
-    from ablations.figures.drawing import dose, forest, pictures
+    from ablations.figures.drawing import dose, forest, latents_by_arm
 
     pages = {"forest": forest(title, seeds, comparisons)} if comparisons else {}
     for prior, curves in doses.items():
         pages[f"dose_{prior}"] = dose(title, seeds, prior, curves)
-    if paintings:
-        pages["pictures"] = pictures(title, paintings, texts)
+    if latents:
+        pages["latents"] = latents_by_arm(title, latents, texts)
     return {name: page.png() for name, page in pages.items()}
 
 
-__all__ = ["Dose", "ForestRow", "Painting", "ablation_figures", "in_figures"]
+__all__ = ["ArmLatents", "Dose", "ForestRow", "ablation_figures", "in_figures"]

@@ -13,10 +13,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ablations.figures.numbers import (
+    ArmLatents,
     Dose,
     ForestRow,
     Interval,
-    Painting,
     called,
     criterion,
     extent,
@@ -25,7 +25,7 @@ from ablations.figures.numbers import (
 )
 from vlatent.effects import Effect, interval
 from vlatent.figures.drawing import BAD, BAND_COLOR, COLORS, GOOD
-from vlatent.figures.montage import GAP, paint
+from vlatent.figures.montage import GAP, mosaic_image
 from vlatent.figures.numbers import Mosaic, mosaic
 from vlatent.figures.page import (
     GRAY,
@@ -44,7 +44,7 @@ from vlatent.formatting import digits
 ROW, LINE = 20, 17  # pixels: a row of a forest, a line of text
 LONGEST = 270  # pixels of a name
 STRIPE = "#F3F3F3"
-FEW = 12  # arms whose pictures are shown at twice the size
+FEW = 12  # arms whose latents are shown at twice the size
 HEADS = ("mean [95 % interval]", "n", "p")
 
 
@@ -137,17 +137,13 @@ def dose(title: str, seeds: int, prior: str, doses: Sequence[Dose]) -> Page:
     return page
 
 
-def pictures(title: str, paintings: Sequence[Painting], texts: Sequence[str]) -> Page:
-    """What every arm paints for the same sentences: a row an arm and a column a sentence."""
-    few = len(paintings) <= FEW
-    cells = {
-        painting.arm: _cells(mosaic(painting.latent), few)
-        for painting in paintings
-        if painting.latent is not None
-    }
+def latents_by_arm(title: str, latents: Sequence[ArmLatents], texts: Sequence[str]) -> Page:
+    """The latents of the same sentences under every arm: a row an arm and a column a sentence."""
+    few = len(latents) <= FEW
+    cells = {one.arm: _cells(mosaic(one.latent), few) for one in latents if one.latent is not None}
     wide = max([image.shape[1] for row in cells.values() for image in row], default=204)
     high = max([image.shape[0] for row in cells.values() for image in row], default=2 * LINE)
-    names = {painting.arm: fitted(painting.arm, LONGEST, 1, SMALL) for painting in paintings}
+    names = {one.arm: fitted(one.arm, LONGEST, 1, SMALL) for one in latents}
     label = 12 + max([measured("sd 0.000", SMALL), *(measured(n, SMALL) for n in names.values())])
     label = math.ceil(label) + 14
     pitch, step = high + (14 if few else 10), wide + 18
@@ -156,22 +152,22 @@ def pictures(title: str, paintings: Sequence[Painting], texts: Sequence[str]) ->
     width = max(720, label + len(texts) * step)
     words = (
         "the same sentences under every arm, one seed · in each cell every channel, on a color "
-        "scale of its arm and channel · sd: standard deviation within a picture"
+        "scale of its arm and channel · sd: standard deviation within a channel of a latent"
     )
-    page, top = _sheet(width, "Pictures", title, words, head + len(paintings) * pitch)
+    page, top = _sheet(width, "Latents", title, words, head + len(latents) * pitch)
     for column, caption in enumerate(captions):
         page.text(label + column * step, top + head - 8, caption, size=SMALL, va="bottom")
-    for row, painting in enumerate(paintings):
+    for row, one in enumerate(latents):
         above = top + head + row * pitch
-        name, middle = names[painting.arm], above + high / 2
+        name, middle = names[one.arm], above + high / 2
         page.text(label - 14, middle - 2, name, size=SMALL, ha="right", va="bottom")
-        if painting.latent is None:
-            page.text(label, middle - 2, "failed: no picture", size=SMALL, color=BAD, va="bottom")
+        if one.latent is None:
+            page.text(label, middle - 2, "failed: no latent", size=SMALL, color=BAD, va="bottom")
             continue
-        deviation = float(painting.latent.var((1, 2), correction=0).mean().sqrt())
+        deviation = float(one.latent.var((1, 2), correction=0).mean().sqrt())
         said = f"sd {digits(deviation)}"
         page.text(label - 14, middle + 2, said, size=SMALL, color=GRAY, ha="right")
-        for column, image in enumerate(cells[painting.arm]):
+        for column, image in enumerate(cells[one.arm]):
             page.image(label + column * step, above, image)
     return page
 
@@ -269,11 +265,11 @@ def _dose_panel(
 
 
 def _cells(found: Mosaic, few: bool) -> list[Pixels]:
-    """The picture of every sentence: its channels in two rows, or small in one."""
+    """The latent of every sentence: its channels in two rows, or small in one."""
     cells = []
     sentences, channels = found.level.shape[:2]
     for sentence in range(sentences):
-        image, _, across = paint(found, [sentence], 64 if few else 32)
+        image, _, across = mosaic_image(found, [sentence], 64 if few else 32)
         if few and channels % 2 == 0:
             half = channels // 2 * across
             rows = np.pad(image, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from vlatent.effects import Effect
-from vlatent.figures.numbers import Pictures
 from vlatent.formatting import digits
+from vlatent.shapes import Latents
 
 Interval = tuple[float, float, float]  # mean, low, high
 
@@ -54,11 +54,11 @@ class Dose:
 
 
 @dataclass(frozen=True)
-class Painting:
-    """What an arm paints for the sentences, all on the same seed; None where that run failed."""
+class ArmLatents:
+    """Latents of the sentences under one arm, all on the same seed; None where that run failed."""
 
     arm: str
-    latent: Pictures | None
+    latent: Latents | None
 
 
 def extent(intervals: Sequence[Interval], beside: Sequence[float]) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from analysis.trials import STORAGE
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
 from vlatent.config import override, to_yaml
-from vlatent.screen import console, progress_display
+from vlatent.console import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig, view_command
 

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from analysis.compare.result import (
     STATISTICS,
     Comparison,
-    Latents,
+    EncodedCheckpoint,
     Over,
     SampleMean,
     Subject,
@@ -22,11 +22,11 @@ from analysis.compare.result import (
 from vlatent import checkpoints
 from vlatent.config import effective, flatten
 from vlatent.corpus import load
-from vlatent.dependence import Pictures, paint
+from vlatent.dependence import encode
 from vlatent.effects import Effect, family, interval, paired
 from vlatent.models import trained_model
 from vlatent.priors import Priors
-from vlatent.shapes import UserError
+from vlatent.shapes import Latents, UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
 from vlatent.statistics import STATISTICS as REGISTRY
 
@@ -45,7 +45,7 @@ def compare(
         sentences: Largest number of held-out sentences to encode.
         progress: Where to show how far it is.
     """
-    encoded: dict[str, Latents] = {}
+    encoded: dict[str, EncodedCheckpoint] = {}
     unencoded: dict[str, str] = {}
     bar = None if progress is None else progress.add_task("encoding", total=len(subjects))
     for subject in subjects:
@@ -124,7 +124,7 @@ def estimate(values: Sequence[float], label: str) -> SampleMean:
     return SampleMean(*interval(finite, possible), len(finite))
 
 
-def encode_sentences(subject: Subject, count: int) -> Latents:
+def encode_sentences(subject: Subject, count: int) -> EncodedCheckpoint:
     """Latents of the subject's checkpoint for its held-out and for the fixed sentences.
 
     Raises:
@@ -135,16 +135,16 @@ def encode_sentences(subject: Subject, count: int) -> Latents:
     state = checkpoints.load(subject.checkpoint)
     corpus = corpus_of(subject.config.data)
     model = trained_model(state, corpus.vocabulary_size)
-    held_out = paint(model, corpus.validation, CHUNK, count)
-    fixed = paint(model, corpus.fixed, CHUNK)
+    held_out = encode(model, corpus.validation, CHUNK, count)
+    fixed = encode(model, corpus.fixed, CHUNK)
     if not (torch.isfinite(held_out).all() and torch.isfinite(fixed).all()):
         raise UserError("it produces values that are not finite")
     texts = tuple(corpus.validation.texts[: len(held_out)])
-    return Latents(texts, held_out, tuple(corpus.fixed.texts), fixed)
+    return EncodedCheckpoint(texts, held_out, tuple(corpus.fixed.texts), fixed)
 
 
 @torch.no_grad()
-def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
+def of_sentences(latent: Latents, priors: Priors) -> dict[str, list[float]]:
     """Statistics of every single latent, the mean over its channels, by label.
 
     A single latent's correlation between channels and residual are larger than those of many
@@ -166,7 +166,7 @@ def of_sentences(latent: Pictures, priors: Priors) -> dict[str, list[float]]:
 
 def _over_sentences(
     first: str,
-    encoded: Mapping[str, Latents],
+    encoded: Mapping[str, EncodedCheckpoint],
     values: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> Over:
     """Means over sentences, and differences from the first where both encoded the same ones."""

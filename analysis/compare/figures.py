@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from analysis.compare.result import Comparison, Curve, Latents
+from analysis.compare.result import Comparison, Curve, EncodedCheckpoint
 from analysis.compare.spectra import LINE, sample, spectra_page, styled, title
 from vlatent.figures.drawing import BAND_COLOR, COLORS
-from vlatent.figures.montage import GAP, montage, paint
+from vlatent.figures.montage import GAP, montage, mosaic_image
 from vlatent.figures.numbers import mosaic, spectra
 from vlatent.figures.page import GRAY, NORMAL, SMALL, Page, Pixels, Scale, fitted
 from vlatent.figures.scales import log_scale
@@ -93,7 +93,8 @@ def latents_page(comparison: Comparison) -> Page:
     texts = comparison.encoded[labels[0]].fixed_texts
     mosaics = [mosaic(comparison.encoded[label].fixed) for label in labels]
     rows = [
-        [paint(each, [sentence], side)[0] for each in mosaics] for sentence in range(len(texts))
+        [mosaic_image(each, [sentence], side)[0] for each in mosaics]
+        for sentence in range(len(texts))
     ]
     left, top, room = 340, 118, 34
     captions = [fitted(text, left - 30, 12, SMALL) for text in texts]
@@ -154,7 +155,7 @@ def montages_page(comparison: Comparison, recorded: Mapping[str, bytes]) -> Page
     return page
 
 
-def _montage(label: str, encoded: Latents) -> Page:
+def _montage(label: str, encoded: EncodedCheckpoint) -> Page:
     spectra_of = spectra(encoded.held_out)
     return montage(label, mosaic(encoded.fixed), encoded.fixed_texts, spectra_of)
 

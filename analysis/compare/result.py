@@ -9,10 +9,11 @@ from statistics import fmean
 from typing import Literal
 
 from vlatent.config import Config
-from vlatent.dependence import Pictures, dependence
+from vlatent.dependence import dependence
 from vlatent.effects import Effect
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.figures.mean_spectrum import MeanSpectrum
+from vlatent.shapes import Latents
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.tracking import RecordedRun
 
@@ -97,7 +98,7 @@ class Over:
 
 
 @dataclass(frozen=True)
-class Latents:
+class EncodedCheckpoint:
     """Latents of a checkpoint.
 
     Attributes:
@@ -108,9 +109,9 @@ class Latents:
     """
 
     texts: tuple[str, ...]
-    held_out: Pictures
+    held_out: Latents
     fixed_texts: tuple[str, ...]
-    fixed: Pictures
+    fixed: Latents
 
     @property
     def same(self) -> bool:
@@ -137,7 +138,7 @@ class Comparison:
     statistics: Mapping[str, Mapping[str, float]]
     seeds: Over
     sentences: Over
-    encoded: Mapping[str, Latents]
+    encoded: Mapping[str, EncodedCheckpoint]
     unencoded: Mapping[str, str]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from analysis.compare.result import SLOPE, Comparison, Latents, Subject
+from analysis.compare.result import SLOPE, Comparison, EncodedCheckpoint, Subject
 from vlatent.figures.drawing import BAND_COLOR, COLORS
 from vlatent.figures.mean_spectrum import mean_spectrum
 from vlatent.figures.numbers import Curve as Row
@@ -70,7 +70,7 @@ class Overlay:
     words: tuple[str, ...]
 
 
-def overlay(subject: Subject, encoded: Latents | None, recorded: float) -> Overlay | None:
+def overlay(subject: Subject, encoded: EncodedCheckpoint | None, recorded: float) -> Overlay | None:
     """A subject's spectrum, encoded or recorded, or else its recorded slope; None without."""
     height, width = subject.config.encoder.height, subject.config.encoder.width
     grid = frequencies(height, width, torch.float64, torch.device("cpu"))

@@ -14,8 +14,8 @@ from analysis.importance.compute import importance
 from analysis.importance.figures import figures
 from analysis.trials import STORAGE, read_study
 from vlatent.command_line import Parser, run
+from vlatent.console import console, progress_display
 from vlatent.runtime.addresses import without_password
-from vlatent.screen import console, progress_display
 
 
 def main(arguments: Sequence[str]) -> int:

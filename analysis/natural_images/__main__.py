@@ -18,7 +18,7 @@ from analysis.natural_images.figures import figures
 from analysis.natural_images.photographs import bundled, from_folder
 from analysis.natural_images.table import CHANNELS, ImageKind, natural, synthetic
 from vlatent.command_line import Parser, run
-from vlatent.screen import console, progress_display
+from vlatent.console import console, progress_display
 from vlatent.shapes import UserError
 
 FEWEST = 10 * CHANNELS  # images: ten sentences of six channels

@@ -16,7 +16,7 @@ from analysis.probes.compute import probe
 from analysis.probes.encoding import open_checkpoint
 from analysis.probes.figures import figures
 from vlatent.command_line import Parser, run
-from vlatent.screen import console, progress_display
+from vlatent.console import console, progress_display
 from vlatent.shapes import UserError
 
 

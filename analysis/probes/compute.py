@@ -19,13 +19,14 @@ from sklearn.feature_extraction.text import CountVectorizer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analysis.probes.encoding import EncodedSentences
-from analysis.probes.linear_probe import Groups, Reading, Rows, Span, read, settled, split
+from analysis.probes.linear_probe import Groups, Reading, Rows, Span, read, split, without_rounding
 from analysis.probes.maps import maps
 from analysis.probes.result import Probes, Structure
 from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked
-from vlatent.dependence import Pictures, dependence
+from vlatent.dependence import dependence
 from vlatent.effects import ALPHA, holm, within
+from vlatent.shapes import Latents
 
 REPRESENTATIONS = ("latent", "shapes only", "embedding")
 WORDS = "words"  # of the sentence, counted: what a probe finds where only the order is missing
@@ -94,14 +95,14 @@ def representations(encoded: EncodedSentences) -> dict[str, Rows]:
     shapes = latent - latent.mean((1, 2), keepdim=True)
     words = CountVectorizer(token_pattern=r"\w+").fit_transform(encoded.asked.texts).toarray()
     return {
-        "latent": settled(latent.flatten(1).numpy(), size),
-        "shapes only": settled(shapes.flatten(1).numpy(), size),
-        "embedding": settled(encoded.embedding.double().numpy()),
+        "latent": without_rounding(latent.flatten(1).numpy(), size),
+        "shapes only": without_rounding(shapes.flatten(1).numpy(), size),
+        "embedding": without_rounding(encoded.embedding.double().numpy()),
         WORDS: words.astype(float),
     }
 
 
-def structure(latent: Pictures, groups: Groups) -> dict[str, Structure]:
+def structure(latent: Latents, groups: Groups) -> dict[str, Structure]:
     """The measures of `vlatent.dependence` with a jackknife interval over scenes.
 
     The bootstrap would draw scenes twice, and a rank counts different ones.

@@ -13,13 +13,13 @@ from torch import Tensor
 from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
 from vlatent import checkpoints
 from vlatent.config import from_yaml
+from vlatent.console import console
 from vlatent.corpus import Corpus, Sentences, load
 from vlatent.corpus.files import read
-from vlatent.dependence import Pictures, paint
+from vlatent.dependence import encode
 from vlatent.encoder import Encoder
 from vlatent.models import trained_model
-from vlatent.screen import console
-from vlatent.shapes import UserError
+from vlatent.shapes import Latents, UserError
 
 MOST_PAIRS = 400  # of blocks
 CHUNK = 32  # sentences encoded at once
@@ -36,7 +36,7 @@ class EncodedSentences:
     """
 
     asked: Asked
-    latent: Pictures
+    latent: Latents
     embedding: Float[Tensor, "batch embedding"]
 
 
@@ -93,7 +93,7 @@ def encoded(
         tokens = [ids[:max_length] for ids in corpus.tokenizer.encode(texts)]
         flat = torch.tensor([token for ids in tokens for token in ids], dtype=torch.int32)
         offsets = torch.tensor([0, *map(len, tokens)]).cumsum(0)
-        latents.append(paint(encoder, Sentences(texts, flat, offsets, truncated=0), CHUNK))
+        latents.append(encode(encoder, Sentences(texts, flat, offsets, truncated=0), CHUNK))
         if progress is not None and bar is not None:
             progress.advance(bar, len(texts))
     latent = torch.cat(latents)

@@ -99,7 +99,7 @@ class Fold:
     weights: Float[np.ndarray, "unseen seen"]
 
 
-def settled(rows: Rows, size: float | None = None) -> Rows:
+def without_rounding(rows: Rows, size: float | None = None) -> Rows:
     """The rows without what is only rounding: a column that hardly varies becomes constant.
 
     A standardised column is read however little it varies, and how a latent is rounded depends

@@ -17,8 +17,8 @@ from analysis.runs import Kind, parents
 from analysis.trials import STORAGE, read_study
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
+from vlatent.console import console, progress_display
 from vlatent.runtime.addresses import shown
-from vlatent.screen import console, progress_display
 from vlatent.shapes import UserError
 from vlatent.tracking import (
     WRITING,

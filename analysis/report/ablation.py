@@ -10,7 +10,8 @@ from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig
 
 SHOWN = {
-    "pictures": "Latents of the same sentences under every arm, one seed",
+    "latents": "Latents of the same sentences under every arm, one seed",
+    "pictures": "Latents of the same sentences under every arm, one seed",  # the earlier name
     "forest": "Every statistic of every arm: difference from the base with its 95 % interval",
 }
 WORDS = (

@@ -5,11 +5,11 @@ from vlatent.evaluation.measure import (
     CONSECUTIVE,
     Evaluation,
     EvaluationConfig,
+    encode_judged,
     evaluate,
     evaluation_steps,
     in_band,
     measure,
-    paint_judged,
 )
 
 __all__ = [
@@ -19,12 +19,12 @@ __all__ = [
     "Evaluation",
     "EvaluationConfig",
     "Verdict",
+    "encode_judged",
     "evaluate",
     "evaluation_steps",
     "in_band",
     "judge",
     "measure",
-    "paint_judged",
     "score",
     "steps_to_pass",
 ]

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus
-from vlatent.dependence import Pictures, dependence, paint, probe, retrieval
+from vlatent.dependence import dependence, encode, probe, retrieval
 from vlatent.encoder import Encoder
 from vlatent.meaning import meaning
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
 from vlatent.priors.wavelet import generalized_gaussian_shape
-from vlatent.shapes import UserError
+from vlatent.shapes import Latents, UserError
 from vlatent.spectra import (
     RESIDUAL_LIMIT,
     all_frequency_slope,
@@ -87,18 +87,18 @@ class Evaluation:
         object.__setattr__(self, "metrics", renamed)  # of earlier versions
 
 
-def paint_judged(
+def encode_judged(
     model: Encoder, corpus: Corpus, size: int, count: int
-) -> tuple[Pictures, Float[Tensor, "fixed height width channel"]]:
+) -> tuple[Latents, Float[Tensor, "fixed height width channel"]]:
     """Encode up to `count` held-out sentences and the fixed ones.
 
     Returns:
         Latents of both together, and of the fixed ones alone.
     """
-    fixed = paint(model, corpus.fixed, size)
+    fixed = encode(model, corpus.fixed, size)
     if corpus.judged is None:
         return fixed, fixed
-    return torch.cat([paint(model, corpus.judged, size, count), fixed]), fixed
+    return torch.cat([encode(model, corpus.judged, size, count), fixed]), fixed
 
 
 def evaluate(
@@ -122,7 +122,7 @@ def evaluate(
         last: Whether the run ends: then dependence on the sentence is probed too.
     """
     size = config.batch_size
-    latent, _ = paint_judged(model, corpus, size, config.sentences)
+    latent, _ = encode_judged(model, corpus, size, config.sentences)
     evaluation = measure(step, latent, priors)
     if config.retrieved:
         known = corpus.validation if last else None
@@ -130,14 +130,14 @@ def evaluate(
             meaning(model, corpus.splits, terms.on, config.retrieved, size, known)
         )
     if last and config.probed:
-        held_out = paint(model, corpus.validation, size, config.probed)
+        held_out = encode(model, corpus.validation, size, config.probed)
         evaluation.metrics.update(retrieval(model, corpus.validation, held_out, size))
         evaluation.metrics.update(probe(held_out, corpus.validation.texts[: len(held_out)]))
     return evaluation
 
 
 @torch.no_grad()
-def measure(step: int, latent: Pictures, priors: Priors) -> Evaluation:
+def measure(step: int, latent: Latents, priors: Priors) -> Evaluation:
     """Measure every statistic of the latents of held-out sentences."""
     power = power_spectrum(latent)
     mean_power = power.mean(0)

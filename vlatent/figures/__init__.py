@@ -10,12 +10,12 @@ from torch import Tensor
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.figures import numbers
 from vlatent.figures.meaning_numbers import Known
-from vlatent.figures.numbers import Pictures
+from vlatent.shapes import Latents
 
 
 def run_figures(
     title: str,
-    latent: Pictures,
+    latent: Latents,
     fixed: Float[Tensor, "fixed height width channel"],
     texts: Sequence[str],
     history: Sequence[Evaluation],

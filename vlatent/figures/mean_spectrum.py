@@ -7,8 +7,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vlatent.figures.numbers import Pictures, spectra
-from vlatent.shapes import UserError
+from vlatent.figures.numbers import spectra
+from vlatent.shapes import Latents, UserError
 
 NAME = "spectrum.json"
 
@@ -42,7 +42,7 @@ class MeanSpectrum:
         return json.dumps(_finite(asdict(self)))
 
 
-def mean_spectrum(latent: Pictures) -> MeanSpectrum:
+def mean_spectrum(latent: Latents) -> MeanSpectrum:
     found = spectra(latent)
     return MeanSpectrum(
         len(latent), found.frequency.tolist(), found.power.tolist(), found.alpha, found.residual

@@ -24,7 +24,7 @@ from vlatent.figures.meaning_numbers import (
     plane,
     recall,
 )
-from vlatent.figures.montage import GAP, paint
+from vlatent.figures.montage import GAP, mosaic_image
 from vlatent.figures.page import GRAY, INK, SMALL, Page, Panel, Scale, fitted
 from vlatent.meaning import SHIFT
 from vlatent.statistics import MEANING
@@ -70,11 +70,11 @@ def triples(title: str, splits: Mapping[str, Known]) -> Page:
     shown = [
         (split, known, place)
         for split, known in splits.items()
-        for place in range(min(some, len(known.pictures)))
+        for place in range(min(some, len(known.latents)))
     ]
-    pictures = np.concatenate([known.pictures[place] for _, known, place in shown])
-    mosaic = numbers.mosaic(torch.from_numpy(pictures))
-    images = [paint(mosaic, [row], TILE) for row in range(len(pictures))]
+    latents = np.concatenate([known.latents[place] for _, known, place in shown])
+    mosaic = numbers.mosaic(torch.from_numpy(latents))
+    images = [mosaic_image(mosaic, [row], TILE) for row in range(len(latents))]
     (image, down, across), top = images[0], 108
     label, below = max(320, 1020 - image.shape[1]), max(down, ROW)
     page = Page(label + image.shape[1] + 16, top + len(images) * below + len(shown) * 3 * GAP)
@@ -84,7 +84,7 @@ def triples(title: str, splits: Mapping[str, Known]) -> Page:
         "one color scale a channel · [other words than in the sentence] · cosine with the sentence",
     )
     page.text(label - 14, top - 22, "channel", size=SMALL, color=GRAY, ha="right")
-    for channel in range(pictures.shape[-1]):
+    for channel in range(latents.shape[-1]):
         centre = label + channel * across + (across - GAP) / 2
         page.text(centre, top - 23, f"{channel}", weight="bold", ha="center")
     for row, (image, _, _) in enumerate(images):

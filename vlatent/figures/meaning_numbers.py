@@ -38,7 +38,7 @@ class Known:
     paraphrases: Rows
     counterfactuals: Rows
     moved: Float[np.ndarray, "2 distance"]
-    pictures: Float[np.ndarray, "triple 3 height width channel"]
+    latents: Float[np.ndarray, "triple 3 height width channel"]
 
 
 def recall(queries: Rows, gallery: Rows) -> Curve:

@@ -21,7 +21,7 @@ def montage(title: str, mosaic: Mosaic, texts: Sequence[str], spectra: Spectra) 
     """Every fixed sentence's picture, one row a sentence and one column a channel."""
     channels = len(spectra.alpha)
     side = int(np.clip(600 / channels, 64, TILE))
-    image, down, across = paint(mosaic, list(range(len(texts))), side)
+    image, down, across = mosaic_image(mosaic, list(range(len(texts))), side)
     label, top = max(320, 640 - image.shape[1]), 130
     below = top + image.shape[0]
     page = Page(label + image.shape[1] + 16, below + 64)
@@ -54,7 +54,7 @@ def write_sentences(page: Page, texts: Sequence[str], width: int, top: int, down
         page.text(12, top + row * down + (down - GAP) / 2, words, size=SMALL, va="center")
 
 
-def paint(mosaic: Mosaic, sentences: Sequence[int], side: int) -> tuple[Pixels, int, int]:
+def mosaic_image(mosaic: Mosaic, sentences: Sequence[int], side: int) -> tuple[Pixels, int, int]:
     """The image of these sentences' pictures, and the pixels from one to the next."""
     image = tiles(_colored(mosaic.level[list(sentences)]), side, GAP)
     rows, columns = len(sentences), mosaic.level.shape[1]

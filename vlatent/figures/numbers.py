@@ -15,10 +15,10 @@ from vlatent.evaluation import Evaluation, in_band
 from vlatent.priors import Kurtosis, Priors
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, gradients, standardized
 from vlatent.priors.decorrelation import correlation_matrix
+from vlatent.shapes import Latents
 from vlatent.spectra import frequencies, log_curve, mean_power, residual, whittle_slope
 from vlatent.statistics import BAND
 
-Pictures = Float[Tensor, "sentence height width channel"]
 Curve = Float[np.ndarray, " row"]
 
 CONSTANT = 1e-6  # a channel whose pictures all deviate less than this shows nothing
@@ -128,7 +128,7 @@ class Slopes:
     in_band: Float[np.ndarray, " evaluation"]
 
 
-def flaws(latent: Pictures) -> list[str]:
+def flaws(latent: Latents) -> list[str]:
     """Why nothing can be measured on a channel: "not finite", "constant", or "" if it can."""
     finite = torch.isfinite(latent).all(0).all(0).all(0)
     flat = latent.std((1, 2), correction=0).amax(0) < CONSTANT
@@ -138,7 +138,7 @@ def flaws(latent: Pictures) -> list[str]:
     ]
 
 
-def spectra(latent: Pictures) -> Spectra:
+def spectra(latent: Latents) -> Spectra:
     """Mean power spectrum of every channel with its fit and the band of natural images."""
     power = mean_power(latent)
     curve = log_curve(power)
@@ -166,7 +166,7 @@ def spectra(latent: Pictures) -> Spectra:
     )
 
 
-def mosaic(latent: Pictures) -> Mosaic:
+def mosaic(latent: Latents) -> Mosaic:
     """Every picture on its channel's color scale, symmetric about the channel's mean."""
     values = np.moveaxis(latent.double().numpy(), -1, 0)
     finite = np.where(np.isfinite(values), values, np.nan)
@@ -201,7 +201,7 @@ def tiles(
     return image[: rows * height - gap, : columns * width - gap]
 
 
-def gradient_histogram(latent: Pictures) -> GradientHistogram:
+def gradient_histogram(latent: Latents) -> GradientHistogram:
     """Histogram of every channel's gradients, each picture's in its own standard deviations.
 
     This is the scale on which the kurtosis prior looks at them: the mean fourth power of what
@@ -235,7 +235,7 @@ def gradient_histogram(latent: Pictures) -> GradientHistogram:
     )
 
 
-def correlation(latent: Pictures) -> Correlation:
+def correlation(latent: Latents) -> Correlation:
     """Correlation matrix of the channels over sentences and space."""
     matrix = correlation_matrix(latent).double().numpy()
     others = ~np.eye(len(matrix), dtype=bool)

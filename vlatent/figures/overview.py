@@ -21,7 +21,7 @@ from vlatent.figures.drawing import (
     heat_map,
     term_panel,
 )
-from vlatent.figures.montage import GAP, paint, write_sentences
+from vlatent.figures.montage import GAP, mosaic_image, write_sentences
 from vlatent.figures.numbers import Correlation, Mosaic, Slopes, Spectra, Training
 from vlatent.figures.page import GRAY, LARGE, NORMAL, SMALL, Page, fitted, measured
 from vlatent.figures.scales import log_scale, octaves
@@ -41,7 +41,7 @@ def overview(
     """The whole run on one page: verdict, dependence on the text and the main pictures."""
     chosen = np.linspace(0, len(texts) - 1, 4).astype(int).tolist()
     side = int(np.clip(400 / len(spectra.alpha), 32, 64))
-    image, down, across = paint(mosaic, chosen, side)
+    image, down, across = mosaic_image(mosaic, chosen, side)
     first = 84 + 22 * (len(verdict.criteria) + 1) + 48
     second = first + max(image.shape[0], 250) + 62
     page = Page(1100, second + 322)

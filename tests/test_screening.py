@@ -12,12 +12,12 @@ import torch
 from inside import inside
 from smoke import CONFIGS, smoke
 
-from studies import free_latents
-from studies.free_latents import candidates, rehearsable, rehearse
+from studies import screen
 from studies.job import Job, create_study
 from studies.loss_weights import QUESTION
 from studies.question import Choice, Range
-from studies.rehearsal import main
+from studies.screen import candidates, check_screenable, evaluate_weights
+from studies.screening import main
 from studies.settings import StudyConfig
 from vlatent.config import Config, override
 from vlatent.priors.variance import Variance
@@ -37,7 +37,7 @@ def only(name: str, weight: float = 1.0) -> dict[str, float]:
 
 
 def test_each_prior_alone_brings_its_own_statistic_to_its_target(config: Config) -> None:
-    spectrum, variance, decorrelation = rehearse(
+    spectrum, variance, decorrelation = evaluate_weights(
         config, [only("spectrum"), only("variance"), only("decorrelation")]
     )
     assert all(1.5 < alpha < 2.5 for alpha in spectrum.evaluation.channels["spectrum"])
@@ -49,9 +49,9 @@ def test_each_prior_alone_brings_its_own_statistic_to_its_target(config: Config)
 
 def test_candidates_know_nothing_of_each_other(config: Config) -> None:
     weights = candidates(QUESTION.space(config), 3, seed=0)
-    together = rehearse(config, weights)
+    together = evaluate_weights(config, weights)
     for each, row in zip(together, weights, strict=True):
-        [alone] = rehearse(config, [row])
+        [alone] = evaluate_weights(config, [row])
         assert each.weights == row
         assert each.score == pytest.approx(alone.score, abs=1e-3)
         for name, values in alone.evaluation.channels.items():
@@ -62,14 +62,14 @@ def test_one_candidate_is_plain_adam_on_its_loss(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a loop over a single weighted prior, written without any batch of rows."""
-    monkeypatch.setattr(free_latents, "STEPS", 25)
-    [found] = rehearse(config, [only("variance", 3.0)], seed=7)
+    monkeypatch.setattr(screen, "STEPS", 25)
+    [found] = evaluate_weights(config, [only("variance", 3.0)], seed=7)
     noise = torch.randn(1, 1, 16, 24, 6, generator=torch.Generator().manual_seed(7))
-    latent = (free_latents.START * noise)[0].clone().requires_grad_()
+    latent = (screen.START * noise)[0].clone().requires_grad_()
     adam = torch.optim.Adam([latent], betas=(0.9, 0.95))
     for step in range(25):
         cosine = 0.5 + 0.5 * math.cos(math.pi * step / 25)
-        adam.param_groups[0]["lr"] = free_latents.RATE * cosine * min(1, (step + 1) / 10)
+        adam.param_groups[0]["lr"] = screen.RATE * cosine * min(1, (step + 1) / 10)
         adam.zero_grad()
         (3 * config.priors.variance.penalty(latent)).backward()
         adam.step()
@@ -91,14 +91,16 @@ def test_candidates_fill_the_logarithms_of_their_ranges() -> None:
     assert drawn != candidates(space, 400, seed=1)
 
 
-def test_only_loss_weights_are_rehearsed() -> None:
-    rehearsable({"priors.wavelet.weight": Range(0.1, 1)})
-    with pytest.raises(UserError, match=r"also searches training.batch_size; leave it away"):
-        rehearsable({"priors.wavelet.weight": Range(0.1, 1), "training.batch_size": Choice((2, 4))})
+def test_only_loss_weights_are_screened() -> None:
+    check_screenable({"priors.wavelet.weight": Range(0.1, 1)})
+    with pytest.raises(UserError, match=r"also searches training.batch_size; omit it"):
+        check_screenable(
+            {"priors.wavelet.weight": Range(0.1, 1), "training.batch_size": Choice((2, 4))}
+        )
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_what_was_rehearsed_is_tried_right_after_the_baseline(
+def test_what_was_screened_is_tried_right_after_the_baseline(
     config: Config, tmp_path: Path
 ) -> None:
     storage = f"sqlite:///{tmp_path / 'studies.db'}"
@@ -106,7 +108,7 @@ def test_what_was_rehearsed_is_tried_right_after_the_baseline(
     space = QUESTION.space(config)
     job = Job(
         question_name="loss_weights",
-        name="rehearsed",
+        name="screened",
         config=config,
         settings=settings,
         space=space,
@@ -116,7 +118,7 @@ def test_what_was_rehearsed_is_tried_right_after_the_baseline(
     create_study(job, best)
     study = create_study(job, candidates(space, 2, seed=4))
     waiting = study.get_trials(states=(optuna.trial.TrialState.WAITING,))
-    assert [trial.user_attrs["origin"] for trial in waiting] == ["config", *["rehearsal"] * 2]
+    assert [trial.user_attrs["origin"] for trial in waiting] == ["config", *["screening"] * 2]
     assert [trial.user_attrs["ordinal"] for trial in waiting] == [0, 1, 2]
     assert [trial.system_attrs["fixed_params"] for trial in waiting][1:] == best
 
@@ -126,7 +128,7 @@ def test_the_command_ranks_and_writes_all(tmp_path: Path) -> None:
     done = inside(tmp_path, main, *flags)
     assert done.returncode == 0, done.stderr
     assert "--study.rehearse 10" in done.stdout
-    rows = list(csv.DictReader((tmp_path / "runs" / "rehearsal.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "runs" / "screening.csv").open()))
     assert len(rows) == 6
     ranks = [(row["passed"] == "0", -float(row["score"])) for row in rows]
     assert ranks == sorted(ranks)

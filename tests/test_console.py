@@ -9,7 +9,7 @@ import pytest
 from rich.progress import Progress
 from rich.table import Table
 
-from vlatent import screen
+from vlatent import console
 
 ROOT = Path(__file__).parent.parent
 STYLE = re.compile(r"\[/?(bold|dim|italic|red|green|yellow|blue|magenta|cyan)\b|\[/\]")
@@ -20,20 +20,20 @@ def test_words_of_others_are_plain_text(name: str) -> None:
     table = Table(title=f"1 {name}")
     table.add_column(f"2 {name}")
     table.add_row(f"3 {name}")
-    progress = Progress(*screen.progress_display().columns, console=screen.console)
+    progress = Progress(*console.progress_display().columns, console=console.console)
     progress.add_task(f"6 {name}")
-    with screen.console.capture() as shown:
-        screen.console.print(table)
-        screen.console.print(f"4 {name}", style="bold")
-        screen.console.rule(f"5 {name}")
-        screen.console.print(progress.get_renderable())
+    with console.console.capture() as shown:
+        console.console.print(table)
+        console.console.print(f"4 {name}", style="bold")
+        console.console.rule(f"5 {name}")
+        console.console.print(progress.get_renderable())
     for number in range(1, 7):
         assert f"{number} {name}" in shown.get()
 
 
 def test_no_terminal_obeys_a_name() -> None:
-    with screen.console.capture() as shown:
-        screen.console.print("\x1b[2Jgone\rover\x9b31m")
+    with console.console.capture() as shown:
+        console.console.print("\x1b[2Jgone\rover\x9b31m")
     assert shown.get() == "\\x1b[2Jgone\\x0dover\\x9b31m\n"
 
 

@@ -1,9 +1,9 @@
-"""Does rehearsal predict training? Rank correlation of rehearsed and trained weight vectors.
+"""Does screening predict training? Rank correlation of rehearsed and trained weight vectors.
 
 python benchmarks/search.py --seeds 5 --steps 2400 --folder FOLDER
-python benchmarks/rehearsal.py --folder FOLDER
+python benchmarks/screening.py --folder FOLDER
 
-Takes every trial of the search benchmark that was trained to its end, rehearses its weights, and
+Takes every trial of the search benchmark that was trained to its end, screens its weights, and
 prints Spearman's correlation of score and of every criterion's margin with 95 % bootstrap intervals
 over weight vectors; apart for random search, whose weights are spread over the whole space, and for
 the default search, whose are the better part of it.
@@ -22,8 +22,8 @@ import numpy as np
 import optuna
 from scipy.stats import bootstrap, spearmanr
 
-from studies.free_latents import Rehearsed, rehearse
 from studies.job import load_study
+from studies.screen import Screened, evaluate_weights
 from vlatent.config import from_yaml
 
 ROOT = Path(__file__).parent.parent
@@ -43,9 +43,9 @@ def margins(lines: list[dict[str, float]]) -> dict[str, float]:
     return {str(line["name"]): float(line["margin"]) for line in lines}
 
 
-def correlation(rehearsed: list[float], found: list[float]) -> str:
+def correlation(screened: list[float], found: list[float]) -> str:
     """Spearman's rho with its interval; a dash where one of the two does not vary."""
-    pairs = np.array([rehearsed, found])
+    pairs = np.array([screened, found])
     if np.ptp(pairs, axis=1).min() == 0:
         return "-"
 
@@ -66,16 +66,14 @@ def main() -> None:
     folder = parser.parse_args().folder
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     config = from_yaml((ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
-    print(
-        "| rank correlation, rehearsed with trained | " + " | ".join(("random", "default")) + " |"
-    )
+    print("| rank correlation, screened with trained | " + " | ".join(("random", "default")) + " |")
     columns: list[dict[str, str]] = []
     for arm in ("random", "default"):
         trials = trained(folder, arm)
         if len(trials) < 10:
             sys.exit(f"{folder} has {len(trials)} complete trials of the {arm} search; see --help")
         began = time.perf_counter()
-        found = rehearse(config, [trial.params for trial in trials])
+        found = evaluate_weights(config, [trial.params for trial in trials])
         seconds = time.perf_counter() - began
         columns.append(column(trials, found) | {"seconds": f"{seconds:.0f}"})
     print("| --- | --- | --- |")
@@ -83,7 +81,7 @@ def main() -> None:
         print(f"| {name} | {columns[0][name]} | {columns[1][name]} |")
 
 
-def column(trials: list[optuna.trial.FrozenTrial], found: list[Rehearsed]) -> dict[str, str]:
+def column(trials: list[optuna.trial.FrozenTrial], found: list[Screened]) -> dict[str, str]:
     """Every line of the table for one arm."""
     scores = [trial.values[0] for trial in trials]
     passed = np.array([max(margins(t.user_attrs["criteria"]).values()) <= 0 for t in trials])
@@ -105,9 +103,11 @@ def column(trials: list[optuna.trial.FrozenTrial], found: list[Rehearsed]) -> di
             [margins(trial.user_attrs["criteria"])[criterion.name] for trial in trials],
         )
     lines["pass when trained: all"] = f"{passed.sum()} of {len(trials)}"
-    lines["pass when trained: the ten rehearsed best"] = f"{passed[best].sum()} of 10"
+    lines["pass when trained: the ten best by screening"] = f"{passed[best].sum()} of 10"
     mean = float(np.mean(np.array(scores)[best]))
-    lines["mean trained score: all, the ten rehearsed best"] = f"{np.mean(scores):.3f}, {mean:.3f}"
+    lines["mean trained score: all, the ten best by screening"] = (
+        f"{np.mean(scores):.3f}, {mean:.3f}"
+    )
     return lines
 
 

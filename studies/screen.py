@@ -1,7 +1,7 @@
-"""The priors without an encoder: latents that are free to move, hundreds of weight vectors at once.
+"""Screening without an encoder: latents that are free to move, hundreds of weight vectors at once.
 
-What an encoder of text learns from the priors is one picture for all sentences. So a weight vector
-can be screened by letting the priors shape a single picture, and as penalties keep leading axes,
+What an encoder of text learns from the priors is one latent for all sentences. So a weight vector
+can be screened by letting the priors shape a single latent, and as penalties keep leading axes,
 all candidates move in one tensor: latent[row] descends sum over priors of weight[row] * penalty.
 Learning rates cannot be screened so: that of an encoder's parameters means nothing to a pixel.
 """
@@ -32,7 +32,7 @@ ROWS = 64  # candidates in one tensor: more need more memory and are no faster
 
 
 @dataclass(frozen=True)
-class Rehearsed:
+class Screened:
     """What the priors alone make of one weight vector.
 
     Attributes:
@@ -64,13 +64,13 @@ def candidates(space: Space, count: int, seed: int) -> list[dict[str, float]]:
     ]
 
 
-def rehearsable(space: Space) -> None:
+def check_screenable(space: Space) -> None:
     """Raise a UserError unless all that is searched is loss weights."""
     others = [n for n in space if not (n.startswith("priors.") and n.endswith(".weight"))]
     if others:
         raise UserError(
             f"study.rehearse screens loss weights only, and this study also searches "
-            f"{', '.join(others)}; leave it away, or rehearse a study of loss weights and give it "
+            f"{', '.join(others)}; omit it, or screen for a study of loss weights and give it "
             "to this one as --study.warm_start."
         )
 
@@ -81,18 +81,18 @@ def screen(
     count: int = 256,
     seed: int = 0,
     progress: Progress | None = None,
-) -> list[Rehearsed]:
-    """Rehearse weight vectors from all over the space; the best first, those that pass before."""
-    found = rehearse(config, candidates(space, count, seed), seed, progress)
+) -> list[Screened]:
+    """Screen weight vectors from all over the space; the best first, those that pass before."""
+    found = evaluate_weights(config, candidates(space, count, seed), seed, progress)
     return sorted(found, key=lambda each: (not each.verdict.passed, -each.score))
 
 
-def rehearse(
+def evaluate_weights(
     config: Config,
     weights: Sequence[Mapping[str, float]],
     seed: int = 0,
     progress: Progress | None = None,
-) -> list[Rehearsed]:
+) -> list[Screened]:
     """Let the priors shape one free latent for every weight vector, all from the same noise.
 
     Args:
@@ -101,8 +101,8 @@ def rehearse(
         seed: Of the noise.
         progress: Where a bar is shown.
     """
-    bar = progress.add_task("rehearsal", total=len(weights)) if progress else None
-    found: list[Rehearsed] = []
+    bar = progress.add_task("screening", total=len(weights)) if progress else None
+    found: list[Screened] = []
     for first in range(0, len(weights), ROWS):
         rows = weights[first : first + ROWS]
         found += _together(config, rows, seed)
@@ -111,7 +111,7 @@ def rehearse(
     return found
 
 
-def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Rehearsed]:
+def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Screened]:
     encoder, priors = config.encoder, config.priors
     weight = {
         name: torch.tensor([row.get(f"priors.{name}.weight", prior.weight) for row in rows])
@@ -144,6 +144,6 @@ def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) ->
         adam.step()
     verdicts = [judge(history, STEPS, priors) for history in histories]
     return [
-        Rehearsed(dict(row), history[-1], verdict, score(history[-1], verdict))
+        Screened(dict(row), history[-1], verdict, score(history[-1], verdict))
         for row, history, verdict in zip(rows, histories, verdicts, strict=True)
     ]

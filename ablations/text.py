@@ -1,0 +1,252 @@
+"""What an ablation's result says: the report as Markdown, and its tables on the console."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.table import Table as Screen
+from rich.text import Text
+
+from ablations.arms import Arm
+from ablations.figures import ForestRow, in_figures
+from ablations.result import (
+    AblationResult,
+    ArmResult,
+    Outcome,
+    missing_lines,
+    needed_for,
+    passes,
+)
+from ablations.tables import COST_COLUMNS, as_markdown
+from vlatent.console import console
+from vlatent.effects import detectable, detectable_by_interval, in_words
+
+OF_LATENTS = (
+    *("channels in band", "alpha", "total variation", "kurtosis", "correlation", "variance"),
+)
+OF_MEANING = (
+    *("recall@1, random", "recall@1, compositional", "triplet accuracy, compositional"),
+    *("share between sentences ignoring channel means", "channels in band", "alpha"),
+)
+COLORS: dict[Outcome, str] = {"held": "green", "refuted": "red", "open": "yellow"}
+CostRows = Sequence[tuple[str, ...]]
+
+
+def on_screen(result: AblationResult) -> tuple[str, ...]:
+    """The statistics for which a screen is wide enough."""
+    return OF_MEANING if set(OF_MEANING) <= set(result.statistics) else OF_LATENTS
+
+
+def markdown(result: AblationResult, costs: CostRows) -> str:
+    """The report.
+
+    Args:
+        result: What the ablation came to.
+        costs: Rows of the table of costs, if any.
+    """
+    predicted = [(each, found, str(outcome)) for each, found, outcome in answers(result)]
+    columns, rows = effect_table(result, on_screen(result))
+    first, last = result.seeds[0], result.seeds[-1]
+    parts = [
+        f"# {result.question}",
+        f"{len(result.arms)} arms on {len(result.seeds)} seeds ({first} to {last}), "
+        f"{result.steps} steps at batch {result.batch_size}; base config {result.base} "
+        "(base.yaml). Differences are paired by seed, arm minus base; intervals are t intervals at "
+        "95 %; p is the exact sign-flip permutation test, after Holm's correction over the arms of "
+        "one family on one statistic. Several statistics are tested, so about 1 in 20 families "
+        "without an effect will look significant by chance.",
+    ]
+    if predicted:
+        parts += ["## Predictions, written before the result"]
+        parts += [as_markdown(("prediction", "measured", "outcome"), predicted)]
+    said = paragraphs(result)
+    parts += ["## What the numbers support", *said] if said else []
+    parts += ["## What it costs", as_markdown(COST_COLUMNS, costs)] if costs else []
+    needed = needed_for(result)
+    if needed:
+        parts += ["## Which criterion needs which prior", *(f"- {line}" for line in needed)]
+    parts += ["## Missing runs", *missing_lines(result)] if result.missing else []
+    parts += [
+        "## Effects",
+        as_markdown(columns, rows),
+        "All statistics: effects.csv, effects.md, effects.tex; every run: cells.csv.",
+        "## Effects that could be detected",
+        *(f"- {line}" for line in power_lines(result.arms, len(result.seeds))),
+    ]
+    return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
+
+
+def show(
+    result: AblationResult, designed: Sequence[ForestRow], costs: CostRows, seconds: float
+) -> None:
+    """Print means, answers, designs, costs, what is needed and what is missing."""
+    console.rule(Text(result.question, "bold"))
+    console.print(_means_screen(result))
+    if result.answers:
+        console.print(_answers_screen(result))
+    if designed:
+        console.print(_design_screen(result, designed))
+    if costs:
+        made = _screen("What it costs")
+        for heading in COST_COLUMNS:
+            made.add_column(heading, justify="left" if heading == "arm" else "right")
+        for row in costs:
+            made.add_row(*row)
+        console.print(made)
+    for line in needed_for(result):
+        console.print(f"- {line}")
+    for line in missing_lines(result):
+        console.print(Text.assemble(("missing", "red"), f" {line}"))
+    measured = sum(arm.n for arm in result.arms)
+    console.print(f"{measured} cells measured, {len(result.missing)} missing; {seconds:.0f} s.")
+
+
+def effect_table(
+    result: AblationResult, statistics: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """The effects as people read them: a row an arm, `difference [95 % interval] p` a statistic."""
+    rows = []
+    for arm in result.arms:
+        cells = [arm.name, passes(arm)]
+        for statistic in statistics:
+            effect = arm.effects.get(statistic)
+            if effect is None:
+                cells.append(_short(arm.means.get(statistic, math.nan)))
+                continue
+            said, _, p = in_figures(effect, len(result.seeds))
+            cells.append(f"{said}{'*' if effect.established else ''} p {p}" if p else said)
+        rows.append(cells)
+    return ["arm", "passes", *statistics], rows
+
+
+def answers(result: AblationResult) -> list[tuple[str, str, Outcome]]:
+    """What was predicted, what was measured, and whether it held."""
+    rows: list[tuple[str, str, Outcome]] = []
+    for answered in result.answers:
+        effect, (own, low, high) = answered.effect, answered.own
+        if effect.n < 2:
+            found = "fewer than two pairs"
+        elif answered.prediction.says in ("below", "above"):
+            found = f"{_short(own)} [{_short(low)}, {_short(high)}], n {effect.n}"
+        else:
+            said, n, p = in_figures(effect, len(result.seeds))
+            found = f"{said}, n {n}, p {p}"
+        rows.append((str(answered.prediction), found, answered.outcome))
+    return rows
+
+
+def paragraphs(result: AblationResult) -> list[str]:
+    """What the numbers support, an arm a paragraph, the doses left to their figures."""
+    said = []
+    base = result.base_arm
+    for arm in result.arms:
+        if arm.group in ("base", "dose", "present"):
+            continue
+        change = arm.name[0].upper() + arm.name[1:]
+        mine = {statistic: arm.effects[statistic] for statistic in result.statistics}
+        lines = [
+            f"**{change}**: {arm.passed} of {arm.n} seeds pass (base: {base.passed} of {base.n})."
+        ]
+        shown = {s: e for s, e in mine.items() if e.established or e.suggestive or e.n < 2}
+        lines += [in_words(change, statistic, effect) for statistic, effect in shown.items()]
+        same = [s for s, e in mine.items() if e.low == e.high == 0 and s not in shown]
+        if same:
+            lines.append(f"Exactly the same in all pairs: {', '.join(same)}.")
+        rest = {s: e for s, e in mine.items() if s not in shown and s not in same}
+        if rest:
+            bounds = ", ".join(f"{s} ({_short(max(-e.low, e.high))})" for s, e in rest.items())
+            lines.append(
+                "No detectable effect (effects larger than the number in brackets are ruled out): "
+                f"{bounds}."
+            )
+        said.append(" ".join(lines))
+    return said
+
+
+def power_lines(arms: Sequence[Arm | ArmResult], seeds: int) -> list[str]:
+    """The smallest effects that can be detected, in standard deviations of paired differences."""
+    families = Counter(arm.family for arm in arms if arm.group != "base")
+    smallest = []
+    for name, members in families.items():
+        least = detectable(seeds, members)
+        tests = f"{name}, {members} {'arm' if members == 1 else 'arms'}"
+        smallest.append(f"{tests}: {least:.2f} SD" if math.isfinite(least) else f"{tests}: none")
+    return [
+        f"With {seeds} pairs, effects of at least this size are established with 80 % power, in "
+        f"standard deviations (SD) of the paired differences: {'; '.join(smallest)}.",
+        "An effect's own 95 % interval excludes 0 with 80 % power from "
+        f"{detectable_by_interval(seeds):.2f} SD.",
+    ]
+
+
+def _means_screen(result: AblationResult) -> Screen:
+    """The means of every arm, an asterisk where the difference from the base is established.
+
+    Not those of a design, which are too many for a screen; cells.csv has them.
+    """
+    seeds = len(result.seeds)
+    made = _screen(
+        f"Means over {seeds} seeds (* established against the base, p < 0.05 after Holm)"
+    )
+    made.add_column("arm", no_wrap=True)
+    shown = on_screen(result)
+    for heading in ("passes", *shown):
+        made.add_column(heading, justify="right")
+    before = result.base_arm.family
+    for arm in result.arms:
+        if arm.group == "present":
+            continue
+        if arm.family != before:
+            made.add_section()
+            before = arm.family
+        cells = []
+        for statistic in shown:
+            effect = arm.effects.get(statistic)
+            star = "*" if effect and effect.established else " "
+            cells.append(_short(arm.means.get(statistic, math.nan)) + star)
+        count = Text(passes(arm))
+        if missing := seeds - arm.n:
+            count.append(" (").append(f"{missing} missing", "red").append(")")
+        made.add_row(arm.name, count, *cells)
+    return made
+
+
+def _answers_screen(result: AblationResult) -> Screen:
+    made = _screen("Predictions")
+    for heading in ("written before the result", "measured", ""):
+        made.add_column(heading)
+    for prediction, found, outcome in answers(result):
+        made.add_row(prediction, found, Text(outcome, COLORS[outcome]))
+    return made
+
+
+def _design_screen(result: AblationResult, designed: Sequence[ForestRow]) -> Screen:
+    """Shapley values, their sum, and the two ends that they lie between."""
+    made = _screen("Shapley value of every prior: its share in the difference of all and none")
+    shown = [each for each in designed if each.statistic in on_screen(result)]
+    made.add_column("prior")
+    for each in shown:
+        made.add_column(each.statistic, justify="right")
+    for prior in shown[0].effects:
+        effects = [each.effects[prior] for each in shown]
+        made.add_row(prior, *(f"{e.mean:+.3g}{'*' if e.established else ' '}" for e in effects))
+    made.add_section()
+    sums = [sum(effect.mean for effect in each.effects.values()) for each in shown]
+    made.add_row("sum", *(f"{value:+.3g} " for value in sums))
+    made.add_row("none", *(f"{each.base:.3g} " for each in shown))
+    every = f"with {' + '.join(shown[0].effects)}"
+    whole = next(arm for arm in result.arms if arm.name == every)
+    made.add_row("all", *(f"{whole.means[each.statistic]:.3g} " for each in shown))
+    return made
+
+
+def _screen(title: str) -> Screen:
+    return Screen(title=title, title_justify="left", title_style="bold")
+
+
+def _short(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
