@@ -127,7 +127,8 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     corpus = load(config.data)
     if given["validation"] is not None:
         corpus = load(replace(config.data, validation=given["validation"]))
-        config = override(config, {"evaluation.retrieved": 0})  # of these no paraphrase is known
+        # Of these no paraphrase is known, and no study has seen any.
+        config = override(config, {"evaluation.retrieved": 0, "evaluation.held_out": "search"})
     averaged = trained_model(state, corpus.vocabulary_size)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]

@@ -145,11 +145,14 @@ def to_yaml(config: Config) -> str:
 def effective(config: Config) -> dict[str, object]:
     """Collect the dotted names and values that can change what is computed.
 
-    A prior that is off, was declared off and is not judged changes nothing, so that adding one
-    leaves what was recorded before it comparable.
+    A prior that is off, was declared off and is not judged changes nothing, and `search` is the
+    set of held-out sentences on which every run was judged before there were others: adding
+    either leaves what was recorded before it comparable.
     """
     unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
     flat = flatten(config)
+    if config.evaluation.held_out == "search":
+        del flat["evaluation.held_out"]
     return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
 
 

@@ -33,8 +33,7 @@ def corpus_for(config: Config) -> Corpus:
     _require_statistics(config.priors, sizes.height, sizes.width, sizes.channels)
     if config.terms.active:
         _ = corpus.variants
-    if config.evaluation.retrieved:
-        _ = corpus.splits
+    config.evaluation.sentences_of(corpus)
     return corpus
 
 

@@ -95,8 +95,7 @@ def conclude(
     """
     record = run_record.run_record(history, config.training.steps, config.priors)
     verdict = record.verdict
-    size, count = config.evaluation.batch_size, config.evaluation.sentences
-    latent, fixed = encode_judged(model, corpus, size, count)
+    latent, fixed = encode_judged(model, corpus, config.evaluation)
     words = summary(history[-1], verdict)
     for name, content in (
         ("verdict.md", words),
@@ -111,7 +110,8 @@ def conclude(
     drawn = run_figures(folder.name, latent, fixed, corpus.fixed.texts, history, log, verdict)
     if config.evaluation.retrieved:
         known = {
-            split: _known(model, config, held_out) for split, held_out in corpus.splits.items()
+            split: _known(model, config, triples)
+            for split, triples in config.evaluation.sentences_of(corpus).splits.items()
         }
         drawn |= meaning_figures(folder.name, history, known)
     for name, png in drawn.items():
@@ -119,10 +119,10 @@ def conclude(
         tracker.figure(name, png)
 
 
-def _known(model: Encoder, config: Config, held_out: Triples) -> Known:
+def _known(model: Encoder, config: Config, triples: Triples) -> Known:
     """What is drawn of one split."""
     size, count, on = config.evaluation.batch_size, config.evaluation.retrieved, config.terms.on
-    encoded = encode_triples(model, held_out, size, count)
+    encoded = encode_triples(model, triples, size, count)
     parts = (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
     own, same, other = (compared(model, part, on).numpy() for part in parts)
 
@@ -132,7 +132,7 @@ def _known(model: Encoder, config: Config, held_out: Triples) -> Known:
             yield compared(model, latent, on).numpy()
 
     held = robustness(same, own, map(moved, range(FARTHEST + 1)))
-    texts = (held_out.originals.texts, held_out.paraphrases.texts, held_out.counterfactuals.texts)
+    texts = (triples.originals.texts, triples.paraphrases.texts, triples.counterfactuals.texts)
     latents = torch.stack([part[:TRIPLES] for part in parts], dim=1).numpy()
     return Known(list(zip(*texts, strict=True))[:count], own, same, other, held, latents)
 

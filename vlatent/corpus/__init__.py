@@ -1,6 +1,7 @@
 """From sentence files to batches of tokens."""
 
 from vlatent.corpus.batching import Sentences, TokenBatch, TokenTable, batches, order, stream
+from vlatent.corpus.held_out import HeldOut, Part, held_out
 from vlatent.corpus.loading import Corpus, DataConfig, load
 from vlatent.corpus.tokenizer import Tokenizer
 from vlatent.corpus.wordings import Triples, Variants
@@ -10,6 +11,8 @@ __all__ = [
     "FIXED_SENTENCES",
     "Corpus",
     "DataConfig",
+    "HeldOut",
+    "Part",
     "Sentences",
     "TokenBatch",
     "TokenTable",
@@ -17,6 +20,7 @@ __all__ = [
     "Triples",
     "Variants",
     "batches",
+    "held_out",
     "load",
     "order",
     "stream",

@@ -102,7 +102,7 @@ class Corpus:
             if self.config.validation is None:
                 lines = hold_out(lines, place)[0]
             _require_same(lines, self.train, place)
-        return variants(lines, self._encoded, f"{place}")
+        return variants(lines, self.encoded, f"{place}")
 
     @cached_property
     def splits(self) -> dict[str, Triples]:
@@ -125,7 +125,7 @@ class Corpus:
             place = self.config.validation
             lines = {"random": read(place)}
             _require_same(lines["random"], self.validation, place)
-        return {split: triples(some, self._encoded, f"{place}") for split, some in lines.items()}
+        return {split: triples(some, self.encoded, f"{place}") for split, some in lines.items()}
 
     @cached_property
     def judged(self) -> Sentences | None:
@@ -134,7 +134,7 @@ class Corpus:
         others = [text for text in self.validation.texts if text not in fixed]
         if len(others) == len(self.validation):
             return self.validation
-        return self._encoded(others) if others else None
+        return self.encoded(others) if others else None
 
     def __str__(self) -> str:
         """How many sentences and tokens there are, in one line."""
@@ -149,7 +149,8 @@ class Corpus:
             f"{cut or 'none'} cut at {limit}."
         )
 
-    def _encoded(self, texts: Sequence[str]) -> Sentences:
+    def encoded(self, texts: Sequence[str]) -> Sentences:
+        """Other sentences as tokens, made as those of the corpus."""
         return _encode(list(texts), self.tokenizer, self.config.max_length)
 
 

@@ -107,7 +107,7 @@ def variants(lines: Sequence[Line], encode: Encode, place: str) -> Variants:
                 "keys original, paraphrases and counterfactuals, or generated sentences."
             )
     numbers: dict[Meaning | str, int] = {}
-    meanings = [numbers.setdefault(_meaning(line.text), len(numbers)) for line in lines]
+    meanings = [numbers.setdefault(meaning_of(line.text), len(numbers)) for line in lines]
     return Variants(
         _pool([line.paraphrases for line in lines], encode),
         _pool([line.counterfactuals for line in lines], encode),
@@ -121,11 +121,11 @@ def triples(lines: Sequence[Line], encode: Encode, place: str) -> Triples:
     Raises:
         UserError: If there are not two lines with both kinds.
     """
-    first = {_meaning(line.text): line for line in reversed(lines)}
+    first = {meaning_of(line.text): line for line in reversed(lines)}
     chosen = [
         line
         for line in lines
-        if line is first[_meaning(line.text)] and line.paraphrases and line.counterfactuals
+        if line is first[meaning_of(line.text)] and line.paraphrases and line.counterfactuals
     ]
     if len(chosen) < 2:
         raise UserError(
@@ -147,7 +147,7 @@ def _pool(groups: Sequence[tuple[str, ...]], encode: Encode) -> Pool:
     return Pool(encode([text for group in groups for text in group]), bounds)
 
 
-def _meaning(text: str) -> Meaning | str:
+def meaning_of(text: str) -> Meaning | str:
     """What a sentence about blocks means; of other sentences, the words."""
     try:
         return parse(text)

@@ -13,7 +13,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from vlatent.bounds import require_bounds
-from vlatent.corpus import Corpus
+from vlatent.corpus import Corpus, HeldOut, Part, held_out
 from vlatent.dependence import dependence, encode, probe, retrieval
 from vlatent.encoder import Encoder
 from vlatent.meaning import meaning
@@ -47,6 +47,9 @@ class EvaluationConfig:
             its colors, shapes and relations; 0 omits that, as studies do.
         retrieved: Held-out sentences per split that paraphrases must retrieve at every evaluation,
             and that must differ from a counterfactual; 0 omits that.
+        held_out: Which of three disjoint sets of held-out sentences judges: that of a study's
+            `search`, as in every single run, or those that it keeps for `confirmation` and `test`,
+            which have as many sentences, without the fixed ones.
         batch_size: Sentences encoded at once.
     """
 
@@ -54,7 +57,16 @@ class EvaluationConfig:
     sentences: PositiveInt = 64
     probed: NonNegativeInt = 200
     retrieved: NonNegativeInt = 0
+    held_out: Part = "search"
     batch_size: PositiveInt = 32
+
+    def sentences_of(self, corpus: Corpus) -> HeldOut:
+        """The sentences on which a run is judged.
+
+        Raises:
+            UserError: There are too few.
+        """
+        return held_out(corpus, self.held_out, self.sentences, self.retrieved)
 
     def __post_init__(self) -> None:
         require_bounds("evaluation", self, most={"count": 100_000, "batch_size": 10**6})
@@ -88,17 +100,22 @@ class Evaluation:
 
 
 def encode_judged(
-    model: Encoder, corpus: Corpus, size: int, count: int
+    model: Encoder, corpus: Corpus, config: EvaluationConfig
 ) -> tuple[Latents, Float[Tensor, "fixed height width channel"]]:
-    """Encode up to `count` held-out sentences and the fixed ones.
+    """Encode the sentences that are judged, and the fixed ones.
 
     Returns:
-        Latents of both together, and of the fixed ones alone.
+        Latents of those that are judged, and of the fixed ones: the search judges them too, the
+        confirmation and the test as many others.
     """
+    size, count = config.batch_size, config.sentences
     fixed = encode(model, corpus.fixed, size)
-    if corpus.judged is None:
+    judged = config.sentences_of(corpus).judged
+    if judged is None:
         return fixed, fixed
-    return torch.cat([encode(model, corpus.judged, size, count), fixed]), fixed
+    if config.held_out != "search":
+        return encode(model, judged, size, count + len(fixed)), fixed
+    return torch.cat([encode(model, judged, size, count), fixed]), fixed
 
 
 def evaluate(
@@ -122,17 +139,18 @@ def evaluate(
         last: Whether the run ends: then dependence on the sentence is probed too.
     """
     size = config.batch_size
-    latent, _ = encode_judged(model, corpus, size, config.sentences)
+    latent, _ = encode_judged(model, corpus, config)
+    sentences = config.sentences_of(corpus)
     evaluation = measure(step, latent, priors)
     if config.retrieved:
         known = corpus.validation if last else None
         evaluation.metrics.update(
-            meaning(model, corpus.splits, terms.on, config.retrieved, size, known)
+            meaning(model, sentences.splits, terms.on, config.retrieved, size, known)
         )
     if last and config.probed:
-        held_out = encode(model, corpus.validation, size, config.probed)
-        evaluation.metrics.update(retrieval(model, corpus.validation, held_out, size))
-        evaluation.metrics.update(probe(held_out, corpus.validation.texts[: len(held_out)]))
+        probed = encode(model, sentences.probed, size, config.probed)
+        evaluation.metrics.update(retrieval(model, sentences.probed, probed, size))
+        evaluation.metrics.update(probe(probed, sentences.probed.texts[: len(probed)]))
     return evaluation
 
 

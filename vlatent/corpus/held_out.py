@@ -1,0 +1,103 @@
+"""Three sets of held-out sentences without a meaning in common: search, confirmation and test.
+
+What chose among runs does not judge the one that was chosen: a study searches on the first set,
+confirms on the second, and judges the trial that it names on the third.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from vlatent.corpus.batching import Sentences
+from vlatent.corpus.loading import Corpus
+from vlatent.corpus.wordings import Triples, meaning_of
+from vlatent.shapes import UserError
+
+Part = Literal["search", "confirmation", "test"]
+LEAST = 16  # sentences of a set, as many as the fixed ones: fewer say little about a mean
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The held-out sentences of one set.
+
+    Attributes:
+        judged: Those whose latents are judged; None where the search has but the fixed ones.
+        probed: Those whose latents are probed.
+        splits: Those with a paraphrase and a counterfactual, by split; {} unless they are asked.
+    """
+
+    judged: Sentences | None
+    probed: Sentences
+    splits: Mapping[str, Triples]
+
+
+@lru_cache(maxsize=4)
+def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> HeldOut:
+    """The held-out sentences of one set.
+
+    The search's are the fixed ones and the first of every split, as in a run that belongs to no
+    study. Of the others, whose meaning the search does not see, each belongs to the confirmation
+    or to the test by its own content alone, whatever else is held out.
+
+    Args:
+        corpus: All sentences.
+        part: The set.
+        sentences: How many the search judges beside the fixed ones.
+        retrieved: How many of each split it retrieves; 0 leaves the splits out.
+
+    Raises:
+        UserError: The set has fewer than 16 sentences.
+    """
+    splits = corpus.splits if retrieved else {}
+    if part == "search":
+        return HeldOut(corpus.judged, corpus.validation, splits)
+    seen = {*corpus.fixed.texts}
+    if corpus.judged is not None:
+        seen.update(corpus.judged.texts[:sentences])
+    for triples in splits.values():
+        for some in (triples.originals, triples.paraphrases, triples.counterfactuals):
+            seen.update(some.texts[:retrieved])
+    known = set(map(meaning_of, seen))
+
+    def places(texts: Sequence[str], what: str) -> list[int]:
+        chosen = [
+            place
+            for place, text in enumerate(texts)
+            if _part(text) == part and meaning_of(text) not in known
+        ]
+        if len(chosen) < LEAST:
+            flag = "retrieved" if what else "sentences"
+            raise UserError(
+                f"of {len(texts)} held-out sentences{what} {len(chosen)} are left for evaluation."
+                f"held_out {part}, and {LEAST} are needed: lower --evaluation.{flag} "
+                f"({retrieved if what else sentences}) or give more in --data.validation"
+            )
+        return chosen
+
+    def only(some: Sentences, at: Sequence[int]) -> Sentences:
+        return corpus.encoded([some.texts[place] for place in at])
+
+    own = only(corpus.validation, places(corpus.validation.texts, ""))
+    parts = {}
+    for split, triples in splits.items():
+        at = places(triples.originals.texts, f" of the split {split}")
+        parts[split] = Triples(
+            only(triples.originals, at),
+            only(triples.paraphrases, at),
+            only(triples.counterfactuals, at),
+            [triples.kinds[place] for place in at],
+        )
+    return HeldOut(own, own, parts)
+
+
+def _part(text: str) -> Part:
+    """The set of a sentence that the search does not see; the same for all of one meaning."""
+    meaning = meaning_of(text)
+    content = meaning if isinstance(meaning, str) else repr(sorted(meaning))
+    odd = hashlib.sha256(content.encode()).digest()[0] % 2
+    return "test" if odd else "confirmation"
