@@ -14,17 +14,17 @@ from vlatent.command_line import listed, run
 
 def found() -> dict[str, Ablation]:
     """Every ablation of this package by the name of its module."""
-    names = [each.name for each in pkgutil.iter_modules(ablations.__path__)]
+    names = [entry.name for entry in pkgutil.iter_modules(ablations.__path__)]
     modules = {n: importlib.import_module(f"ablations.{n}") for n in names if n != "__main__"}
     return {n: module.ABLATION for n, module in modules.items() if hasattr(module, "ABLATION")}
 
 
 def main(arguments: Sequence[str]) -> int:
     """List the ablations, or run the one that is named."""
-    known = found()
-    questions = {name: ablation.question for name, ablation in known.items()}
+    ablations = found()
+    questions = {name: ablation.question for name, ablation in ablations.items()}
     name = listed("ablations", "ablation", questions, arguments)
-    return 0 if name is None else run_ablation(known[name], arguments[1:])
+    return 0 if name is None else run_ablation(ablations[name], arguments[1:])
 
 
 if __name__ == "__main__":

@@ -91,14 +91,14 @@ def pairs(base: Config) -> list[Arm]:
 def subsets() -> Iterator[frozenset[str]]:
     """Every set of priors that can be present, the smallest first."""
     for size in range(len(PRIORS) + 1):
-        yield from (frozenset(some) for some in combinations(PRIORS, size))
+        yield from (frozenset(subset) for subset in combinations(PRIORS, size))
 
 
 def with_only(present: frozenset[str]) -> Arm:
     """Nothing but these priors."""
     changes = {weight(name): 0.0 for name in PRIORS if name not in present}
-    some = tuple(name for name in PRIORS if name in present)
-    return Arm(f"with {' + '.join(some) or 'none'}", "present", changes, some)
+    kept = tuple(name for name in PRIORS if name in present)
+    return Arm(f"with {' + '.join(kept) or 'none'}", "present", changes, kept)
 
 
 def of_prior(base: Config, prior: str) -> list[Arm]:

@@ -68,25 +68,27 @@ class Table:
         return sum(cell.passed for cell in cells), len(cells)
 
 
-def table_of(cells: Sequence[Cell], found: Mapping[str, Measured], why: Mapping[str, str]) -> Table:
+def table_of(
+    cells: Sequence[Cell], results: Mapping[str, Measured], why: Mapping[str, str]
+) -> Table:
     """The cells in their places.
 
     Args:
         cells: As they were planned.
-        found: What was measured, by the cell's key.
+        results: What was measured, by the cell's key.
         why: Why a cell failed, by its key.
     """
     return Table(
         tuple({cell.arm.name: cell.arm for cell in cells}.values()),
         tuple(dict.fromkeys(cell.seed for cell in cells)),
-        {(c.arm.name, c.seed): found[c.key] for c in cells if c.key in found},
+        {(c.arm.name, c.seed): results[c.key] for c in cells if c.key in results},
         {(c.arm.name, c.seed): why[c.key] for c in cells if c.key in why},
     )
 
 
 @lru_cache(maxsize=256)
 def _values(table: Table, statistic: str) -> dict[tuple[str, int], float]:
-    found = {}
+    values = {}
     for place, cell in table.cells.items():
         if statistic.startswith(HOLDS):
             name = statistic.removeprefix(HOLDS)
@@ -96,8 +98,8 @@ def _values(table: Table, statistic: str) -> dict[tuple[str, int], float]:
         else:
             value = cell.statistics.get(statistic, math.nan)
         if math.isfinite(value):
-            found[place] = value
-    return found
+            values[place] = value
+    return values
 
 
 def differences(table: Table, arm: str, statistic: str) -> list[float]:
@@ -113,10 +115,10 @@ def differences(table: Table, arm: str, statistic: str) -> list[float]:
 @lru_cache(maxsize=256)  # tables, sentences and pictures ask for the same
 def effects(table: Table, statistic: str) -> dict[str, Effect]:
     """Every arm against the base, p corrected within each family of arms."""
-    found: dict[str, Effect] = {}
+    effect_of: dict[str, Effect] = {}
     for arms in families(table.arms).values():
-        found |= family({a.name: paired(differences(table, a.name, statistic)) for a in arms})
-    return {arm.name: found[arm.name] for arm in table.arms if arm.name in found}
+        effect_of |= family({a.name: paired(differences(table, a.name, statistic)) for a in arms})
+    return {arm.name: effect_of[arm.name] for arm in table.arms if arm.name in effect_of}
 
 
 def comparisons(table: Table) -> list[ForestRow]:
@@ -227,6 +229,8 @@ def _arm_result(arm: Arm, table: Table) -> ArmResult:
         held={name: (round(sum(values)), len(values)) for name, values in held.items()},
         means={name: interval(table.of(arm.name, name))[0] for name in every},
         effects={
-            name: found[arm.name] for name in every if arm.name in (found := effects(table, name))
+            name: effect_of[arm.name]
+            for name in every
+            if arm.name in (effect_of := effects(table, name))
         },
     )

@@ -58,5 +58,5 @@ def cost(config: Config) -> Cost:
         else:
             batch = corpus.train.batch(index)
             loss(config.priors, model(batch.ids, batch.mask))
-    trained = (each.numel() for each in model.parameters() if each.requires_grad)
+    trained = (weights.numel() for weights in model.parameters() if weights.requires_grad)
     return Cost(sum(trained), sum(kept.values()))

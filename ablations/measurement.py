@@ -111,8 +111,8 @@ def made_up(config: Config, draw: np.random.Generator) -> Measured:
     )
 
 
-def to_json(found: Measured) -> str:
-    return json.dumps(asdict(found))
+def to_json(cell: Measured) -> str:
+    return json.dumps(asdict(cell))
 
 
 def from_json(text: str) -> Measured:

@@ -69,12 +69,12 @@ def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
     What raises here would have raised after hours of training.
     """
     draw = np.random.default_rng(0)
-    found = {cell.key: made_up(cell.config, draw) for cell in plan}
+    results = {cell.key: made_up(cell.config, draw) for cell in plan}
     lost = {c.key: "made up" for c in plan if c.arm == plan[-1].arm or c == plan[0]}
-    holes = {key: each for key, each in found.items() if key not in lost}
-    for each in list(holes.values())[:1]:
-        each.statistics["alpha"] = math.nan
-    for table in (table_of(plan, found, {}), table_of(plan, holes, lost)):
+    holes = {key: finished for key, finished in results.items() if key not in lost}
+    for finished in list(holes.values())[:1]:
+        finished.statistics["alpha"] = math.nan
+    for table in (table_of(plan, results, {}), table_of(plan, holes, lost)):
         latents = {
             cell.arm.name: _made_up_latents(cell.config.encoder, draw)
             for cell in plan
@@ -116,16 +116,16 @@ def figures(
     designed = tables.design_comparisons(table)
     shown = [
         ForestRow(
-            each.statistic,
-            each.base,
-            {arm.name: each.effects[arm.name] for arm in table.arms[1:] if _is_drawn(arm)},
+            row.statistic,
+            row.base,
+            {arm.name: row.effects[arm.name] for arm in table.arms[1:] if _is_drawn(arm)},
         )
-        for each in comparisons(table)
+        for row in comparisons(table)
     ]
     return ablation_figures(
         result.question,
         len(table.seeds),
-        designed or [each for each in shown if each.effects],
+        designed or [row for row in shown if row.effects],
         doses(table, DOSED),
         [ArmLatents(arm.name, latents.get(arm.name)) for arm in table.arms if _is_drawn(arm)],
         corpus_of(config.data).fixed.texts[:SENTENCES],

@@ -102,22 +102,22 @@ def cost_rows(table: Table, costs: Mapping[str, Cost]) -> list[tuple[str, ...]]:
             name,
             f"{speed[name]:.3g}",
             f"{speed[name] / speed[BASE.name]:.2f} x",
-            f"{each.kept / 2**20:.1f} MiB",
-            f"{each.parameters / 1e6:.2f} M",
+            f"{price.kept / 2**20:.1f} MiB",
+            f"{price.parameters / 1e6:.2f} M",
         )
-        for name, each in costs.items()
+        for name, price in costs.items()
     ]
 
 
 def shares(table: Table, statistic: str) -> dict[str, Effect] | None:
     """Shapley values of the priors over seeds whose design is whole; None when none is."""
-    found: dict[str, list[float]] = {name: [] for name in PRIORS}
+    shares_of: dict[str, list[float]] = {name: [] for name in PRIORS}
     for values in designs(table, statistic):
         for name, share in shapley(values, PRIORS).items():
-            found[name].append(share)
-    if not found[PRIORS[0]]:
+            shares_of[name].append(share)
+    if not shares_of[PRIORS[0]]:
         return None
-    return {name: paired(list_of) for name, list_of in found.items()}
+    return {name: paired(list_of) for name, list_of in shares_of.items()}
 
 
 def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:
@@ -140,10 +140,10 @@ def design_comparisons(table: Table) -> list[ForestRow]:
     """Shapley values as the forest plot shows them; the base is what no prior brings."""
     shown = []
     for statistic in table.statistics:
-        found = shares(table, statistic)
-        if found is not None:
+        shapley = shares(table, statistic)
+        if shapley is not None:
             none = interval(table.of("with none", statistic))[0]
-            shown.append(ForestRow(statistic, none, family(found), against="none"))
+            shown.append(ForestRow(statistic, none, family(shapley), against="none"))
     return shown
 
 
@@ -160,8 +160,8 @@ def design_rows(table: Table) -> list[Row]:
                 for values in whole
             ],
         }
-        for kind, each in contrasts.items():
-            for name in each[0] if each else ():
-                mean, low, high = interval([one[name] for one in each])
-                rows.append((kind, name, statistic, len(each), mean, low, high))
+        for kind, contrast in contrasts.items():
+            for name in contrast[0] if contrast else ():
+                mean, low, high = interval([one[name] for one in contrast])
+                rows.append((kind, name, statistic, len(contrast), mean, low, high))
     return rows

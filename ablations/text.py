@@ -46,7 +46,9 @@ def markdown(result: AblationResult, costs: CostRows) -> str:
         result: What the ablation came to.
         costs: Rows of the table of costs, if any.
     """
-    predicted = [(each, found, str(outcome)) for each, found, outcome in answers(result)]
+    predicted = [
+        (prediction, measured, str(outcome)) for prediction, measured, outcome in answers(result)
+    ]
     columns, rows = effect_table(result, on_screen(result))
     first, last = result.seeds[0], result.seeds[-1]
     parts = [
@@ -127,13 +129,13 @@ def answers(result: AblationResult) -> list[tuple[str, str, Outcome]]:
     for answered in result.answers:
         effect, (own, low, high) = answered.effect, answered.own
         if effect.n < 2:
-            found = "fewer than two pairs"
+            measured = "fewer than two pairs"
         elif answered.prediction.says in ("below", "above"):
-            found = f"{_short(own)} [{_short(low)}, {_short(high)}], n {effect.n}"
+            measured = f"{_short(own)} [{_short(low)}, {_short(high)}], n {effect.n}"
         else:
             said, n, p = in_figures(effect, len(result.seeds))
-            found = f"{said}, n {n}, p {p}"
-        rows.append((str(answered.prediction), found, answered.outcome))
+            measured = f"{said}, n {n}, p {p}"
+        rows.append((str(answered.prediction), measured, answered.outcome))
     return rows
 
 
@@ -217,28 +219,28 @@ def _answers_screen(result: AblationResult) -> Screen:
     made = _screen("Predictions")
     for heading in ("written before the result", "measured", ""):
         made.add_column(heading)
-    for prediction, found, outcome in answers(result):
-        made.add_row(prediction, found, Text(outcome, COLORS[outcome]))
+    for prediction, measured, outcome in answers(result):
+        made.add_row(prediction, measured, Text(outcome, COLORS[outcome]))
     return made
 
 
 def _design_screen(result: AblationResult, designed: Sequence[ForestRow]) -> Screen:
     """Shapley values, their sum, and the two ends that they lie between."""
     made = _screen("Shapley value of every prior: its share in the difference of all and none")
-    shown = [each for each in designed if each.statistic in on_screen(result)]
+    shown = [row for row in designed if row.statistic in on_screen(result)]
     made.add_column("prior")
-    for each in shown:
-        made.add_column(each.statistic, justify="right")
+    for row in shown:
+        made.add_column(row.statistic, justify="right")
     for prior in shown[0].effects:
-        effects = [each.effects[prior] for each in shown]
+        effects = [row.effects[prior] for row in shown]
         made.add_row(prior, *(f"{e.mean:+.3g}{'*' if e.established else ' '}" for e in effects))
     made.add_section()
-    sums = [sum(effect.mean for effect in each.effects.values()) for each in shown]
+    sums = [sum(effect.mean for effect in row.effects.values()) for row in shown]
     made.add_row("sum", *(f"{value:+.3g} " for value in sums))
-    made.add_row("none", *(f"{each.base:.3g} " for each in shown))
+    made.add_row("none", *(f"{row.base:.3g} " for row in shown))
     every = f"with {' + '.join(shown[0].effects)}"
     whole = next(arm for arm in result.arms if arm.name == every)
-    made.add_row("all", *(f"{whole.means[each.statistic]:.3g} " for each in shown))
+    made.add_row("all", *(f"{whole.means[row.statistic]:.3g} " for row in shown))
     return made
 
 

@@ -75,9 +75,9 @@ def find_run(tracking: TrackingConfig, reference: str) -> RecordedRun:
         )
     # Not among trials and cells: they are many, and named after their study or arm.
     others = [run for kind in OFFERS for run in recorded_runs(tracking, {"kind": kind})]
-    names = list(dict.fromkeys(each.name for each in others))
+    names = list(dict.fromkeys(other.name for other in others))
     near = difflib.get_close_matches(reference, names, n=OFFERED, cutoff=0.5)
-    meant = [each for name in near for each in others if each.name == name]
+    meant = [other for name in near for other in others if other.name == name]
     offer = f"did you mean {_listed(meant)}? " if meant else ""
     raise UserError(
         f"there is no run {reference!r} in the tracker; {offer}`python -m analysis.runs` shows "
@@ -115,7 +115,7 @@ def table(runs: Sequence[RecordedRun]) -> list[dict[str, object]]:
     A column is called `tags.kind`, `params.training.seed` or `metrics.score`; a run that lacks it
     has None there. Times are UTC, `seconds` is how long the run took.
     """
-    rows = [_row(each) for each in runs]
+    rows = [_row(run) for run in runs]
     kinds = ("tags.", "params.", "metrics.")
     columns = [name for name in rows[0] if not name.startswith(kinds)] if rows else []
     every = sorted({name for row in rows for name in row})
@@ -177,7 +177,7 @@ def _row(run: RecordedRun) -> dict[str, object]:
 
 
 def _listed(runs: Sequence[RecordedRun]) -> str:
-    said = [f"{each.name} ({each.run_id[:8]}, {_what(each)})" for each in runs[:OFFERED]]
+    said = [f"{run.name} ({run.run_id[:8]}, {_what(run)})" for run in runs[:OFFERED]]
     more = f" and {len(runs) - OFFERED} more" if len(runs) > OFFERED else ""
     return ", ".join(said) + more
 
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str]) -> int:
     rows = table(below)
     checkpoints.write(out, as_csv(list(rows[0]), [list(row.values()) for row in rows]))
     console.print(f"{len(rows)} runs below {parent.name}, {len(rows[0])} columns: {out}")
-    two = " ".join(each.run_id[:8] for each in below[:2])
+    two = " ".join(run.run_id[:8] for run in below[:2])
     console.print(
         f"Side by side: python -m analysis.compare {two}{uri_flag(tracking)}", soft_wrap=True
     )

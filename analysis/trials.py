@@ -102,7 +102,7 @@ def read_study(storage: str, name: str) -> Study:
         UserError: There is no such database or study, or none of its trials has ended.
     """
     with _opened(storage) as database:
-        names = [each.study_name for each in database.get_all_studies()]
+        names = [study.study_name for study in database.get_all_studies()]
         if name not in names:
             raise UserError(f"there is no study {name} in {shown(storage)}; {_offer(name, names)}")
         search = optuna.load_study(study_name=name, storage=database)

@@ -149,9 +149,9 @@ def runs(
             except Diverged as error:
                 yield {"name": name, "verdict": f"FAIL: {error}"}, ()
                 continue
-            found = done.result.verdict
-            verdict = "PASS" if found.passed else "FAIL"
-            console.print(verdict_table(found, f"{verdict}, weights of {name}"))
+            judged = done.result.verdict
+            verdict = "PASS" if judged.passed else "FAIL"
+            console.print(verdict_table(judged, f"{verdict}, weights of {name}"))
             yield (
                 {
                     "name": name,
@@ -162,7 +162,7 @@ def runs(
                     "GB at most": memory(),
                     "seconds": done.result.seconds,
                 },
-                found.criteria,
+                judged.criteria,
             )
 
 
@@ -197,23 +197,23 @@ def main(arguments: Sequence[str]) -> int:
     device, _ = placement(config.training)
     machine = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     rows: list[Row] = []
-    found: dict[str, Any] = {"machine": machine, "torch": torch.__version__, "runs": []}
+    report: dict[str, Any] = {"machine": machine, "torch": torch.__version__, "runs": []}
 
     def keep() -> None:
         """Write what is known, so that a command that is cut off leaves that much."""
-        found["seconds"] = time.perf_counter() - began
+        report["seconds"] = time.perf_counter() - began
         if given["json"]:
             given["json"].parent.mkdir(parents=True, exist_ok=True)
-            given["json"].write_text(json.dumps(found, indent=1), encoding="utf-8")
+            given["json"].write_text(json.dumps(report, indent=1), encoding="utf-8")
 
     console.print(f"{machine}, torch {torch.__version__}: tests/test_gpu.py, then two runs.")
-    found["tests"] = tests = gpu_tests(seconds / 2)
+    report["tests"] = tests = gpu_tests(seconds / 2)
     console.print(tests["output"], markup=False)
     keep()
     weights = {"the config": config.priors, given["winner"].name: winner}
     for row, criteria in runs(config, weights, began + seconds - RESERVE):
         rows.append(row | {"table": f"{machine}, batch {config.training.batch_size}"})
-        found["runs"].append(row | {"criteria": [asdict(criterion) for criterion in criteria]})
+        report["runs"].append(row | {"criteria": [asdict(criterion) for criterion in criteria]})
         keep()
     show(rows, {})
     return 0 if tests["passed"] else 1

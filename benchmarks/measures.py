@@ -99,8 +99,8 @@ def config_of(size: str, **changes: object) -> Config:
     """The config of a size, with the values of some dotted names changed."""
     path = CONFIGS / f"{size}.yaml"
     if not path.exists():
-        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
-        raise UserError(f"--sizes {size}: there is no {path.name} in configs; there are {known}.")
+        sizes = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+        raise UserError(f"--sizes {size}: there is no {path.name} in configs; there are {sizes}.")
     return override(from_yaml(path.read_text(encoding="utf-8")), changes)
 
 
@@ -286,7 +286,9 @@ def against_the_reference(size: str, precision: str, repeats: int) -> list[Row]:
                 slow = seconds_of(lambda: plain(batch))  # noqa: B023
             ratios.setdefault(other, []).append(slow / took)
     name = f"a step of {size}, batch {config.training.batch_size}, {precision}"
-    return [ratio_row(f"{name}, reference {other}", each[1:]) for other, each in ratios.items()]
+    return [
+        ratio_row(f"{name}, reference {other}", figures[1:]) for other, figures in ratios.items()
+    ]
 
 
 def priors_against_loops(batch: int, repeats: int) -> list[Row]:

@@ -43,9 +43,9 @@ def margins(lines: list[dict[str, float]]) -> dict[str, float]:
     return {str(line["name"]): float(line["margin"]) for line in lines}
 
 
-def correlation(screened: list[float], found: list[float]) -> str:
+def correlation(screened: list[float], trained: list[float]) -> str:
     """Spearman's rho with its interval; a dash where one of the two does not vary."""
-    pairs = np.array([screened, found])
+    pairs = np.array([screened, trained])
     if np.ptp(pairs, axis=1).min() == 0:
         return "-"
 
@@ -73,32 +73,32 @@ def main() -> None:
         if len(trials) < 10:
             sys.exit(f"{folder} has {len(trials)} complete trials of the {arm} search; see --help")
         began = time.perf_counter()
-        found = evaluate_weights(config, [trial.params for trial in trials])
+        screened = evaluate_weights(config, [trial.params for trial in trials])
         seconds = time.perf_counter() - began
-        columns.append(column(trials, found) | {"seconds": f"{seconds:.0f}"})
+        columns.append(column(trials, screened) | {"seconds": f"{seconds:.0f}"})
     print("| --- | --- | --- |")
     for name in columns[0]:
         print(f"| {name} | {columns[0][name]} | {columns[1][name]} |")
 
 
-def column(trials: list[optuna.trial.FrozenTrial], found: list[Screened]) -> dict[str, str]:
+def column(trials: list[optuna.trial.FrozenTrial], screened: list[Screened]) -> dict[str, str]:
     """Every line of the table for one arm."""
     scores = [trial.values[0] for trial in trials]
     passed = np.array([max(margins(t.user_attrs["criteria"]).values()) <= 0 for t in trials])
-    forecast = np.array([each.score for each in found])
+    forecast = np.array([vector.score for vector in screened])
     best = np.argsort(-forecast, kind="stable")[:10]
     lines = {
         "weight vectors": str(len(trials)),
-        "score": correlation([each.score for each in found], scores),
+        "score": correlation([vector.score for vector in screened], scores),
         "score, of those that pass when trained": correlation(
             list(forecast[passed]), list(np.array(scores)[passed])
         ),
     }
-    for criterion in found[0].verdict.criteria:
+    for criterion in screened[0].verdict.criteria:
         lines[f"margin of {criterion.name}"] = correlation(
             [
-                next(line.margin for line in each.verdict.criteria if line.name == criterion.name)
-                for each in found
+                next(line.margin for line in vector.verdict.criteria if line.name == criterion.name)
+                for vector in screened
             ],
             [margins(trial.user_attrs["criteria"])[criterion.name] for trial in trials],
         )

@@ -57,9 +57,9 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         config,
         {"tracking.uri": f"sqlite:///{here.absolute() / 'mlflow.db'}", "tracking.figures": False},
     )
-    known = here / "result.json"
-    if known.exists():
-        return dict(json.loads(known.read_text()))
+    recorded = here / "result.json"
+    if recorded.exists():
+        return dict(json.loads(recorded.read_text()))
     steps = config.training.steps
     trials = 0
     while True:  # one trial more, until the budget of steps is spent
@@ -95,7 +95,7 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
             result = confirm(override(config, trial.params), new, here)
             scores.append(result[0])
             passed += result[1]
-    found = {
+    summary = {
         "arm": arm,
         "seed": seed,
         "trials": len(within),
@@ -105,8 +105,8 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         "confirmed": sum(scores) / len(scores) if scores else None,
         "passed": passed,
     }
-    known.write_text(json.dumps(found))
-    return found
+    recorded.write_text(json.dumps(summary))
+    return summary
 
 
 def confirm(config: Config, seed: int, here: Path) -> tuple[float, bool]:
@@ -163,17 +163,17 @@ def main() -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for arm in given.arms:
-        mine = [each for each in results if each["arm"] == arm]
+        mine = [entry for entry in results if entry["arm"] == arm]
         columns = [
-            spread([float(str(each[key])) for each in mine if each[key] is not None])
+            spread([float(str(entry[key])) for entry in mine if entry[key] is not None])
             for key in ("trials", "passing", "steps to first", "confirmed")
         ]
-        passed = sum(int(str(each["passed"])) for each in mine)
+        passed = sum(int(str(entry["passed"])) for entry in mine)
         print(f"| {arm} | {len(mine)} | {' | '.join(columns)} | {passed} of {5 * len(mine)} |")
     if len(given.arms) == 2:
         for key in ("steps to first", "confirmed"):
             one, other = (
-                {each["seed"]: each[key] for each in results if each["arm"] == arm}
+                {entry["seed"]: entry[key] for entry in results if entry["arm"] == arm}
                 for arm in given.arms
             )
             both = [s for s in one if one[s] is not None and other.get(s) is not None]

@@ -164,8 +164,8 @@ def print_leader(study: optuna.Study, result: StudyResult) -> None:
 def _confirmation(study: optuna.Study, url: str) -> optuna.Study | None:
     """The study that confirms this one's best trials; None if there is none."""
     name = study.study_name + CONFIRMATION
-    known = {each.study_name for each in open_storage(url).get_all_studies()}
-    return load_study(name, url) if name in known else None
+    names = {listed.study_name for listed in open_storage(url).get_all_studies()}
+    return load_study(name, url) if name in names else None
 
 
 def replay_command(arguments: Sequence[str]) -> int:

@@ -93,21 +93,23 @@ def examine(sources: Sources) -> Iterator[Inconsistency]:
             "deliver them",
             partial(deliver, journal, sources.tracking),
         )
-    known = []
+    names = []
     if there_is(sources.storage):
         storage = open_storage(sources.storage)
-        known = sorted(study.study_name for study in storage.get_all_studies())
-    for each in known if sources.name is None else [sources.name]:
-        study = load_study(each, sources.storage)
-        if not is_ours(study) and not each.endswith(CONFIRMATION):
+        names = sorted(study.study_name for study in storage.get_all_studies())
+    for study_id in names if sources.name is None else [sources.name]:
+        study = load_study(study_id, sources.storage)
+        if not is_ours(study) and not study_id.endswith(CONFIRMATION):
             if sources.name:
-                raise UserError(f"study {each} was made by another program; nothing is known of it")
+                raise UserError(
+                    f"study {study_id} was made by another program; nothing is known of it"
+                )
             continue  # it is nobody's business here
         yield from _abandoned(study, sources.storage, sources.silence)
         yield from _runs(study, sources.tracking)
     if sources.name is None:
-        yield from _unknown_studies(sources, known)
-        yield from _left_running(sources, known)
+        yield from _unknown_studies(sources, names)
+        yield from _left_running(sources, names)
         yield from _left_files(sources)
 
 
@@ -116,12 +118,12 @@ def there_is(url: str) -> bool:
     return not is_file(url) or file_of(url).exists()
 
 
-def _unknown_studies(sources: Sources, known: Sequence[str]) -> Iterator[Inconsistency]:
+def _unknown_studies(sources: Sources, names: Sequence[str]) -> Iterator[Inconsistency]:
     """Studies that MLflow has runs of, and their own storage does not know."""
     for run in recorded_runs(sources.tracking, {"kind": "study"}):
         name = run.tags.get("study", run.name)
         here = host_of(run.tags.get(PROCESS)) in ("unknown", socket.gethostname())
-        if here and name not in known and run.params.get("study.storage") == shown(sources.storage):
+        if here and name not in names and run.params.get("study.storage") == shown(sources.storage):
             trials = len(recorded_runs(sources.tracking, {"kind": "trial", "study": name}))
             yield Inconsistency(
                 name,
@@ -243,9 +245,9 @@ def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Inconsisten
         and run.tags.get("trial", "").isdigit()
     ]
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-    known = {trial.user_attrs.get("run_id"): trial for trial in trials.values()}
+    by_run = {trial.user_attrs.get("run_id"): trial for trial in trials.values()}
     for run in runs:
-        trial = known.get(run.run_id) or trials.get(int(run.tags["trial"]))
+        trial = by_run.get(run.run_id) or trials.get(int(run.tags["trial"]))
         if trial is None or (trial.user_attrs.get("run_id") or run.run_id) != run.run_id:
             if run.tags.get("orphan") != "True":
                 yield Inconsistency(
@@ -292,9 +294,9 @@ def _missing_scores(
     if trial.state == TrialState.RUNNING or not trial.intermediate_values:
         return {}
     stretch = trial.user_attrs.get("stretch", 1.0)
-    told = {round(step / stretch): value for step, value in trial.intermediate_values.items()}
-    known = {step for step, _ in metric_history(tracking, run.run_id, "score")}
-    return {step: value for step, value in told.items() if step not in known}
+    scores = {round(step / stretch): value for step, value in trial.intermediate_values.items()}
+    recorded = {step for step, _ in metric_history(tracking, run.run_id, "score")}
+    return {step: value for step, value in scores.items() if step not in recorded}
 
 
 DEFAULT_SILENCE = 15.0 * SILENT_BEATS

@@ -60,10 +60,10 @@ def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optun
             study.tell(trial, state=TrialState.FAIL)
             continue
         margins = [1.0 if kind == "violates" and line is lines[0] else -1.0 for line in lines]
-        told = [replace(line, margin=margin) for line, margin in zip(lines, margins, strict=True)]
+        judged = [replace(line, margin=margin) for line, margin in zip(lines, margins, strict=True)]
         attributes = {
             **{"seconds": 1.0, "steps": job.config.training.steps, "steps_to_pass": None},
-            **{"evaluation": asdict(evaluation), "criteria": list(map(asdict, told))},
+            **{"evaluation": asdict(evaluation), "criteria": list(map(asdict, judged))},
             "config": to_yaml(job.question.apply(job.config, trial.params)),
         }
         for name, value in attributes.items():

@@ -53,8 +53,8 @@ def apply(config: Config, params: Params) -> Config:
 def retrieval(result: Result) -> float:
     """Recall at 1 on the compositional split; on the random one where there is no other."""
     metrics = result.history[-1].metrics
-    found = metrics.get("meaning/compositional/recall_at_1", metrics["meaning/random/recall_at_1"])
-    return found if math.isfinite(found) else 0.0
+    recall = metrics.get("meaning/compositional/recall_at_1", metrics["meaning/random/recall_at_1"])
+    return recall if math.isfinite(recall) else 0.0
 
 
 WANTED = MEANING["recall_at_1"].accepted[0]

@@ -70,7 +70,8 @@ def objectives_of(search: optuna.Study) -> tuple[Objective, ...]:
     unnamed = [{"name": label.replace(" ", "_"), "label": label} for label in labels]
     named = search.user_attrs.get("objectives", unnamed)
     return tuple(
-        Objective(each["name"], each["label"], way) for each, way in zip(named, ways, strict=True)
+        Objective(values["name"], values["label"], way)
+        for values, way in zip(named, ways, strict=True)
     )
 
 
@@ -120,7 +121,10 @@ def _confirmed(
         return results
     return sorted(
         results,
-        key=lambda each: (-each.passed / len(each.runs), each.mean * (-1 if maximize else 1)),
+        key=lambda result: (
+            -result.passed / len(result.runs),
+            result.mean * (-1 if maximize else 1),
+        ),
     )
 
 
@@ -153,14 +157,16 @@ def _leader(
 def _undistinguished(confirmed: Sequence[Finalist]) -> tuple[int, ...]:
     (_, low, high), others = confirmed[0].interval(), confirmed[1:]
     return tuple(
-        each.number for each in others if each.interval()[2] >= low and each.interval()[1] <= high
+        finalist.number
+        for finalist in others
+        if finalist.interval()[2] >= low and finalist.interval()[1] <= high
     )
 
 
 def _optimism(confirmed: Sequence[Finalist], maximize: bool) -> Optimism:
     """Of the finalist that was best in the search."""
     sign = 1 if maximize else -1
-    first = max(confirmed, key=lambda each: (sign * each.values[0], -each.number))
-    found = first.values[0]
-    difference = interval([found - run.values[0] for run in first.runs])
-    return Optimism(first.number, found, first.mean, *difference)
+    first = max(confirmed, key=lambda finalist: (sign * finalist.values[0], -finalist.number))
+    searched = first.values[0]
+    difference = interval([searched - run.values[0] for run in first.runs])
+    return Optimism(first.number, searched, first.mean, *difference)

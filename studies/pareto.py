@@ -30,7 +30,7 @@ def in_band(result: Result) -> float:
 def others(result: Result) -> float:
     """The worst margin of the criteria that are not the spectrum's; 0 and below, all hold."""
     criteria = result.verdict.criteria
-    return max(each.margin for each in criteria if each.name not in OF_THE_SPECTRUM)
+    return max(criterion.margin for criterion in criteria if criterion.name not in OF_THE_SPECTRUM)
 
 
 def dependence(result: Result) -> float:

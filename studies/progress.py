@@ -89,7 +89,7 @@ class Reporter:
         if trial.state != TrialState.COMPLETE or self._confirms:
             return ""
         if len(self._study.directions) > 1:
-            unbeaten = {each.number for each in front(self._study)}
+            unbeaten = {member.number for member in front(self._study)}
             return "  on the front" if trial.number in unbeaten else ""
         place = rank(trial, self._maximize)
         if self._best is not None and place > self._best:
@@ -124,11 +124,11 @@ def _ending(
     shown = "  ".join(f"{name} {value:{digits}}" for name, value in values.items())
     before = attributes.get("continues")
     again = "" if before is None else f"  continues trial {before}"
-    found = f"{'' if confirms else state}{shown}  {attributes['seconds']:4.1f} s  "
+    start = f"{'' if confirms else state}{shown}  {attributes['seconds']:4.1f} s  "
     broken = [line["name"] for line in attributes["criteria"] if line["margin"] > 0]
-    room = columns - len(found) - len(again)
+    room = columns - len(start) - len(again)
     passes = ("passes every criterion", "green")
-    return Text.assemble(found, _violates(broken, room) if broken else passes, again)
+    return Text.assemble(start, _violates(broken, room) if broken else passes, again)
 
 
 def _violates(names: Sequence[str], columns: int) -> str:

@@ -34,27 +34,27 @@ def replay(study: optuna.Study, number: int) -> int:
         raise UserError(f"trial {number} never came to its end: there is nothing to compare with.")
     torch.set_num_threads(attributes["threads"])  # sums of other parts round differently
     config = from_yaml(attributes["config"])
-    told = Evaluation(**attributes["evaluation"])
-    found: dict[int, Evaluation] = {}
+    recorded = Evaluation(**attributes["evaluation"])
+    again: dict[int, Evaluation] = {}
     scores: dict[int, float] = {}
 
     class Reached(Exception):
         """The evaluation at which the trial was pruned."""
 
     def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
-        found[step], scores[step] = evaluation, score(evaluation, verdict)
-        if step == told.step:
+        again[step], scores[step] = evaluation, score(evaluation, verdict)
+        if step == recorded.step:
             raise Reached
 
     console.print(
-        f"Trial {number} of {study.study_name}: {told.step} of {config.training.steps} steps on "
-        f"{attributes['threads']} threads."
+        f"Trial {number} of {study.study_name}: {recorded.step} of {config.training.steps} steps "
+        f"on {attributes['threads']} threads."
     )
     with tempfile.TemporaryDirectory() as folder, progress_display() as progress:
         here = {"training.folder": Path(folder), "evaluation.probed": 0, "training.resume": None}
         with contextlib.suppress(Reached):
             train(override(config, here), MemoryTracker(), report, progress)
-    was, now = _numbers(told), _numbers(found[told.step])
+    was, now = _numbers(recorded), _numbers(again[recorded.step])
     stretch = attributes.get("stretch", 1.0)
     for step, value in trials[number].intermediate_values.items():
         real = round(step / stretch)

@@ -108,21 +108,21 @@ class Finalist:
     @property
     def runs(self) -> list[Confirmation]:
         """The confirmations that were trained to the end."""
-        return [each for each in self.confirmations if each.failure is None]
+        return [run for run in self.confirmations if run.failure is None]
 
     @property
     def passed(self) -> int:
         """On how many seeds it passes every criterion."""
-        return sum(each.passed for each in self.runs)
+        return sum(run.passed for run in self.runs)
 
     @property
     def mean(self) -> float:
         """Mean of the first objective over seeds."""
-        return fmean(each.values[0] for each in self.runs)
+        return fmean(run.values[0] for run in self.runs)
 
     def interval(self, objective: int = 0) -> tuple[float, float, float]:
         """Mean and 95 % t interval over seeds of one objective."""
-        return interval([each.values[objective] for each in self.runs])
+        return interval([run.values[objective] for run in self.runs])
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,8 @@ def screen(
     progress: Progress | None = None,
 ) -> list[Screened]:
     """Screen weight vectors from all over the space; the best first, those that pass before."""
-    found = evaluate_weights(config, candidates(space, count, seed), seed, progress)
-    return sorted(found, key=lambda each: (not each.verdict.passed, -each.score))
+    screened = evaluate_weights(config, candidates(space, count, seed), seed, progress)
+    return sorted(screened, key=lambda vector: (not vector.verdict.passed, -vector.score))
 
 
 def evaluate_weights(
@@ -102,13 +102,13 @@ def evaluate_weights(
         progress: Where a bar is shown.
     """
     bar = progress.add_task("screening", total=len(weights)) if progress else None
-    found: list[Screened] = []
+    screened: list[Screened] = []
     for first in range(0, len(weights), ROWS):
         rows = weights[first : first + ROWS]
-        found += _together(config, rows, seed)
+        screened += _together(config, rows, seed)
         if progress and bar is not None:
-            progress.update(bar, completed=len(found))
-    return found
+            progress.update(bar, completed=len(screened))
+    return screened
 
 
 def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Screened]:

@@ -43,16 +43,16 @@ def main(arguments: Sequence[str]) -> int:
     began = time.perf_counter()
     with progress_display() as progress:
         space = QUESTION.space(config)
-        found = screen(config, space, given["candidates"], given["seed"], progress)
+        screened = screen(config, space, given["candidates"], given["seed"], progress)
     seconds = time.perf_counter() - began
     console.rule(Text("Which loss weights are worth training?", "bold"))
-    console.print(_table(found))
-    passed = sum(each.verdict.passed for each in found)
+    console.print(_table(screened))
+    passed = sum(vector.verdict.passed for vector in screened)
     console.print(
-        f"{passed} of {len(found)} weight vectors would pass every criterion; {seconds:.0f} s. "
+        f"{passed} of {len(screened)} weight vectors would pass every criterion; {seconds:.0f} s. "
         "This is a forecast: no encoder was trained."
     )
-    _write(given["out"], found)
+    _write(given["out"], screened)
     console.print(f"All of them: {given['out']}")
     console.print(
         "Train the best ten first: python -m studies.loss_weights --config … --study.rehearse 10"
@@ -60,27 +60,29 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _table(found: Sequence[Screened]) -> Table:
-    table = Table(title=f"The best {min(SHOWN, len(found))}", title_justify="left")
-    names = [name.split(".")[1] for name in found[0].weights]
+def _table(screened: Sequence[Screened]) -> Table:
+    table = Table(title=f"The best {min(SHOWN, len(screened))}", title_justify="left")
+    names = [name.split(".")[1] for name in screened[0].weights]
     for heading in ("score", *names, "violates"):
         table.add_column(heading, justify="left" if heading == "violates" else "right")
-    for each in found[:SHOWN]:
-        broken = [line.name for line in each.verdict.criteria if not line.holds]
-        weights = (f"{value:.3g}" for value in each.weights.values())
-        table.add_row(f"{each.score:.3f}", *weights, ", ".join(broken) or "nothing")
+    for vector in screened[:SHOWN]:
+        broken = [line.name for line in vector.verdict.criteria if not line.holds]
+        weights = (f"{value:.3g}" for value in vector.weights.values())
+        table.add_row(f"{vector.score:.3f}", *weights, ", ".join(broken) or "nothing")
     return table
 
 
-def _write(place: Path, found: Sequence[Screened]) -> None:
+def _write(place: Path, screened: Sequence[Screened]) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    margins = [f"margin/{line.name}" for line in found[0].verdict.criteria]
+    margins = [f"margin/{line.name}" for line in screened[0].verdict.criteria]
     with place.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["score", "passed", *found[0].weights, *margins])
-        for each in found:
-            lines = (line.margin for line in each.verdict.criteria)
-            rows.writerow([each.score, int(each.verdict.passed), *each.weights.values(), *lines])
+        rows.writerow(["score", "passed", *screened[0].weights, *margins])
+        for vector in screened:
+            lines = (line.margin for line in vector.verdict.criteria)
+            rows.writerow(
+                [vector.score, int(vector.verdict.passed), *vector.weights.values(), *lines]
+            )
 
 
 if __name__ == "__main__":

@@ -50,24 +50,24 @@ def kept_weights(folder: Path, number: int) -> Path:
     return folder / f"trial-{number:04d}.pt"
 
 
-def write_best(found: FrozenTrial, config: Config, folder: Path, place: Path) -> str:
+def write_best(trial: FrozenTrial, config: Config, folder: Path, place: Path) -> str:
     """Write the winner's weights, and say how they are judged or else where they are.
 
     Args:
-        found: The winner.
+        trial: The winner.
         config: Its config.
         folder: Of the study.
         place: Its config as a file; the weights go beside it.
     """
-    best, source = place.with_suffix(".pt"), kept_weights(folder, found.number)
+    best, source = place.with_suffix(".pt"), kept_weights(folder, trial.number)
     for stale in ("best.pt", "nearest.pt"):  # of another trial
         (folder / stale).unlink(missing_ok=True)
     try:
         _write(best, source, to_yaml(config))
     except UserError:
-        where = found.user_attrs.get("worker", "another machine").partition(":")[0]
+        where = trial.user_attrs.get("worker", "another machine").partition(":")[0]
         return (
-            f"Its weights are not here (trial {found.number} was trained on {where}); the same "
+            f"Its weights are not here (trial {trial.number} was trained on {where}); the same "
             f"again: vlatent train --config {shlex.quote(str(place))}"
         )
     return (

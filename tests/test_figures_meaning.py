@@ -24,7 +24,7 @@ from vlatent import meaning, recording
 from vlatent.corpus import load
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import Evaluation
-from vlatent.figures import Known, meaning_figures
+from vlatent.figures import EncodedSplit, meaning_figures
 from vlatent.figures.meaning import LIMITS, SHADES, changed
 from vlatent.figures.meaning_numbers import (
     BINS,
@@ -55,10 +55,10 @@ def pictures(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def known(count: int = 30, seed: int = 0, channels: int = 4) -> Known:
+def known(count: int = 30, seed: int = 0, channels: int = 4) -> EncodedSplit:
     texts = [example.text for example in default_corpus(count, 1)[0]]
     own = rows(count, seed)
-    return Known(
+    return EncodedSplit(
         texts=[(text, f"Indeed {text}", f"Not {text}") for text in texts],
         sentences=own,
         paraphrases=own,
@@ -346,10 +346,10 @@ def test_what_a_run_draws_is_what_it_measured(
         evaluation__batch_size=3,
         tracking__figures=True,
     )
-    drawn_from: dict[str, Known] = {}
+    drawn_from: dict[str, EncodedSplit] = {}
 
     def figures(
-        title: str, history: Sequence[Evaluation], splits: Mapping[str, Known]
+        title: str, history: Sequence[Evaluation], splits: Mapping[str, EncodedSplit]
     ) -> dict[str, bytes]:
         drawn_from.update(splits)
         return {}

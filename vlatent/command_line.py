@@ -136,16 +136,16 @@ class Parser(ArgumentParser):
     def _require_form_of_flag(self, name: str, value: str) -> None:
         """A group given as a whole, as a text of YAML or a file of it; --config as a text."""
         is_group = name in (self.groups or {})
-        found: object = value
+        settings: object = value
         with contextlib.suppress(yaml.YAMLError, OSError):
             if not Path(value).is_file():
-                found = load_flag(value)
+                settings = load_flag(value)
             elif is_group:
-                found = read_settings_file(Path(value))[0]
-        if isinstance(found, Mapping) and (is_group or name == "config"):
-            self._require_form(found, name if is_group else "")
+                settings = read_settings_file(Path(value))[0]
+        if isinstance(settings, Mapping) and (is_group or name == "config"):
+            self._require_form(settings, name if is_group else "")
         elif is_group:
-            raise UserError(_no_group(name, found, self._leaves(), "--"))
+            raise UserError(_no_group(name, settings, self._leaves(), "--"))
 
     def _leaves(self) -> dict[str, object]:
         """Every key that takes a value, and its default."""
@@ -163,10 +163,10 @@ class Parser(ArgumentParser):
             r"Option '(?P<key>[^']+)' is not accepted",
         )
         for pattern in patterns:
-            found = re.search(pattern, text)
-            if found:
-                group = found.groupdict().get("group")
-                key = f"{group}.{found['key']}" if group else found["key"]
+            match = re.search(pattern, text)
+            if match:
+                group = match.groupdict().get("group")
+                key = f"{group}.{match['key']}" if group else match["key"]
                 text = f"there is no key {key}{self._nearest(key)}"
                 break
         else:
@@ -210,17 +210,17 @@ def _plain(value: Any) -> Any:
 
 def _plainly(what: str) -> str:
     """jsonargparse's words for a wrong value, shorter."""
-    found = re.search(r"Not of type \w+: (.*) does not conform to restriction (.*)", what)
-    if found:
-        allowed = found[2].replace("v>=", "at least ").replace("v<=", "at most ")
-        return f"must be {allowed.replace('v>', 'above ')}, but got {found[1]}."
-    found = re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", what)
-    if found:
-        return f"must be one of {found[1]}, but got {found[2]!r}."
+    match = re.search(r"Not of type \w+: (.*) does not conform to restriction (.*)", what)
+    if match:
+        allowed = match[2].replace("v>=", "at least ").replace("v<=", "at most ")
+        return f"must be {allowed.replace('v>', 'above ')}, but got {match[1]}."
+    match = re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", what)
+    if match:
+        return f"must be one of {match[1]}, but got {match[2]!r}."
     for pattern, kind in KINDS:
-        found = re.search(pattern, what)
-        if found:
-            value = found.groupdict().get("value", "").replace("'NoneType'", "null")
+        match = re.search(pattern, what)
+        if match:
+            value = match.groupdict().get("value", "").replace("'NoneType'", "null")
             return f"must be {kind}" + (f", but got {value}." if value else ".")
     return f"is wrong: {what}"
 
@@ -236,7 +236,9 @@ def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _no_group(key: str, value: object, leaves: Mapping[str, object], dashes: str) -> str:
     """What to say of a value in the place of a group, with a way out that works."""
     inside = next(
-        leaf for leaf, known in leaves.items() if leaf.startswith(f"{key}.") and known is not None
+        leaf
+        for leaf, default in leaves.items()
+        if leaf.startswith(f"{key}.") and default is not None
     )
     numeric = isinstance(value, int | float) and isinstance(leaves[inside], float) and value < 1e9
     wanted = value if numeric else leaves[inside]

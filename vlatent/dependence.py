@@ -89,20 +89,23 @@ def retrieval(
         torch.manual_seed(0)
         again = encode(model, sentences, batch_size, len(held_out), dropout=True)
     distance = torch.cdist(again.flatten(1).double(), held_out.flatten(1).double())
-    found = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
-    return {"dependence/retrieval": float(found), "dependence/retrieval_chance": 1 / len(held_out)}
+    matched = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
+    return {
+        "dependence/retrieval": float(matched),
+        "dependence/retrieval_chance": 1 / len(held_out),
+    }
 
 
 def probe(held_out: Latents, texts: Sequence[str]) -> dict[str, float]:
     """Probe every second latent by linear probes trained on the others."""
-    found = probe_texts(held_out[::2], texts[::2], held_out[1::2], texts[1::2])
-    return {f"dependence/{name}": value for name, value in found.items()}
+    areas = probe_texts(held_out[::2], texts[::2], held_out[1::2], texts[1::2])
+    return {f"dependence/{name}": value for name, value in areas.items()}
 
 
 def probe_texts(
-    learned: Latents,
-    learned_texts: Sequence[str],
-    asked: Float[Tensor, "asked height width channel"],
+    trained: Latents,
+    trained_texts: Sequence[str],
+    tested: Float[Tensor, "tested height width channel"],
     texts: Sequence[str],
 ) -> dict[str, float]:
     """Probe latents linearly for the colors, shapes and relations of their sentences.
@@ -111,9 +114,9 @@ def probe_texts(
     untrained encoder's latents, whose differences no one could see.
 
     Args:
-        learned: Latents on which the probes are trained.
-        learned_texts: Their sentences.
-        asked: Latents on which they are tested.
+        trained: Latents on which the probes are trained.
+        trained_texts: Their sentences.
+        tested: Latents on which they are tested.
         texts: Their sentences.
 
     Returns:
@@ -122,9 +125,9 @@ def probe_texts(
         and others do not; 0.5 is chance, 1 always right. {} for texts that are not about colored
         blocks and for latents that are not finite.
     """
-    said = [_named(text) for text in learned_texts], [_named(text) for text in texts]
-    kept = [[place for place, names in enumerate(some) if names] for some in said]
-    if min(map(len, kept)) < 20 or not torch.isfinite(torch.cat([learned, asked])).all():
+    named_by = [_named(text) for text in trained_texts], [_named(text) for text in texts]
+    kept = [[place for place, names in enumerate(named) if names] for named in named_by]
+    if min(map(len, kept)) < 20 or not torch.isfinite(torch.cat([trained, tested])).all():
         return {}
     # Loaded here: it takes as long as torch, and a study's workers never ask.
     from sklearn.linear_model import Ridge
@@ -132,25 +135,25 @@ def probe_texts(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    scale = learned.std((0, 1, 2)).clamp(min=1e-30)
+    scale = trained.std((0, 1, 2)).clamp(min=1e-30)
     noise = torch.Generator().manual_seed(0)
-    rows, asked_rows = (
-        (seen / scale + NOISE * torch.randn(seen.shape, generator=noise)).flatten(1).numpy()
-        for seen in (learned[kept[0]], asked[kept[1]])
+    rows, tested_rows = (
+        (latent / scale + NOISE * torch.randn(latent.shape, generator=noise)).flatten(1).numpy()
+        for latent in (trained[kept[0]], tested[kept[1]])
     )
     metrics: dict[str, float] = {}
     for target in TARGETS:
-        known, wanted = (
-            [some[place][target] for place in places]
-            for some, places in zip(said, kept, strict=True)
+        trained_names, tested_names = (
+            [named[place][target] for place in places]
+            for named, places in zip(named_by, kept, strict=True)
         )
-        values = sorted(set().union(*known, *wanted))
-        taught, truth = _marks(known, values), _marks(wanted, values)
-        differ = (np.ptp(taught, 0) > 0) & (np.ptp(truth, 0) > 0)
+        values = sorted(set().union(*trained_names, *tested_names))
+        targets, truth = _marks(trained_names, values), _marks(tested_names, values)
+        differ = (np.ptp(targets, 0) > 0) & (np.ptp(truth, 0) > 0)
         if differ.any():
-            reader = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
-            sure = reader.fit(rows, taught).predict(asked_rows)
-            areas = map(roc_auc_score, truth.T[differ], sure.T[differ])
+            probe = make_pipeline(StandardScaler(), Ridge(alpha=100.0))
+            predicted = probe.fit(rows, targets).predict(tested_rows)
+            areas = map(roc_auc_score, truth.T[differ], predicted.T[differ])
             metrics[f"{target}_auc"] = float(np.mean(list(areas)))
     return metrics
 

@@ -59,12 +59,12 @@ def _contrast(values: Mapping[frozenset[str], float], parts: set[str]) -> float:
 
 
 def _refuse_incomplete(values: Mapping[frozenset[str], float], names: Sequence[str]) -> None:
-    subsets = [frozenset(some) for k in range(len(names) + 1) for some in combinations(names, k)]
+    subsets = [frozenset(part) for k in range(len(names) + 1) for part in combinations(names, k)]
     for subset in subsets:
         value = values.get(subset, math.nan)
         if not math.isfinite(value):
             called = " + ".join(sorted(subset)) or "none"
-            found = f"is {value}" if subset in values else "is not there"
-            raise ValueError(f"a factorial design needs every subset, but {called} {found}.")
+            state = f"is {value}" if subset in values else "is not there"
+            raise ValueError(f"a factorial design needs every subset, but {called} {state}.")
     if len(values) != len(subsets):
         raise ValueError(f"{len(names)} parts have {len(subsets)} subsets, but got {len(values)}.")

@@ -58,7 +58,7 @@ def jittered(latent: Latent, shift: int, blur: float, probability: float) -> Lat
     chosen = torch.rand(3, count) < probability
     far = torch.randint(-shift, shift + 1, (2, count)) * chosen[0]
     corner = torch.rand(2, count) * torch.tensor([[height], [width]])
-    chosen, far, corner = (each.to(latent.device) for each in (chosen, far, corner.long()))
+    chosen, far, corner = (drawn.to(latent.device) for drawn in (chosen, far, corner.long()))
     latent = shifted(latent, far[0], far[1])
     latent = torch.where(chosen[1, :, None, None, None], blurred(latent, blur), latent)
     return torch.where(chosen[2, :, None, None, None], cut_out(latent, *corner), latent)

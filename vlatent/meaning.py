@@ -73,7 +73,7 @@ def meaning(
     on: Representation,
     count: int,
     batch_size: int,
-    known: Sentences | None = None,
+    probed: Sentences | None = None,
 ) -> dict[str, float]:
     """Measure retrieval, cosines and robustness on every split.
 
@@ -83,7 +83,7 @@ def meaning(
         on: What of two latents is compared.
         count: Sentences per split, at most.
         batch_size: Sentences encoded at once.
-        known: Sentences on whose latents linear probes are trained; None omits the probes.
+        probed: Sentences on whose latents linear probes are trained; None omits the probes.
 
     Returns:
         Per split, `meaning/SPLIT/` and: recall_at_1, recall_at_5: share of paraphrases whose own
@@ -96,15 +96,15 @@ def meaning(
         recall_at_1 falls then. color_auc, shape_auc, relation_auc: see `probe_texts`.
     """
     metrics: dict[str, float] = {}
-    asked = known is not None and len(splits) > 1
-    learned = encode(model, known, batch_size) if asked and known is not None else None
+    probes = probed is not None and len(splits) > 1
+    trained = encode(model, probed, batch_size) if probes and probed is not None else None
     for split, triples in splits.items():
         encoded = encode_triples(model, triples, batch_size, count)
-        found = measured(model, encoded, on, triples.kinds[:count])
-        if learned is not None and known is not None and split != "random":
+        metrics_of_split = measured(model, encoded, on, triples.kinds[:count])
+        if trained is not None and probed is not None and split != "random":
             texts = triples.originals.texts[:count]
-            found |= probe_texts(learned, known.texts, encoded.originals, texts)
-        metrics |= {f"meaning/{split}/{name}": value for name, value in found.items()}
+            metrics_of_split |= probe_texts(trained, probed.texts, encoded.originals, texts)
+        metrics |= {f"meaning/{split}/{name}": value for name, value in metrics_of_split.items()}
     return metrics
 
 
@@ -113,8 +113,8 @@ def measured(
 ) -> dict[str, float]:
     """Measure one split: the numbers of `meaning` but for the probes."""
     own, same, other = (
-        compared(model, each, on)
-        for each in (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
+        compared(model, latents, on)
+        for latents in (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
     )
     alike, unlike = (own * same).sum(1), (own * other).sum(1)
     closer = (alike - unlike).sign()
@@ -124,7 +124,7 @@ def measured(
         for down, across in DIRECTIONS
     ]
     changed = {
-        f"cosine_{kind}": float(unlike[[each == kind for each in kinds]].mean())
+        f"cosine_{kind}": float(unlike[[latents == kind for latents in kinds]].mean())
         for kind in sorted(set(kinds) - {""})
     }
     return changed | {
@@ -135,6 +135,8 @@ def measured(
         "cosine_counterfactual": float(unlike.mean()),
         "gap": float((alike - unlike).mean()),
         "triplet_accuracy": float((1 + closer).mean()) / 2,
-        "jitter_cosine": float(torch.stack([(same * each).sum(1).mean() for each in moved]).mean()),
-        "jitter_fall": first - sum(recall(each, own, 1) for each in moved) / len(moved),
+        "jitter_cosine": float(
+            torch.stack([(same * latents).sum(1).mean() for latents in moved]).mean()
+        ),
+        "jitter_fall": first - sum(recall(latents, own, 1) for latents in moved) / len(moved),
     }

@@ -49,11 +49,11 @@ def need(config: EncoderConfig, vocabulary: int, tokens: int) -> Need:
     with torch.device("meta"):
         model = Encoder(config, vocabulary)
     pair, triple = (_kept(model, sentences, tokens) for sentences in (2, 3))
-    trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     sentence = sum(triple) - sum(pair)
     return Need(
         trained,
-        sum(each.numel() for each in model.parameters()) - trained,
+        sum(parameter.numel() for parameter in model.parameters()) - trained,
         sum(pair) - 2 * sentence,
         sentence,
         max(triple) // 3,
@@ -75,13 +75,13 @@ def require_memory(config: Config, corpus: Corpus, device: torch.device, half: b
         )
     encoder, views = config.encoder, 2 + config.terms.counterfactuals if config.terms.active else 1
     tokens = int(max(corpus.train.lengths.max(), corpus.validation.lengths.max()))
-    found = need(encoder, corpus.vocabulary_size, tokens)
-    weights = TRAINED * found.parameters + 4 * found.spare
+    needed = need(encoder, corpus.vocabulary_size, tokens)
+    weights = TRAINED * needed.parameters + 4 * needed.spare
     number = 2 if half else 4
     batch = views * min(size, sentences)
-    step = number * (found.shared + batch * found.sentence)
+    step = number * (needed.shared + batch * needed.sentence)
     judged = min(config.evaluation.batch_size, max(len(corpus.validation), len(corpus.fixed)))
-    encoded = number * judged * found.largest
+    encoded = number * judged * needed.largest
     # The rings of the spectrum are averaged by a matrix: pixels x rings up to the corner.
     rings = 4 * encoder.height * encoder.width * int(0.7 * max(encoder.height, encoder.width))
     total = weights + max(step, encoded) + rings
@@ -89,7 +89,7 @@ def require_memory(config: Config, corpus: Corpus, device: torch.device, half: b
     if total <= WARN * held:
         return
     said = (
-        f"{found.parameters + found.spare:,} parameters need {_size(weights)}, a step on {batch} "
+        f"{needed.parameters + needed.spare:,} parameters need {_size(weights)}, a step on {batch} "
         f"sentences {_size(step)}, encoding {judged} {_size(encoded)}, the spectrum {_size(rings)}"
     )
     place = "this GPU" if device.type == "cuda" else "this machine"
@@ -128,14 +128,14 @@ def _kept(model: Encoder, sentences: int, tokens: int) -> list[int]:
 
 def _culprit(config: Config) -> str:
     """The size that lies farthest above its default."""
-    known, given = flatten(Config()), flatten(config)
+    defaults, given = flatten(Config()), flatten(config)
     sizes = {
         name: value / usual
         for name, value in given.items()
         if name.startswith("encoder.") or name.endswith(".batch_size")
-        if isinstance(value, int) and isinstance(usual := known[name] or 10_000, int)
+        if isinstance(value, int) and isinstance(usual := defaults[name] or 10_000, int)
     }
-    name = max(sizes, key=lambda each: sizes[each])
+    name = max(sizes, key=lambda size: sizes[size])
     return f"{name} {given[name]}"
 
 

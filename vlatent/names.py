@@ -58,15 +58,15 @@ def claim(folder: Path, uid: str | None, place: str, setting: str) -> None:
             pass
         finally:
             temporary.unlink(missing_ok=True)
-        known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"uid": None}
+        owner = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"uid": None}
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else f"{OWNER} is damaged"
         raise UserError(f"cannot write to {folder}: {why}; name another {setting}.folder") from None
-    if known["uid"] == uid:
+    if owner["uid"] == uid:
         return
-    if known.get("place") != place or uid is None:
+    if owner.get("place") != place or uid is None:
         raise UserError(
-            f"{folder} belongs to another one of this name ({known.get('place')}); give another "
+            f"{folder} belongs to another one of this name ({owner.get('place')}); give another "
             f"{setting}.name or {setting}.folder, or move that folder away"
         )
     temporary.write_text(mine, encoding="utf-8")

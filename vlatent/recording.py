@@ -16,7 +16,7 @@ from vlatent.corpus import Corpus, Triples
 from vlatent.dependence import in_words
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, encode_judged, score
-from vlatent.figures import Known, mean_spectrum, meaning_figures, run_figures
+from vlatent.figures import EncodedSplit, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
 from vlatent.meaning import DIRECTIONS, compared, encode_triples
@@ -40,7 +40,7 @@ def describe(
         {"training": len(corpus.train), "validation": len(corpus.validation)},
     )
     tracker.tags(
-        {f"version.{name}": found for name in PACKAGES if (found := _version(name))}
+        {f"version.{name}": version for name in PACKAGES if (version := _version(name))}
         | {
             "version.python": platform.python_version(),
             "placement": placement,
@@ -109,17 +109,17 @@ def conclude(
         return
     drawn = run_figures(folder.name, latent, fixed, corpus.fixed.texts, history, log, verdict)
     if config.evaluation.retrieved:
-        known = {
-            split: _known(model, config, triples)
+        encoded = {
+            split: _encoded_split(model, config, triples)
             for split, triples in config.evaluation.sentences_of(corpus).splits.items()
         }
-        drawn |= meaning_figures(folder.name, history, known)
+        drawn |= meaning_figures(folder.name, history, encoded)
     for name, png in drawn.items():
         checkpoints.write(folder / f"{name}.png", png)
         tracker.figure(name, png)
 
 
-def _known(model: Encoder, config: Config, triples: Triples) -> Known:
+def _encoded_split(model: Encoder, config: Config, triples: Triples) -> EncodedSplit:
     """What is drawn of one split."""
     size, count, on = config.evaluation.batch_size, config.evaluation.retrieved, config.terms.on
     encoded = encode_triples(model, triples, size, count)
@@ -134,7 +134,7 @@ def _known(model: Encoder, config: Config, triples: Triples) -> Known:
     held = robustness(same, own, map(moved, range(FARTHEST + 1)))
     texts = (triples.originals.texts, triples.paraphrases.texts, triples.counterfactuals.texts)
     latents = torch.stack([part[:TRIPLES] for part in parts], dim=1).numpy()
-    return Known(list(zip(*texts, strict=True))[:count], own, same, other, held, latents)
+    return EncodedSplit(list(zip(*texts, strict=True))[:count], own, same, other, held, latents)
 
 
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:

@@ -63,14 +63,14 @@ def _made(kind: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType):
         if value is None:
             return None
-        return _made(next(each for each in inner if each is not type(None)), value)
+        return _made(next(part for part in inner if part is not type(None)), value)
     if origin is Literal and value not in inner:
         raise ValueError(f"{value!r} is none of {inner}")
     if is_dataclass(kind):
         return _dataclass(kind, value)
     if origin is tuple:
         kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        return tuple(_made(each, item) for each, item in zip(kinds, value, strict=True))
+        return tuple(_made(part, item) for part, item in zip(kinds, value, strict=True))
     if origin is list:
         return [_made(inner[0], item) for item in value]
     if origin in (dict, Mapping):

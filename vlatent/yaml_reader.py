@@ -73,8 +73,8 @@ def _keep_words() -> None:
     )
     dropped = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp", "merge")}
     _Reader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in known if tag not in dropped]
-        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in dropped]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     whole = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)$|[-+]?0x[0-9a-fA-F]+$")
     for tag, pattern in (("int", whole), ("float", number)):
@@ -102,7 +102,7 @@ def load_flag(text: str) -> Any:
         yaml.YAMLError: It is none.
     """
     value, _ = _read(text)
-    if isinstance(value, dict) and value and all(each is None for each in value.values()):
+    if isinstance(value, dict) and value and all(item is None for item in value.values()):
         return text
     return value
 

@@ -92,9 +92,9 @@ def forest(title: str, seeds: int, comparisons: Sequence[ForestRow]) -> Page:
         page.text(left, above - 6, headings[index], weight="bold", va="bottom")
         base = f"{comparison.against}: {digits(comparison.base)}"
         page.text(left + block, above + high + 5, base, size=SMALL, color=GRAY, ha="right")
-        found = list(comparison.effects.values())
-        _forest_panel(page, (left, above, plot, high), found)
-        _write_effects(page, found, seeds, above, [left + end for end in ends])
+        shown = list(comparison.effects.values())
+        _forest_panel(page, (left, above, plot, high), shown)
+        _write_effects(page, shown, seeds, above, [left + end for end in ends])
     return page
 
 
@@ -250,26 +250,26 @@ def _dose_panel(
     for factor, position in at.items():
         seen = list(curve.values[factor])
         axes.plot([position + 0.15] * len(seen), seen, "o", color=COLORS[4], markersize=2.6)
-    known = [
+    finite = [
         (factor, place, *ends)
         for (factor, place), ends in zip(at.items(), around, strict=True)
         if math.isfinite(ends[0])
     ]
-    for (factor, place, mean, *_), (_, beside, after, *_) in pairwise(known):
+    for (factor, place, mean, *_), (_, beside, after, *_) in pairwise(finite):
         style = ":" if factor == 0 else "-"  # no doubling leads from 0 to anything
         axes.plot([place, beside], [mean, after], style, color=COLORS[0], linewidth=1.4)
-    for _, place, mean, low, high in known:
+    for _, place, mean, low, high in finite:
         if math.isfinite(low):
             axes.plot([place, place], [low, high], color=COLORS[0], linewidth=1.6)
         axes.plot(place, mean, "o", color=COLORS[0], markersize=6)
 
 
-def _cells(found: Mosaic, few: bool) -> list[Pixels]:
+def _cells(colored: Mosaic, few: bool) -> list[Pixels]:
     """The latent of every sentence: its channels in two rows, or small in one."""
     cells = []
-    sentences, channels = found.level.shape[:2]
+    sentences, channels = colored.level.shape[:2]
     for sentence in range(sentences):
-        image, _, across = mosaic_image(found, [sentence], 64 if few else 32)
+        image, _, across = mosaic_image(colored, [sentence], 64 if few else 32)
         if few and channels % 2 == 0:
             half = channels // 2 * across
             rows = np.pad(image, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)

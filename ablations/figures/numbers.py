@@ -66,11 +66,11 @@ def extent(intervals: Sequence[Interval], beside: Sequence[float]) -> tuple[floa
     values = [mean for mean, _, _ in intervals if math.isfinite(mean)] + list(beside)
     if not values:
         return -1.0, 1.0
-    known = [ends for ends in intervals if all(map(math.isfinite, ends))]
-    reach = WIDEST * median((high - low) / 2 for _, low, high in known) if known else 0.0
+    finite = [ends for ends in intervals if all(map(math.isfinite, ends))]
+    reach = WIDEST * median((high - low) / 2 for _, low, high in finite) if finite else 0.0
     lowest, highest = min(values), max(values)
-    low = min([lowest, *(max(low, lowest - reach) for _, low, _ in known)])
-    high = max([highest, *(min(high, highest + reach) for _, _, high in known)])
+    low = min([lowest, *(max(low, lowest - reach) for _, low, _ in finite)])
+    high = max([highest, *(min(high, highest + reach) for _, _, high in finite)])
     room = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
     return low - room, high + room
 

@@ -15,7 +15,7 @@ from vlatent.evaluation import Evaluation, judge, score
 def of_checkpoint(reference: str, path: Path) -> Subject:
     state = checkpoints.load(path)
     config = from_yaml(state["config"])
-    history = [Evaluation(**each) for each in json.loads(state["history"])]
+    history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     log: list[dict[str, float]] = json.loads(state["log"])
     steps, priors = config.training.steps, config.priors
     verdicts = [judge(history[: end + 1], steps, priors) for end in range(len(history))]

@@ -56,7 +56,9 @@ def compare(
         if progress is not None and bar is not None:
             progress.advance(bar)
     priors = subjects[0].config.priors
-    by_sentence = {label: of_sentences(each.held_out, priors) for label, each in encoded.items()}
+    by_sentence = {
+        label: of_sentences(checkpoint.held_out, priors) for label, checkpoint in encoded.items()
+    }
     return Comparison(
         tuple(subjects),
         config_differences(subjects),
@@ -75,7 +77,7 @@ def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, .
     return {
         name: values
         for name in names
-        if len(set(map(repr, values := tuple(each[name] for each in configs)))) > 1
+        if len(set(map(repr, values := tuple(flat[name] for flat in configs)))) > 1
     }
 
 
@@ -98,7 +100,7 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
     first = subjects[0].label
     silent, pairs = {}, {}
     for label in (subject.label for subject in subjects[1:]):
-        alone = next((each for each in (first, label) if each not in values), None)
+        alone = next((name for name in (first, label) if name not in values), None)
         if alone is not None:
             silent[label] = f"{alone} is a single run"
             continue
@@ -120,7 +122,7 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
 def estimate(values: Sequence[float], label: str) -> SampleMean:
     """Mean and t interval of the finite values of the statistic with this label."""
     finite = [value for value in values if math.isfinite(value)]
-    possible = next(each.possible for each in STATISTICS if each.label == label)
+    possible = next(statistic.possible for statistic in STATISTICS if statistic.label == label)
     return SampleMean(*interval(finite, possible), len(finite))
 
 
@@ -161,7 +163,10 @@ def of_sentences(latent: Latents, priors: Priors) -> dict[str, list[float]]:
     for name, prior in priors:
         if name != "spectrum":
             values[f"statistic/{name}"] = prior.statistic(latent[:, None])  # batches of one
-    return {REGISTRY[name].label: each.double().mean(-1).tolist() for name, each in values.items()}
+    return {
+        REGISTRY[name].label: channels.double().mean(-1).tolist()
+        for name, channels in values.items()
+    }
 
 
 def _over_sentences(
@@ -171,11 +176,11 @@ def _over_sentences(
 ) -> Over:
     """Means over sentences, and differences from the first where both encoded the same ones."""
     estimates = {
-        label: {name: estimate(each, name) for name, each in statistics.items()}
+        label: {name: estimate(numbers, name) for name, numbers in statistics.items()}
         for label, statistics in values.items()
     }
     silent, pairs = {}, {}
-    for label in (each for each in encoded if each != first):
+    for label in (other for other in encoded if other != first):
         if first not in encoded:
             silent[label] = f"{first} has no latents"
         elif encoded[first].texts != encoded[label].texts:
@@ -188,8 +193,8 @@ def _over_sentences(
             )
         else:
             pairs[label] = {
-                name: list(zip(values[first][name], each, strict=True))
-                for name, each in values[label].items()
+                name: list(zip(values[first][name], numbers, strict=True))
+                for name, numbers in values[label].items()
             }
     return Over("sentences", estimates, _effects(pairs), silent)
 

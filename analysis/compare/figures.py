@@ -31,7 +31,7 @@ def figures(comparison: Comparison, recorded: Mapping[str, bytes]) -> dict[str, 
         recorded: Montages that runs without a checkpoint have kept, by label.
     """
     pages = {"spectra": spectra_page(comparison), "curves": curves_page(comparison)}
-    sentences = {each.fixed_texts for each in comparison.encoded.values()}
+    sentences = {checkpoint.fixed_texts for checkpoint in comparison.encoded.values()}
     if len(comparison.encoded) == len(comparison.subjects) and len(sentences) == 1:
         pages["latents"] = latents_page(comparison)
     elif recorded or comparison.encoded:
@@ -93,7 +93,7 @@ def latents_page(comparison: Comparison) -> Page:
     texts = comparison.encoded[labels[0]].fixed_texts
     mosaics = [mosaic(comparison.encoded[label].fixed) for label in labels]
     rows = [
-        [mosaic_image(each, [sentence], side)[0] for each in mosaics]
+        [mosaic_image(levels, [sentence], side)[0] for levels in mosaics]
         for sentence in range(len(texts))
     ]
     left, top, room = 340, 118, 34

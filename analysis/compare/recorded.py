@@ -65,10 +65,10 @@ def confirmed(run: RecordedRun, tracking: TrackingConfig) -> dict[int, Mapping[s
     """Statistics of a trial on the new seeds of its study's confirmation, by seed."""
     study, number = run.tags["study"], run.tags["trial"]
     again = recorded_runs(tracking, {"kind": "confirmation", "study": study})
-    tagged = [each for each in again if each.tags.get("confirms") == number]
-    untagged = [each for each in again if "confirms" not in each.tags]
+    tagged = [other for other in again if other.tags.get("confirms") == number]
+    untagged = [other for other in again if "confirms" not in other.tags]
     runs = [*earlier.confirmations_of(run, untagged), *tagged]
-    return {int(each.tags["seed"]): each.metrics for each in runs if each.status == "FINISHED"}
+    return {int(other.tags["seed"]): other.metrics for other in runs if other.status == "FINISHED"}
 
 
 def _single(run: RecordedRun, tracking: TrackingConfig) -> Subject:

@@ -159,7 +159,7 @@ def criteria_of(verdict: Verdict) -> dict[str, Criterion]:
 
 def statistics_of(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
     """The statistics of an evaluation by the tracker's names."""
-    means = {f"statistic/{name}": fmean(each) for name, each in evaluation.channels.items()}
+    means = {f"statistic/{name}": fmean(values) for name, values in evaluation.channels.items()}
     return dict(evaluation.metrics) | means | {"score": score(evaluation, verdict)}
 
 

@@ -123,10 +123,10 @@ def spectra_page(comparison: Comparison) -> Page:
         "dots: mean over held-out sentences and channels · lines: fitted slope, mean of channels · "
         f"shaded: slopes {BAND[0]} to {BAND[1]}",
     )
-    overlays = [each for each in drawn.values() if each is not None]
-    curves = [flat, steep, *(each.line for each in overlays)]
-    curves += [each.power for each in overlays if each.power is not None]
-    ends = [float(end) for each in overlays for end in (each.frequency[0], each.frequency[-1])]
+    overlays = [one for one in drawn.values() if one is not None]
+    curves = [flat, steep, *(one.line for one in overlays)]
+    curves += [one.power for one in overlays if one.power is not None]
+    ends = [float(end) for one in overlays for end in (one.frequency[0], one.frequency[-1])]
     ends += [float(frequency[0]), float(frequency[-1])]
     octave_marks = [2.0**n for n in range(-1, 12)]
     words = "frequency (cycles per side)"

@@ -34,7 +34,7 @@ def config_rows(comparison: Comparison) -> Rows:
 def criteria_rows(comparison: Comparison) -> Rows:
     """The verdict, then every criterion: what was found, whether it holds, and its margin."""
     criteria = [criteria_of(subject.verdict) for subject in comparison.subjects]
-    names = list(dict.fromkeys(name for each in criteria for name in each))
+    names = list(dict.fromkeys(name for by_name in criteria for name in by_name))
     verdicts = []
     for subject in comparison.subjects:
         held = sum(criterion.holds for criterion in subject.verdict.criteria)
@@ -44,8 +44,8 @@ def criteria_rows(comparison: Comparison) -> Rows:
     rows.append(("at step", *(str(s.evaluation.step) for s in comparison.subjects)))
     for name in names:
         row = []
-        for each in criteria:
-            criterion = each.get(name)
+        for by_name in criteria:
+            criterion = by_name.get(name)
             if criterion is None:
                 row.append("not judged")
                 continue
@@ -72,7 +72,7 @@ def statistic_rows(comparison: Comparison) -> Rows:
 
 def over_rows(comparison: Comparison, over: Over) -> Rows:
     """Means with intervals, and differences from the first where there are any."""
-    names = list(dict.fromkeys(name for each in over.estimates.values() for name in each))
+    names = list(dict.fromkeys(name for by_name in over.estimates.values() for name in by_name))
     rows: Rows = []
     for name in names:
         row = [name]
@@ -88,7 +88,7 @@ def over_rows(comparison: Comparison, over: Over) -> Rows:
 def over_heads(comparison: Comparison, over: Over) -> tuple[str, ...]:
     first = comparison.subjects[0].label
     counts = {
-        label: max((each.n for each in means.values()), default=0)
+        label: max((estimate.n for estimate in means.values()), default=0)
         for label, means in over.estimates.items()
     }
     labels = [

@@ -31,7 +31,9 @@ class Estimate:
 
     def within(self, low: float, high: float) -> Estimate:
         """Clip value and interval to the possible range."""
-        return Estimate(*(min(max(each, low), high) for each in (self.value, self.low, self.high)))
+        return Estimate(
+            *(min(max(number, low), high) for number in (self.value, self.low, self.high))
+        )
 
 
 @dataclass(frozen=True)

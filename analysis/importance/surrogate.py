@@ -130,7 +130,7 @@ def curves(
         for k, weight in [(0, np.ones(len(y))), *resamples(len(y), seed)]
     ]
     middle, again = drawn[0], [np.array(column) for column in zip(*drawn[1:], strict=True)]
-    half = [_quantile() * each.std(0, ddof=1) for each in again]
+    half = [_quantile() * refit.std(0, ddof=1) for refit in again]
     order = np.argsort(values, kind="stable")
 
     def own(curve: Float[np.ndarray, " step"]) -> Float[np.ndarray, " step"]:
@@ -139,8 +139,8 @@ def curves(
     return Curves(
         tuple(positions),
         tuple(own(curve) for curve in middle),
-        tuple(own(curve - each) for curve, each in zip(middle, half, strict=True)),
-        tuple(own(curve + each) for curve, each in zip(middle, half, strict=True)),
+        tuple(own(curve - width) for curve, width in zip(middle, half, strict=True)),
+        tuple(own(curve + width) for curve, width in zip(middle, half, strict=True)),
     )
 
 

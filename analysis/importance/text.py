@@ -69,19 +69,19 @@ def words(result: Importance) -> list[str]:
             said.append(f"{among[0].upper()}{among[1:]} trials say nothing: {mine[0].silent}.")
             continue
         heard = [finding for finding in mine if not finding.silent]
-        clear = [each for each in heard if mattering(each) or together(each)]
+        clear = [one for one in heard if mattering(one) or together(one)]
         said.append(
-            f"Among {among} trials: {'; '.join(_sentence(result, each) for each in clear)}. No "
+            f"Among {among} trials: {'; '.join(_sentence(result, one) for one in clear)}. No "
             "conclusion for the other parameters."
             if clear
             else f"{among[0].upper()}{among[1:]} trials do not say which parameters matter."
         )
         if len(clear) < len(heard):
-            names = ", ".join(each.target.label for each in heard if each not in clear)
+            names = ", ".join(one.target.label for one in heard if one not in clear)
             said[-1] += f" Predictable, but not from any single parameter: {names}."
         reasons = dict.fromkeys(finding.silent for finding in mine if finding.silent)
         for reason in reasons:
-            names = ", ".join(each.target.label for each in mine if each.silent == reason)
+            names = ", ".join(one.target.label for one in mine if one.silent == reason)
             said[-1] += f" {reason[0].upper()}{reason[1:]}: {names}."
     tested = sum(finding.r2 is not None for finding in result.findings)
     if tested:
@@ -168,17 +168,17 @@ def _silent_alike(findings: Sequence[Finding]) -> bool:
 
 def _rows(result: Importance, findings: Sequence[Finding]) -> list[tuple[str, str, str, str]]:
     """Cells of the table: target, trials, R2, and what matters or why that is not known."""
-    trials = [f"{len(each.target.trials)} {each.target.among}" for each in findings]
+    trials = [f"{len(finding.target.trials)} {finding.target.among}" for finding in findings]
     if _silent_alike(findings):
         return [(f"all {len(findings)} targets", trials[0], "", findings[0].silent)]
     return [
         (
-            each.target.label,
+            finding.target.label,
             which,
-            "" if each.r2 is None else _bracket(each.r2),
-            each.silent or _matters(result, each),
+            "" if finding.r2 is None else _bracket(finding.r2),
+            finding.silent or _matters(result, finding),
         )
-        for each, which in zip(findings, trials, strict=True)
+        for finding, which in zip(findings, trials, strict=True)
     ]
 
 

@@ -111,13 +111,13 @@ def structure(latent: Latents, groups: Groups) -> dict[str, Structure]:
     same, unrelated = dependence(latent[:1].expand_as(latent)), dependence(noise)
     values = dependence(latent)
     block = np.unique(groups, return_inverse=True)[1] % BLOCKS
-    left = [torch.from_numpy(np.flatnonzero(block != each)) for each in np.unique(block)]
+    left = [torch.from_numpy(np.flatnonzero(block != part)) for part in np.unique(block)]
     again = [dependence(latent[kept]) for kept in left if len(kept)]
     made = {}
     for key, value in values.items():
         name = key.removeprefix("dependence/")
         most = len(latent) if "rank" in name else 1.0
-        span = jackknife(value, np.array([each[key] for each in again]))
+        span = jackknife(value, np.array([part[key] for part in again]))
         span = Span(value, *within((LEAST.get(name, 0.0), most), value, span.low, span.high))
         made[name] = Structure(span, same[key], unrelated[key])
     return made

@@ -74,7 +74,7 @@ def open_checkpoint(
     asked = [scenes(new[:count])]
     if asked[0].answers:
         asked.append(argument_pairs(min(count, MOST_PAIRS), trained_on))
-    made = [encoded(encoder, corpus, config.data.max_length, each, progress) for each in asked]
+    made = [encoded(encoder, corpus, config.data.max_length, part, progress) for part in asked]
     return made[0], made[1] if len(made) > 1 else None
 
 

@@ -45,9 +45,11 @@ SHADES = {  # of blocks, dark enough for white paper
 def figures(result: Probes) -> dict[str, bytes]:
     """PNG files: `readings`, and a map a method, such as `map_pca`."""
     pages = {"readings": readings_page(result)}
-    for method in dict.fromkeys(each.method for each in result.maps):
+    for method in dict.fromkeys(projection.method for projection in result.maps):
         name = f"map_{method.replace('-', '').lower()}"
-        pages[name] = map_page(result, [each for each in result.maps if each.method == method])
+        pages[name] = map_page(
+            result, [projection for projection in result.maps if projection.method == method]
+        )
     return {name: page.png() for name, page in pages.items()}
 
 
@@ -89,8 +91,12 @@ def readings_page(result: Probes) -> Page:
 
 def map_page(result: Probes, shown: list[Map]) -> Page:
     """A panel a target and representation, the sentences colored by their answers."""
-    names = list(dict.fromkeys(each.representation for each in shown))
-    panels = [(each, target) for each in shown for target in each.answers or ("sentences",)]
+    names = list(dict.fromkeys(projection.representation for projection in shown))
+    panels = [
+        (projection, target)
+        for projection in shown
+        for target in projection.answers or ("sentences",)
+    ]
     targets = list(dict.fromkeys(target for _, target in panels))
     height = SIDE + 92
     share = percent(result.structure["between_share"].value.value)
@@ -102,13 +108,13 @@ def map_page(result: Probes, shown: list[Map]) -> Page:
     )
     body = height * len(targets)
     page, top = sheet(QUESTION, f"Sentences by {shown[0].method}", words, [], body)
-    for each, target in panels:
-        left = LEFT + names.index(each.representation) * (SIDE + BETWEEN)
+    for projection, target in panels:
+        left = LEFT + names.index(projection.representation) * (SIDE + BETWEEN)
         down = top + targets.index(target) * height
-        page.text(left, down, f"{target}, {each.representation}", weight="bold")
-        _map(page.axes(left, down + 20, SIDE, SIDE), each, target)
-        if left == LEFT and each.answers:
-            _legend(page, LEFT - 6, down + SIDE + 60, _styles(each.answers[target]))
+        page.text(left, down, f"{target}, {projection.representation}", weight="bold")
+        _map(page.axes(left, down + 20, SIDE, SIDE), projection, target)
+        if left == LEFT and projection.answers:
+            _legend(page, LEFT - 6, down + SIDE + 60, _styles(projection.answers[target]))
     return page
 
 
@@ -116,7 +122,7 @@ def _readings(axes: Axes, target: str, block: dict[str, Reading]) -> None:
     """The rows of one target: what was found over what shuffled answers reach."""
     reach = [reading for reading in block.values() if not np.isnan(reading.value.value)]
     if target == MEDIAN_RANK:
-        axes.set_xlim(0, 1.1 * max((each.control.high for each in reach), default=1.0))
+        axes.set_xlim(0, 1.1 * max((one.control.high for one in reach), default=1.0))
     else:
         axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(len(block) - 0.5, -0.5)

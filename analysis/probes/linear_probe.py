@@ -194,9 +194,9 @@ def shuffled(
     cases, case = np.unique(np.stack([strata, groups, codes]), axis=1, return_inverse=True)
     generator = np.random.default_rng(seed)
     drawn = np.empty((SHUFFLES, cases.shape[1]), dtype=codes.dtype)
-    for each in drawn:
+    for rows in drawn:
         # Cases are sorted by stratum: sorted again with chance to break ties, they are shuffled.
-        each[:] = cases[2, np.lexsort((generator.random(len(each)), cases[0]))]
+        rows[:] = cases[2, np.lexsort((generator.random(len(rows)), cases[0]))]
     return drawn[:, case.ravel()]
 
 

@@ -35,8 +35,8 @@ def find(
     distance = np.full((len(queries), len(names)), np.inf)
     for column, group in enumerate(place):
         distance[:, group] = np.minimum(distance[:, group], every[:, column])
-    before = np.stack([(distance < each[:, None]).sum(1) for each in distance.T], axis=1)
-    ties = np.stack([(distance == each[:, None]).sum(1) for each in distance.T], axis=1)
+    before = np.stack([(distance < row[:, None]).sum(1) for row in distance.T], axis=1)
+    ties = np.stack([(distance == row[:, None]).sum(1) for row in distance.T], axis=1)
 
     generator = np.random.default_rng(seed)
     taken = np.stack([generator.permutation(len(names)) for _ in range(SHUFFLES)])[:, own]

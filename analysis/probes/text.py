@@ -152,11 +152,11 @@ def structure_rows(result: Probes) -> list[list[str]]:
     return [
         [
             MEASURES[name],
-            f"{digits(each.value.value)} [{digits(each.value.low)}, {digits(each.value.high)}]",
-            digits(round(each.same, 9)),
-            digits(each.unrelated),
+            f"{digits(row.value.value)} [{digits(row.value.low)}, {digits(row.value.high)}]",
+            digits(round(row.same, 9)),
+            digits(row.unrelated),
         ]
-        for name, each in result.structure.items()
+        for name, row in result.structure.items()
     ]
 
 

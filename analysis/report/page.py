@@ -65,7 +65,7 @@ def as_html(document: Document) -> str:
 
 def as_markdown(document: Document) -> str:
     """The document as Markdown; its figures lie in figures/."""
-    first = "\n\n".join(f"**{each.heading}**\n\n{each.text}" for each in document.answers)
+    first = "\n\n".join(f"**{answer.heading}**\n\n{answer.text}" for answer in document.answers)
     return f"# {escaped(document.title)}\n\n{first}\n\n{document.body}\n"
 
 

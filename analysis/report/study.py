@@ -138,10 +138,10 @@ def _sure(result: StudyResult) -> str:
         )
     if result.optimism is None:
         return chosen
-    found, again = result.optimism.found, result.optimism.confirmed
+    searched, again = result.optimism.found, result.optimism.confirmed
     difference = bracket(result.optimism.mean, result.optimism.low, result.optimism.high)
     return (
-        f"{chosen} The search measured {found:.3f} for trial {result.optimism.trial}, new seeds "
+        f"{chosen} The search measured {searched:.3f} for trial {result.optimism.trial}, new seeds "
         f"{again:.3f}: an optimism of {escaped(difference)}."
     )
 

@@ -125,7 +125,7 @@ class Corpus:
             place = self.config.validation
             lines = {"random": read(place)}
             _require_same(lines["random"], self.validation, place)
-        return {split: triples(some, self.encoded, f"{place}") for split, some in lines.items()}
+        return {split: triples(chosen, self.encoded, f"{place}") for split, chosen in lines.items()}
 
     @cached_property
     def judged(self) -> Sentences | None:
@@ -194,8 +194,8 @@ def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
         validation = read(config.validation)
     elif config.train is not None:
         training, validation = hold_out(training, config.train)
-    known = {text for line in training for text in (line.text, *line.paraphrases)}
-    shared = sum(not known.isdisjoint((line.text, *line.paraphrases)) for line in validation)
+    trained_on = {text for line in training for text in (line.text, *line.paraphrases)}
+    shared = sum(not trained_on.isdisjoint((line.text, *line.paraphrases)) for line in validation)
     if shared:
         warnings.warn(
             f"{shared} of {len(validation)} sentences in {config.validation} are in the training "
@@ -205,8 +205,8 @@ def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
     return [line.text for line in training], [line.text for line in validation]
 
 
-def _require_same(lines: list[Line], known: Sentences, place: Path) -> None:
-    if [line.text for line in lines] != known.texts:
+def _require_same(lines: list[Line], sentences: Sentences, place: Path) -> None:
+    if [line.text for line in lines] != sentences.texts:
         raise UserError(f"{place} changed since it was read first; try again when it is complete.")
 
 

@@ -143,9 +143,9 @@ def evaluate(
     sentences = config.sentences_of(corpus)
     evaluation = measure(step, latent, priors)
     if config.retrieved:
-        known = corpus.validation if last else None
+        probed_on = corpus.validation if last else None
         evaluation.metrics.update(
-            meaning(model, sentences.splits, terms.on, config.retrieved, size, known)
+            meaning(model, sentences.splits, terms.on, config.retrieved, size, probed_on)
         )
     if last and config.probed:
         probed = encode(model, sentences.probed, size, config.probed)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.figures import numbers
-from vlatent.figures.meaning_numbers import Known
+from vlatent.figures.meaning_numbers import EncodedSplit
 from vlatent.shapes import Latents
 
 
@@ -58,7 +58,7 @@ def run_figures(
 
 
 def meaning_figures(
-    title: str, history: Sequence[Evaluation], splits: Mapping[str, Known]
+    title: str, history: Sequence[Evaluation], splits: Mapping[str, EncodedSplit]
 ) -> dict[str, bytes]:
     """The pictures of what pictures know as PNG, by name, where paraphrases were asked about.
 
@@ -73,4 +73,4 @@ def meaning_figures(
     return {name: page.png() for name, page in pages.items()}
 
 
-__all__ = ["Known", "meaning_figures", "run_figures"]
+__all__ = ["EncodedSplit", "meaning_figures", "run_figures"]

@@ -57,8 +57,8 @@ def spectrum(title: str, spectra: Spectra) -> Page:
         panel.axes.fill_between(spectra.frequency, flat, steep, color=BAND_COLOR, zorder=0)
         panel.axes.plot(spectra.frequency, spectra.line[channel], color=color, linewidth=1.5)
         panel.axes.plot(spectra.frequency, spectra.power[channel], "o", color=INK, markersize=3)
-        found = f"α {spectra.alpha[channel]:.2f}\nresidual {spectra.residual[channel]:.2f}"
-        panel.text(0.97, 0.95, found, ha="right")
+        fit = f"α {spectra.alpha[channel]:.2f}\nresidual {spectra.residual[channel]:.2f}"
+        panel.text(0.97, 0.95, fit, ha="right")
     return page
 
 

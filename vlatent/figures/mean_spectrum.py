@@ -43,9 +43,13 @@ class MeanSpectrum:
 
 
 def mean_spectrum(latent: Latents) -> MeanSpectrum:
-    found = spectra(latent)
+    measured = spectra(latent)
     return MeanSpectrum(
-        len(latent), found.frequency.tolist(), found.power.tolist(), found.alpha, found.residual
+        len(latent),
+        measured.frequency.tolist(),
+        measured.power.tolist(),
+        measured.alpha,
+        measured.residual,
     )
 
 
@@ -65,9 +69,9 @@ def from_text(text: str) -> MeanSpectrum:
 def _finite(value: object) -> object:
     match value:
         case dict():
-            return {name: _finite(each) for name, each in value.items()}
+            return {name: _finite(item) for name, item in value.items()}
         case list():
-            return [_finite(each) for each in value]
+            return [_finite(item) for item in value]
         case float() if not math.isfinite(value):
             return None
     return value
@@ -75,5 +79,5 @@ def _finite(value: object) -> object:
 
 def _numbers(value: object) -> object:
     if isinstance(value, list):
-        return [_numbers(each) for each in value]
+        return [_numbers(item) for item in value]
     return math.nan if value is None else value

@@ -17,7 +17,7 @@ from vlatent.figures.meaning_numbers import (
     BINS,
     FARTHEST,
     TRIPLES,
-    Known,
+    EncodedSplit,
     cosines,
     histogram,
     over_time,
@@ -43,10 +43,10 @@ UNKNOWN = "#dddddd"  # of a text that is not about colored blocks
 TILE, ROW = 64, 70  # pixels along a picture's longer side, and from one row to the next
 
 
-def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, Known]) -> Page:
+def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, EncodedSplit]) -> Page:
     """Whether paraphrases are found, counterfactuals told apart, and shifts borne."""
     page = Page(1180, 908)
-    sizes = ", ".join(f"{len(known.sentences)} {split}" for split, known in splits.items())
+    sizes = ", ".join(f"{len(encoded.sentences)} {split}" for split, encoded in splits.items())
     page.header(
         title,
         "What the pictures know",
@@ -55,24 +55,24 @@ def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, Know
     )
     colors = dict(zip(splits, COLORS, strict=False))
     looked_at = "compositional" if "compositional" in splits else next(iter(splits))
-    known = splits[looked_at]
+    encoded = splits[looked_at]
     _over_time(page, history, splits, colors)
     _recall(page, splits, colors)
-    _cosines(page, looked_at, known)
-    _robustness(page, looked_at, known, colors[looked_at])
-    _map(page, looked_at, known)
+    _cosines(page, looked_at, encoded)
+    _robustness(page, looked_at, encoded, colors[looked_at])
+    _map(page, looked_at, encoded)
     return page
 
 
-def triples(title: str, splits: Mapping[str, Known]) -> Page:
+def triples(title: str, splits: Mapping[str, EncodedSplit]) -> Page:
     """Sentences above their paraphrase and counterfactual, with the pictures of each."""
-    some = max(TRIPLES // len(splits), 1)
+    count = max(TRIPLES // len(splits), 1)
     shown = [
-        (split, known, place)
-        for split, known in splits.items()
-        for place in range(min(some, len(known.latents)))
+        (split, encoded, place)
+        for split, encoded in splits.items()
+        for place in range(min(count, len(encoded.latents)))
     ]
-    latents = np.concatenate([known.latents[place] for _, known, place in shown])
+    latents = np.concatenate([encoded.latents[place] for _, encoded, place in shown])
     mosaic = numbers.mosaic(torch.from_numpy(latents))
     images = [mosaic_image(mosaic, [row], TILE) for row in range(len(latents))]
     (image, down, across), top = images[0], 108
@@ -88,14 +88,14 @@ def triples(title: str, splits: Mapping[str, Known]) -> Page:
         centre = label + channel * across + (across - GAP) / 2
         page.text(centre, top - 23, f"{channel}", weight="bold", ha="center")
     for row, (image, _, _) in enumerate(images):
-        (split, known, place), kind = shown[row // 3], row % 3
+        (split, encoded, place), kind = shown[row // 3], row % 3
         at = top + row * below + row // 3 * 3 * GAP
         page.image(label, at, image)
-        text, remark = known.texts[place][kind], f"sentence, {split}"
+        text, remark = encoded.texts[place][kind], f"sentence, {split}"
         if kind:
-            text = changed(known.texts[place][0], text)
-            rows = known.paraphrases if kind == 1 else known.counterfactuals
-            cosine = round(float(known.sentences[place] @ rows[place]), 2) + 0.0  # never -0.00
+            text = changed(encoded.texts[place][0], text)
+            rows = encoded.paraphrases if kind == 1 else encoded.counterfactuals
+            cosine = round(float(encoded.sentences[place] @ rows[place]), 2) + 0.0  # never -0.00
             remark = f"{('paraphrase', 'counterfactual')[kind - 1]}, cosine {cosine:.2f}"
         page.text(12, at, remark, size=SMALL, color=GRAY, weight="bold")
         page.text(12, at + 17, fitted(text, label - 30, 3, SMALL), size=SMALL)
@@ -117,21 +117,21 @@ def changed(first: str, second: str) -> str:
 def _over_time(
     page: Page,
     history: Sequence[Evaluation],
-    splits: Mapping[str, Known],
+    splits: Mapping[str, EncodedSplit],
     colors: Mapping[str, str],
 ) -> None:
     """Recall at 1 and at 5 on every split at every evaluation."""
     remark = "solid: recall@1 · dashed: @5 · dotted: wanted · gray: chance"
     _name(page, 70, 76, "Recall over training", remark)
-    steps = np.array([each.step for each in history], dtype=float)
+    steps = np.array([evaluation.step for evaluation in history], dtype=float)
     room = 0.02 * max(float(steps[-1] - steps[0]), 1.0)
     x = Scale(steps[0] - room, steps[-1] + room, label="training step")
     panel = page.panel(70, 120, 230, 280, x, _shares())
-    for split, known in splits.items():
+    for split, encoded in splits.items():
         fifth = over_time(history, split, "recall_at_5")
         panel.axes.plot(steps, fifth, "--", color=colors[split], linewidth=1)
         for k, style in ((1, "-"), (5, "--")):
-            chance = min(k / len(known.sentences), 1)
+            chance = min(k / len(encoded.sentences), 1)
             panel.axes.axhline(chance, color=GRAY, linestyle=style, linewidth=1)
     first = {split: over_time(history, split, "recall_at_1") for split in splits}
     draw_lines(panel, steps, first, colors)
@@ -139,15 +139,15 @@ def _over_time(
         panel.axes.axhline(LIMITS[name], color=INK, linestyle=":", linewidth=1)
 
 
-def _recall(page: Page, splits: Mapping[str, Known], colors: Mapping[str, str]) -> None:
+def _recall(page: Page, splits: Mapping[str, EncodedSplit], colors: Mapping[str, str]) -> None:
     """Recall at the end against how many likest count."""
     _name(page, 480, 76, "Recall at the end", "black: wanted · gray: chance")
-    longest = max(2, *(len(known.sentences) for known in splits.values()))
+    longest = max(2, *(len(encoded.sentences) for encoded in splits.values()))
     marks = [digit * 10.0**decade for decade in range(9) for digit in (1, 2, 5)]
     x = Scale(0.93, longest, log=True, label="k", marks=marks)
     panel = page.panel(480, 120, 230, 280, x, _shares())
-    for place, (split, known) in enumerate(splits.items()):
-        curve = recall(known.paraphrases, known.sentences)
+    for place, (split, encoded) in enumerate(splits.items()):
+        curve = recall(encoded.paraphrases, encoded.sentences)
         among = np.arange(1, len(curve) + 1)
         panel.axes.plot(among, among / len(among), color=GRAY, linewidth=1)
         panel.axes.plot(among, curve, color=colors[split], linewidth=1.4)
@@ -157,10 +157,10 @@ def _recall(page: Page, splits: Mapping[str, Known], colors: Mapping[str, str]) 
         _wanted(panel, k, LIMITS[name], INK)
 
 
-def _cosines(page: Page, split: str, known: Known) -> None:
+def _cosines(page: Page, split: str, encoded: EncodedSplit) -> None:
     """How alike a sentence is to what means the same, nearly the same and something else."""
     _name(page, 870, 76, f"Cosines, {split}", "of a sentence with its … · line: mean")
-    for place, (name, values) in enumerate(cosines(known).items()):
+    for place, (name, values) in enumerate(cosines(encoded).items()):
         color = (COLORS[3], COLORS[5], GRAY)[place]
         shares = histogram(values)
         x = Scale(-1, 1, label="cosine", named=place == 2)
@@ -175,26 +175,26 @@ def _cosines(page: Page, split: str, known: Known) -> None:
         panel.text(0.03, 0.95, words, size=SMALL, color=color, weight="bold")
 
 
-def _robustness(page: Page, split: str, known: Known, color: str) -> None:
+def _robustness(page: Page, split: str, encoded: EncodedSplit, color: str) -> None:
     """What becomes of a paraphrase's picture that is moved by some pixels."""
     _name(page, 70, 472, f"Moved pictures, {split}", "mean over eight directions · bars: wanted")
     x = Scale(-0.15, FARTHEST + 0.15, label="shift (pixels)", marks=range(FARTHEST + 1))
     marks = (0, 0.2, 0.4, 0.6, 0.8, LIMITS["jitter_cosine"], 1)
-    lowest = min(0.0, float(np.min(known.moved, initial=0, where=np.isfinite(known.moved))))
+    lowest = min(0.0, float(np.min(encoded.moved, initial=0, where=np.isfinite(encoded.moved))))
     y = Scale(lowest - 0.02, 1.02, label="cosine with itself · recall@1", marks=marks)
     panel = page.panel(70, 516, 300, 340, x, y)
     colors = {"cosine with itself": COLORS[3], "recall@1": color}
-    curves = dict(zip(colors, known.moved, strict=True))
+    curves = dict(zip(colors, encoded.moved, strict=True))
     draw_lines(panel, np.arange(FARTHEST + 1.0), curves, colors)
-    limits = (LIMITS["jitter_cosine"], known.moved[1, 0] - LIMITS["jitter_fall"])
+    limits = (LIMITS["jitter_cosine"], encoded.moved[1, 0] - LIMITS["jitter_fall"])
     for limit, shade in zip(limits, colors.values(), strict=True):
         _wanted(panel, SHIFT, limit, shade)
 
 
-def _map(page: Page, split: str, known: Known) -> None:
+def _map(page: Page, split: str, encoded: EncodedSplit) -> None:
     """The sentences in the plane in which they differ most."""
     _name(page, 620, 472, f"Map of the sentences, {split}", "principal components")
-    places, shares = plane(known.sentences)
+    places, shares = plane(encoded.sentences)
     finite = np.isfinite(places).all(1)
     reach = 1.08 * max(float(np.abs(places[finite]).max(initial=0)), 1e-6)
     scales = [
@@ -205,7 +205,7 @@ def _map(page: Page, split: str, known: Known) -> None:
     if not finite.any():
         panel.text(0.5, 0.5, "nothing to show: no finite value", ha="center", va="center")
         return
-    facts = [first_fact(sentence) for sentence, _, _ in known.texts]
+    facts = [first_fact(sentence) for sentence, _, _ in encoded.texts]
     answers = [fact[0] if fact else "" for fact in facts]
     shades = [SHADES.get(answer, UNKNOWN) for answer in answers]
     across, upward = places.T

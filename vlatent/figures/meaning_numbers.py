@@ -20,7 +20,7 @@ Curve = Float[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)
-class Known:
+class EncodedSplit:
     """The triples of one split: what is compared of each, as rows of length 1, and the pictures.
 
     Attributes:
@@ -50,22 +50,22 @@ def recall(queries: Rows, gallery: Rows) -> Curve:
     own = np.diagonal(cosine)[:, None]
     before, ties = (cosine > own).sum(1), (cosine == own).sum(1)
     among = np.arange(1, len(cosine) + 1)[:, None]
-    found = ((among - before) / np.maximum(ties, 1)).clip(0, 1)
-    return np.where(ties > 0, found, 0.0).mean(1)
+    chance = ((among - before) / np.maximum(ties, 1)).clip(0, 1)
+    return np.where(ties > 0, chance, 0.0).mean(1)
 
 
 def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
     """One metric of a split at every evaluation; NaN where it was not asked for."""
     name = f"meaning/{split}/{metric}"
-    return np.array([each.metrics.get(name, np.nan) for each in history])
+    return np.array([evaluation.metrics.get(name, np.nan) for evaluation in history])
 
 
-def cosines(known: Known) -> dict[str, Curve]:
+def cosines(encoded: EncodedSplit) -> dict[str, Curve]:
     """Of every sentence with its paraphrase, with its counterfactual and with all others."""
-    among = known.sentences @ known.sentences.T
+    among = encoded.sentences @ encoded.sentences.T
     return {
-        "paraphrase": (known.sentences * known.paraphrases).sum(1),
-        "counterfactual": (known.sentences * known.counterfactuals).sum(1),
+        "paraphrase": (encoded.sentences * encoded.paraphrases).sum(1),
+        "counterfactual": (encoded.sentences * encoded.counterfactuals).sum(1),
         "other sentences": among[~np.eye(len(among), dtype=bool)],
     }
 
@@ -87,13 +87,13 @@ def robustness(
         moved: By distance, the rows of the moved pictures for every direction; the result is the
             mean over the directions.
     """
-    found = [
+    curves = [
         np.mean(
             [((rows * unmoved).sum(1).mean(), recall(rows, gallery)[0]) for rows in directions], 0
         )
         for directions in moved
     ]
-    return np.array(found).T
+    return np.array(curves).T
 
 
 def plane(rows: Rows) -> tuple[Float[np.ndarray, "row 2"], Float[np.ndarray, 2]]:

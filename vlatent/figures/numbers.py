@@ -147,8 +147,8 @@ def spectra(latent: Latents) -> Spectra:
     offset = fit.log_radius - (fit.weight * fit.log_radius).sum()
     middle = (fit.weight * curve).sum(-1, keepdim=True)
     alpha, left = whittle_slope(power), residual(power)
-    found = flaws(latent)
-    drawn = torch.where(torch.tensor([[not flaw] for flaw in found]), curve, math.nan)
+    flawed = flaws(latent)
+    drawn = torch.where(torch.tensor([[not flaw] for flaw in flawed]), curve, math.nan)
 
     def law(slope: Tensor | float) -> Float[np.ndarray, "channel bin"]:
         return (middle - slope * offset).exp().double().numpy()
@@ -162,7 +162,7 @@ def spectra(latent: Latents) -> Spectra:
         alpha=alpha.tolist(),
         residual=left.tolist(),
         in_band=in_band(alpha, left).tolist(),
-        flaws=found,
+        flaws=flawed,
     )
 
 
@@ -170,12 +170,12 @@ def mosaic(latent: Latents) -> Mosaic:
     """Every picture on its channel's color scale, symmetric about the channel's mean."""
     values = np.moveaxis(latent.double().numpy(), -1, 0)
     finite = np.where(np.isfinite(values), values, np.nan)
-    known = [channel[np.isfinite(channel)] for channel in finite]
-    centre = np.array([channel.mean() if channel.size else math.nan for channel in known])
+    values_of = [channel[np.isfinite(channel)] for channel in finite]
+    centre = np.array([channel.mean() if channel.size else math.nan for channel in values_of])
     reach = np.array(
         [
             np.quantile(np.abs(channel - middle), 0.99) if channel.size else math.nan
-            for channel, middle in zip(known, centre, strict=True)
+            for channel, middle in zip(values_of, centre, strict=True)
         ]
     )
     by_channel = (slice(None), None, None, None)
@@ -207,9 +207,9 @@ def gradient_histogram(latent: Latents) -> GradientHistogram:
     This is the scale on which the kurtosis prior looks at them: the mean fourth power of what
     is counted here is its statistic.
     """
-    found = flaws(latent)
-    known = torch.tensor([not flaw for flaw in found])
-    pixels = standardized(torch.where(known, latent, 0.0))
+    flawed = flaws(latent)
+    sound = torch.tensor([not flaw for flaw in flawed])
+    pixels = standardized(torch.where(sound, latent, 0.0))
     scaled = []
     for gradient in gradients(pixels):
         centred = gradient - gradient.mean((1, 2), keepdim=True)
@@ -224,14 +224,14 @@ def gradient_histogram(latent: Latents) -> GradientHistogram:
         for channel in values.T.contiguous()
     ]
     density = np.array(counts) / (len(values) * width)
-    density[~known.numpy()] = np.nan
+    density[~sound.numpy()] = np.nan
     centres = (edges[:-1] + edges[1:]) / 2
     return GradientHistogram(
         edges=edges,
         density=density,
         gaussian=np.exp(-(centres**2) / 2) / math.sqrt(2 * math.pi),
         kurtosis=Kurtosis().statistic(latent).tolist(),
-        flaws=found,
+        flaws=flawed,
     )
 
 

@@ -99,8 +99,8 @@ def _spectra_panel(page: Page, box: Box, spectra: Spectra) -> None:
     curves, colors = by_channel(spectra.power)
     x = octaves(spectra, "cycles per latent side")
     panel = page.panel(*box, x, log_scale([spectra.power], "power"))
-    known = [not flaw for flaw in spectra.flaws]
-    if any(known):
-        laws = (np.exp(np.log(law[known]).mean(0)) for law in (spectra.flat, spectra.steep))
+    sound = [not flaw for flaw in spectra.flaws]
+    if any(sound):
+        laws = (np.exp(np.log(law[sound]).mean(0)) for law in (spectra.flat, spectra.steep))
         panel.axes.fill_between(spectra.frequency, *laws, color=BAND_COLOR, zorder=0)
     draw_lines(panel, spectra.frequency, curves, colors)

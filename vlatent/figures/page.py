@@ -66,10 +66,10 @@ class Scale:
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         for digits in ((1,), (1, 2, 5), range(1, 10)):
             steps = [digit * 10.0**decade for decade in decades for digit in digits]
-            found = [step for step in steps if self.low <= step <= self.high]
-            if len(found) >= 3:
+            inside = [step for step in steps if self.low <= step <= self.high]
+            if len(inside) >= 3:
                 break
-        return found
+        return inside
 
     def share(self, value: float) -> float:
         """Place of a value on the scale, 0 at `low` and 1 at `high`."""

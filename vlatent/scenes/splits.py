@@ -36,12 +36,12 @@ UNSEEN_VERBS = frozenset(
 
 def unseen_combinations(meaning: Meaning) -> set[tuple[str, ...]]:
     """Which of the held-out blocks and orders are part of a meaning."""
-    found: set[tuple[str, ...]] = set()
+    unseen: set[tuple[str, ...]] = set()
     for fact in meaning:
         ends = (fact.subject, fact.object)
-        found |= {(block.color, block.shape) for block in ends} & UNSEEN_BLOCKS
-        found |= {(fact.subject.shape, fact.relation, fact.object.shape)} & UNSEEN_ORDERS
-    return found
+        unseen |= {(block.color, block.shape) for block in ends} & UNSEEN_BLOCKS
+        unseen |= {(fact.subject.shape, fact.relation, fact.object.shape)} & UNSEEN_ORDERS
+    return unseen
 
 
 def uses_unseen_verb(sentence: Sentence) -> bool:
@@ -61,8 +61,8 @@ def draw_parts(
         UserError: If a number is below 1, or there are not so many sentences.
     """
     if not unseen:
-        known, random = default_corpus(training, held_out, seed)
-        return known, {"random": random}
+        lines, random = default_corpus(training, held_out, seed)
+        return lines, {"random": random}
     wanted: dict[str, Callable[[Example], bool]] = {
         "random": _seen,
         "compositional": lambda example: not _seen(example),
@@ -88,8 +88,8 @@ def training_wordings(
 
     def may_be_meant(sentence: Sentence) -> bool:
         meaning = parse(str(sentence))
-        known = meaning in taken or (unseen and unseen_combinations(meaning))
-        return may_be_said(sentence) and not known
+        withheld = meaning in taken or (unseen and unseen_combinations(meaning))
+        return may_be_said(sentence) and not withheld
 
     return [_line(example, may_be_said, may_be_meant) for example in training]
 
@@ -101,8 +101,8 @@ def held_out_wordings(split: str, examples: list[Example], unseen: bool) -> list
         return not unseen or uses_unseen_verb(sentence) == (split == "wording")
 
     def seen(sentence: Sentence) -> bool:
-        known = split == "compositional" or not unseen_combinations(parse(str(sentence)))
-        return not unseen or (known and not uses_unseen_verb(sentence))
+        allowed = split == "compositional" or not unseen_combinations(parse(str(sentence)))
+        return not unseen or (allowed and not uses_unseen_verb(sentence))
 
     return [_line(example, asked, seen) for example in examples]
 

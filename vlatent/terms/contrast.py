@@ -48,9 +48,9 @@ class Contrast(Term):
         others = rows.new_empty(len(rows), 0, rows.shape[1])
         if len(views.counterfactuals):
             others = views.represent(views.counterfactuals).unflatten(0, (len(rows), -1))
-        found = info_nce(rows, again, others, views.same, self.temperature)
+        forth = info_nce(rows, again, others, views.same, self.temperature)
         back = info_nce(again, rows, others, views.same, self.temperature)
-        penalty = (found + back) / 2
+        penalty = (forth + back) / 2
         if self.spread:
             embeddings = torch.cat([views.embed(views.sentences), views.embed(views.paraphrases)])
             penalty = penalty + self.spread * spread(embeddings)

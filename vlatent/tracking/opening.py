@@ -63,10 +63,10 @@ def reopen_run(
     """
     address = address_of(tracking)
     with usable(address) as client:
-        known = client.get_run(run_id)
-        require_place(address, f"run {run_id}", known.info.artifact_uri.rsplit("/", 2)[0])
-        key = known.data.tags.get(KEY, run_id)
-        run: Call = {"call": "run", "key": key, "run_id": run_id, "name": known.info.run_name}
+        recorded = client.get_run(run_id)
+        require_place(address, f"run {run_id}", recorded.info.artifact_uri.rsplit("/", 2)[0])
+        key = recorded.data.tags.get(KEY, run_id)
+        run: Call = {"call": "run", "key": key, "run_id": run_id, "name": recorded.info.run_name}
         tracker = MlflowTracker(address, run, journal_of(folder, key))
         try:
             if tracker._journal.adopt():
@@ -77,11 +77,11 @@ def reopen_run(
                 "end that process first"
             ) from None
         client.update_run(run_id, status="RUNNING")
-        known = client.get_run(run_id)
-        tracker._params = dict(known.data.params)
+        recorded = client.get_run(run_id)
+        tracker._params = dict(recorded.data.params)
         tracker._recorded = {
             (name, row.step)
-            for name in known.data.metrics
+            for name in recorded.data.metrics
             for row in client.get_metric_history(run_id, name)
         }
     return tracker

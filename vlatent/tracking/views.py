@@ -87,8 +87,8 @@ class View:
         params = [valid_name(name) for name in self.params]
         charts: list[dict[str, object]] = []
         if params:
-            found = {"selectedParams": params, "selectedMetrics": [reached], "showAllRuns": True}
-            charts.append({"type": "PARALLEL", "runsCountToCompare": MOST} | found)
+            selected = {"selectedParams": params, "selectedMetrics": [reached], "showAllRuns": True}
+            charts.append({"type": "PARALLEL", "runsCountToCompare": MOST} | selected)
         for name in map(valid_name, self.lines):
             charts.append(
                 {"type": "LINE", "runsCountToCompare": MOST}

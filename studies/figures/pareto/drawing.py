@@ -68,11 +68,11 @@ def _entries(objectives: Sequence[Objective], points: Sequence[Point]) -> list[E
         entries.append((f"{len(points) - count} dominated", [DOMINATED]))
     for point in points:
         if point.chosen:
-            found = ", ".join(
+            reached = ", ".join(
                 f"{objective.name} {digits(value)}"
                 for objective, value in zip(objectives, point.values, strict=True)
             )
-            entries.append((f"best compromise: trial {point.number}, {found}", [STAR]))
+            entries.append((f"best compromise: trial {point.number}, {reached}", [STAR]))
     if any(point.number == 0 for point in points):
         entries.append(("trial 0: the starting values", [START]))
     if any(point.confirmed for point in points):

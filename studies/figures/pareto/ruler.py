@@ -54,8 +54,8 @@ class Ruler:
             words = digits(value) if log else f"{value + 0.0:g}"  # + 0.0: never -0
             words = f"≤ {words}" if log and value == FLOOR else words
             free = all(
-                abs(place - other) >= (size(words) + size(known)) / 2
-                for other, known in ticks.items()
+                abs(place - other) >= (size(words) + size(label)) / 2
+                for other, label in ticks.items()
             )
             if 0 <= place <= 1 and free:
                 ticks[place] = words

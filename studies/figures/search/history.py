@@ -74,15 +74,15 @@ def best_so_far(trials: Sequence[TrialRow]) -> list[tuple[int, float]]:
 
 def history_page(title: str, trials: Sequence[TrialRow]) -> Page:
     """Score by trial with the best so far; below it, which criteria each trial violated."""
-    found, line = judgement(trials), best_so_far(trials)
+    judged, line = judgement(trials), best_so_far(trials)
     entries = marks_legend(trials)
     if line:
         entries.append(("best feasible so far", [{"color": COLORS[0], "lw": 1.6}]))
-    height, band = 300, max(len(found.criteria), 2) * 20
+    height, band = 300, max(len(judged.criteria), 2) * 20
     words = "score of every trial, in the order in which they were tried"
     page, top = sheet(title, "History", words, entries, height + 58 + band + 50)
 
-    names = [fitted(name, 200, 1, SMALL) for name in found.criteria]
+    names = [fitted(name, 200, 1, SMALL) for name in judged.criteria]
     left = max(70.0, *(measured(name, SMALL) + 22 for name in names), 0.0)
     width = WIDTH - left - 108
     numbers = [trial.number for trial in trials] or [0]
@@ -114,29 +114,29 @@ def history_page(title: str, trials: Sequence[TrialRow]) -> Page:
         page.text(WIDTH - 12, top + height + 14, words, ha="right", size=SMALL)
     strip.set_xlabel("trial", size=NORMAL)
     strip.grid(False)
-    _judgement(strip, found, numbers)
+    _judgement(strip, judged, numbers)
     strip.set_yticks(range(len(names)), names, parse_math=False)
-    for row, count in enumerate(found.violations):
+    for row, count in enumerate(judged.violations):
         middle = top + height + 58 + band * (row + 0.5) / len(names)
-        words = f"{count} of {found.complete}"
+        words = f"{count} of {judged.complete}"
         page.text(WIDTH - 12, middle, words, ha="right", va="center", size=SMALL)
     return page
 
 
-def _judgement(strip: Axes, found: Judgement, numbers: Sequence[int]) -> None:
+def _judgement(strip: Axes, judged: Judgement, numbers: Sequence[int]) -> None:
     """The criteria as rows of cells, one a trial; a column without a trial stays white."""
-    if not found.criteria:
+    if not judged.criteria:
         strip.set_yticks([])
         say(strip, "no trial was judged")
         return
-    rows, columns = len(found.criteria), numbers[-1] - numbers[0] + 1
+    rows, columns = len(judged.criteria), numbers[-1] - numbers[0] + 1
     cells = np.full((rows, columns, 3), 255, dtype=np.uint8)
     colors = {HELD: (224, 236, 244), VIOLATED: (157, 60, 20)}
     at = np.array(numbers) - numbers[0]
     for level, color in colors.items():
-        row, column = np.nonzero(found.level == level)
+        row, column = np.nonzero(judged.level == level)
         cells[row, at[column]] = color
-    row, column = np.nonzero((found.level == VIOLATED) & found.early)
+    row, column = np.nonzero((judged.level == VIOLATED) & judged.early)
     cells[row, at[column]] = (226, 170, 142)
     extent = (numbers[0] - 0.5, numbers[-1] + 0.5, rows - 0.5, -0.5)
     crisp = "nearest" if columns <= strip.bbox.width else "auto"

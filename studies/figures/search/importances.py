@@ -21,16 +21,16 @@ def importances_page(
 ) -> Page:
     """Horizontal bars, the longest on top, or why there are none."""
     count = len(complete(trials))
-    known = {name: value for name, value in (importances or {}).items() if math.isfinite(value)}
-    if not known or count < FEWEST:
+    finite = {name: value for name, value in (importances or {}).items() if math.isfinite(value)}
+    if not finite or count < FEWEST:
         why = (
             f"Importances need at least {FEWEST} complete trials; this study has {count}."
             if count < FEWEST
             else "No importances were computed for this study."
         )
         return instead(title, "Importances", why)
-    short = short_names(list(known))
-    names = sorted(known, key=lambda name: -known[name])
+    short = short_names(list(finite))
+    names = sorted(finite, key=lambda name: -finite[name])
     labels = [broken(short[name], 200, SMALL) for name in names]
     left = max(measured(line, SMALL) for label in labels for line in label.split("\n")) + 28
     rough = f" Rough below {ADVISED} trials." if count < ADVISED else ""
@@ -43,7 +43,7 @@ def importances_page(
     axes = page.axes(left, top, WIDTH - left - 20, pitch * len(names))
     axes.grid(False)  # the values are written at the bars
     places = range(len(names))
-    values = [known[name] for name in names]
+    values = [finite[name] for name in names]
     axes.barh(places, values, height=0.62, color=COLORS[0])
     for place, value in zip(places, values, strict=True):
         axes.annotate(

@@ -51,6 +51,6 @@ def slices_page(title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]
             panel.set_ylabel("score", size=NORMAL)
             panel.yaxis.set_label_coords(-44 / width, 0.5)
         score_limits(panel, trials)
-        known = {t.number: axis.position(t.params[name]) for t in trials if name in t.params}
-        scatter(panel, trials, known)
+        positions = {t.number: axis.position(t.params[name]) for t in trials if name in t.params}
+        scatter(panel, trials, positions)
     return page
