@@ -18,8 +18,9 @@ from ablations.retuning import retuned_arm, searched
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
 from vlatent.command_line import Parser
-from vlatent.config import Config, add_settings, build
+from vlatent.config import Config, add_settings, build, corpus_digests
 from vlatent.console import console, progress_display
+from vlatent.corpus import Corpus, corpus_fingerprint
 from vlatent.preparation import corpus_for, placement
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
@@ -34,7 +35,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     corpus = corpus_for(config)
     ablation = ablation.restricted(settings.arms, config)
     cells = Cells(settings.storage, settings.folder)
-    job = _planned(ablation, config, settings, cells, corpus.fingerprint)
+    job = _planned(ablation, config, settings, cells, corpus)
     if settings.again:
         cells.forget_failures(job.cells)
     console.print(f"{corpus}", markup=False)
@@ -62,7 +63,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
 
 
 def _planned(
-    ablation: Ablation, config: Config, settings: AblationConfig, cells: Cells, corpus: str
+    ablation: Ablation, config: Config, settings: AblationConfig, cells: Cells, corpus: Corpus
 ) -> AblationJob:
     """Every arm on every seed, retuned arms among them once their weights are searched.
 
@@ -73,12 +74,16 @@ def _planned(
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     priors = [] if settings.plan or not settings.retune else ablation.retuned
     expected = [*arms, *(retuned_arm(prior, {}) for prior in priors)]
-    plan = planned(config, expected, seeds, corpus)
+
+    def read(each: Config) -> str:
+        return corpus_fingerprint(corpus_digests(each, corpus))
+
+    plan = planned(config, expected, seeds, read)
     trains = not (settings.plan or settings.report)
     if trains and (settings.again or missing(plan, cells, settings)):
         report.check(ablation, config, plan)
     arms += [searched(config, settings, name, prior) for prior in priors]
-    plan = planned(config, arms, seeds, corpus)
+    plan = planned(config, arms, seeds, read)
     return AblationJob(name, config, tuple(arms), tuple(plan), settings)
 
 

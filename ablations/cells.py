@@ -81,15 +81,23 @@ class Entry:
 UNKNOWN = Entry(0, None, None, None)
 
 
-def planned(base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: str) -> list[Cell]:
+def planned(
+    base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: Callable[[Config], str]
+) -> list[Cell]:
     """Every cell, one seed after the other, so that arms can be compared before all are trained.
 
     Doses are many and come last.
+
+    Args:
+        base: What the arms change.
+        arms: All of them.
+        seeds: Of every arm.
+        corpus: Fingerprint of what a run with this config reads.
     """
     doses = [arm for arm in arms if arm.group == "dose"]
     others = [arm for arm in arms if arm.group != "dose"]
     return [
-        Cell(arm, seed, config, key_of(config, corpus))
+        Cell(arm, seed, config, key_of(config, corpus(config)))
         for group in (others, doses)
         for seed in seeds
         for arm in group
@@ -98,7 +106,12 @@ def planned(base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: str
 
 
 def key_of(config: Config, corpus: str) -> str:
-    """The cell's name, from everything that can change its result."""
+    """The cell's name, from everything that can change its result.
+
+    Args:
+        config: What is trained.
+        corpus: Fingerprint of what it reads: of variants too, where it reads any.
+    """
     # The corpus is identified by its content, wherever it lies.
     values = {k: v for k, v in effective(config).items() if not k.startswith("data.")}
     content = json.dumps([values, corpus, MEASUREMENT_VERSION], sort_keys=True)

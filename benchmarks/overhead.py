@@ -31,7 +31,7 @@ from studies.storage import Storage
 from studies.tasks import Search
 from studies.worker import carry_out
 from vlatent import checkpoints, recording, training
-from vlatent.config import from_yaml, override
+from vlatent.config import corpus_digests, from_yaml, override
 from vlatent.corpus import load
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MlflowTracker
@@ -79,7 +79,7 @@ def measure(count: int, folder: Path) -> list[dict[str, float]]:
         config=config,
         settings=settings,
         space=question.narrowed(config, {}),
-        corpus=load(config.data).fingerprint,
+        corpus=corpus_digests(config, load(config.data)),
     )
     for name in ("set_trial_user_attr", "set_trial_system_attr", "set_trial_intermediate_value"):
         timed(Storage, name, "optuna")

@@ -30,7 +30,7 @@ from studies.record import counted, feasible, ranked
 from studies.settings import StudyConfig
 from studies.tasks import Search
 from studies.worker import carry_out
-from vlatent.config import Config, from_yaml, override
+from vlatent.config import Config, corpus_digests, from_yaml, override
 from vlatent.corpus import load
 from vlatent.effects import interval
 from vlatent.runtime.interruption import Stop
@@ -79,7 +79,7 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
             config=config,
             settings=settings,
             space=question.narrowed(config, {}),
-            corpus=load(config.data).fingerprint,
+            corpus=corpus_digests(config, load(config.data)),
         )
         study = create_study(job)
         carry_out(Search(job), Stop(), lambda: None, None)

@@ -18,6 +18,7 @@ from studies.record import CONFIRMATION, MAKING, ranked
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from vlatent.config import Config, effective, flatten
+from vlatent.corpus import changed_parts, corpus_fingerprint
 from vlatent.names import OWNER, claim
 from vlatent.runtime.addresses import place_of, shown
 from vlatent.runtime.locks import Lock
@@ -39,7 +40,7 @@ class Job:
         config: Of trial 0.
         settings: How the search is done.
         space: What is searched.
-        corpus: Fingerprint of the sentences.
+        corpus: Digests of the parts of the corpus that are read, by the part's name.
         parent: Id of the study's own run in the tracker.
         uid: Id of the study: another storage may have one of the same name. None of older ones.
     """
@@ -49,7 +50,7 @@ class Job:
     config: Config
     settings: StudyConfig
     space: Space
-    corpus: str
+    corpus: Mapping[str, str]
     parent: str | None = None
     uid: str | None = None
     kind: Literal["trial", "confirmation"] = "trial"
@@ -92,7 +93,7 @@ class Job:
             "question": self.question_name,
             "directions": [direction.name for direction in self.question.directions],
             "objective version": OBJECTIVE_VERSION,
-            "corpus": self.corpus,
+            "corpus": corpus_fingerprint(self.corpus),
         }
         as_json: dict[str, object] = json.loads(json.dumps(identity))
         return as_json
@@ -149,6 +150,7 @@ def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
                     made.enqueue_trial(dict(params), user_attrs=labels)
                 made.set_user_attr("uid", uid)
                 made.set_user_attr("identity", job.identity())
+                made.set_user_attr("corpus", dict(job.corpus))
             study = optuna.load_study(study_name=job.name, storage=storage)
         if job.settings.confirm and again not in studies:  # before workers start, which load it
             with _made_aside(job, storage, again) as made:
@@ -197,7 +199,7 @@ def _refuse_changes(job: Job, study: optuna.Study) -> None:
     if recorded is None:
         raise UserError(_foreign(job, study))
     if recorded != identity:
-        raise UserError(_what_changed(job, recorded, identity))
+        raise UserError(_what_changed(job, study, recorded, identity))
 
 
 def _foreign(job: Job, study: optuna.Study) -> str:
@@ -257,12 +259,17 @@ def _warm_start(job: Job, start: Params) -> list[tuple[Params, str]]:
     return first[:WARM_TRIALS]
 
 
-def _what_changed(job: Job, old: Mapping[str, object], new: Mapping[str, object]) -> str:
-    changed = [key for key in dict(old) | dict(new) if old.get(key) != new.get(key)]
+def _what_changed(
+    job: Job, study: optuna.Study, old: Mapping[str, object], new: Mapping[str, object]
+) -> str:
+    keys = [key for key in dict(old) | dict(new) if old.get(key) != new.get(key)]
+    parts = changed_parts(study.user_attrs.get("corpus", {}), job.corpus)
+    named = {"corpus": f"corpus ({', '.join(parts)})"} if parts else {}
     was = ", ".join(
-        f"{key} was {old.get(key, 'absent')}, is {new.get(key, 'absent')}" for key in changed[:4]
+        f"{named.get(key, key)} was {old.get(key, 'absent')}, is {new.get(key, 'absent')}"
+        for key in keys[:4]
     )
-    more = f" and {len(changed) - 4} more" if len(changed) > 4 else ""
+    more = f" and {len(keys) - 4} more" if len(keys) > 4 else ""
     return (
         f"study {job.name} in {shown(job.settings.storage)} was begun with other settings "
         f"({was}{more}); give the new one its own name, --study.name {job.name}-2."

@@ -22,7 +22,7 @@ from studies.storage import open_storage
 from studies.tasks import Confirmation, Search, tasks
 from studies.worker import end_orphaned_runs, over, work
 from vlatent.command_line import Parser
-from vlatent.config import add_settings, build, flatten
+from vlatent.config import add_settings, build, corpus_digests, flatten
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus
 from vlatent.preparation import corpus_for, placement
@@ -99,7 +99,7 @@ def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
         config=config,
         settings=settings,
         space=space,
-        corpus=corpus.fingerprint,
+        corpus=corpus_digests(config, corpus),
     )
     return job, corpus
 

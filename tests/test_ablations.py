@@ -199,7 +199,7 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     draw = random.Random(script)
     count = draw.choice((1, 2))  # of arms and of seeds
     some = told.ABLATION.restricted(draw.sample(names, count), config)
-    check(some, config, planned(config, some.all_arms(config), range(count), "corpus"))
+    check(some, config, planned(config, some.all_arms(config), range(count), lambda _: "corpus"))
 
 
 def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
@@ -265,7 +265,7 @@ def job(tmp_path: Path, arms: list[Arm], seeds: range, **settings: object) -> Ab
     )
     tmp_path.mkdir(exist_ok=True)
     config = override(smoke(tmp_path), {"training.steps": 6, "tracking.figures": False})
-    cells = tuple(planned(config, arms, seeds, "corpus"))
+    cells = tuple(planned(config, arms, seeds, lambda _: "corpus"))
     return AblationJob("mine", config, tuple(arms), cells, chosen)
 
 

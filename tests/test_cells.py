@@ -33,7 +33,7 @@ from smoke import smoke
 from ablations.arms import BASE, without
 from ablations.cells import Cells, planned
 folder = Path(sys.argv[2])
-plan = planned(smoke(folder), [BASE, without("kurtosis")], range(10), "corpus")
+plan = planned(smoke(folder), [BASE, without("kurtosis")], range(10), lambda _: "corpus")
 print("ready", flush=True)
 sys.stdin.readline()
 cells = Cells(sys.argv[3], folder)
@@ -91,10 +91,10 @@ def test_a_cell_whose_worker_was_killed_is_free_at_once_and_not_for_ever(
     url: str, tmp_path: Path
 ) -> None:
     cells = Cells(url, tmp_path)
-    plan = planned(smoke(tmp_path), [alone("wavelet")], [77], f"corpus of {tmp_path}")
+    plan = planned(smoke(tmp_path), [alone("wavelet")], [77], lambda _: f"corpus of {tmp_path}")
     (cell,) = plan
-    ours = 'planned(smoke(folder), [BASE, without("kurtosis")], range(10), "corpus")'
-    other = f'planned(smoke(folder), [alone("wavelet")], [77], "corpus of {tmp_path}")'
+    ours = 'planned(smoke(folder), [BASE, without("kurtosis")], range(10), lambda _: "corpus")'
+    other = f'planned(smoke(folder), [alone("wavelet")], [77], lambda _: "corpus of {tmp_path}")'
     script = WORKER.replace(ours, other).replace("import BASE, without", "import alone")
     for attempt in (1, 2):
         process = subprocess.Popen(
@@ -136,7 +136,7 @@ from ablations.arms import BASE
 from ablations.cells import Cells, Overtaken, planned
 folder = Path(sys.argv[2])
 cells = Cells(sys.argv[3], folder)
-claim = cells.claim(planned(smoke(folder), [BASE], [9], "frozen"), 3)
+claim = cells.claim(planned(smoke(folder), [BASE], [9], lambda _: "frozen"), 3)
 print(claim.attempt, flush=True)
 sys.stdin.readline()
 for write in (
@@ -157,7 +157,10 @@ def test_a_frozen_worker_loses_its_cell_and_writes_nothing_more(
 ) -> None:
     with Postgres(tmp_path_factory.mktemp("frozen")) as server:
         url = server.url("frozen")
-        cells, plan = Cells(url, tmp_path), planned(smoke(tmp_path), [BASE], [9], "frozen")
+        cells, plan = (
+            Cells(url, tmp_path),
+            planned(smoke(tmp_path), [BASE], [9], lambda _: "frozen"),
+        )
         frozen = subprocess.Popen(
             [sys.executable, "-c", FREEZE, str(ROOT), str(tmp_path), url],
             stdin=subprocess.PIPE,
@@ -183,7 +186,7 @@ def test_a_frozen_worker_loses_its_cell_and_writes_nothing_more(
 
 
 def test_what_was_measured_comes_back(url: str, tmp_path: Path) -> None:
-    (cell,) = planned(smoke(tmp_path), [BASE], [5], f"corpus of {tmp_path}")
+    (cell,) = planned(smoke(tmp_path), [BASE], [5], lambda _: f"corpus of {tmp_path}")
     cells = Cells(url, tmp_path)
     claim = cells.claim([cell], 0)
     assert claim is not None
@@ -224,7 +227,7 @@ def test_arms_that_train_the_same_share_their_cells(tmp_path: Path) -> None:
     config = smoke(tmp_path)
     weight = config.priors.kurtosis.weight
     double = Arm("once", "dose", {"priors.kurtosis.weight": weight}, ("kurtosis",))
-    plan = planned(config, [BASE, double, without("kurtosis")], [1, 2], "corpus")
+    plan = planned(config, [BASE, double, without("kurtosis")], [1, 2], lambda _: "corpus")
     assert [cell.seed for cell in plan] == [1, 1, 2, 2, 1, 2]  # seeds are whole, doses come last
     assert len({cell.key for cell in plan}) == 4
     assert plan[0].key == plan[4].key != plan[1].key

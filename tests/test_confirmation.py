@@ -141,7 +141,7 @@ def searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
         config=config,
         settings=settings,
         space=space,
-        corpus="c",
+        corpus={"tokens": "c"},
     )
     create_study(job)
     carry_out(Search(job), Stop(), lambda: None, None)
@@ -191,7 +191,7 @@ def test_screen_status_and_report_name_the_same_trial(
         config=config,
         settings=settings,
         space=space,
-        corpus="c",
+        corpus={"tokens": "c"},
     )
     storage = open_storage(settings.storage)
     kept = [("s", made_up(mine, ("passes", "passes"), np.random.default_rng(0)))]

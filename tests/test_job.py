@@ -40,7 +40,7 @@ def job(tmp_path: Path, **settings: object) -> Job:
         config=config,
         settings=chosen,
         space=space,
-        corpus="c",
+        corpus={"tokens": "c"},
     )
 
 
@@ -173,7 +173,7 @@ def test_what_changed_is_said(tmp_path: Path) -> None:
     create_study(mine)  # the same again is the same study
     create_study(replace(mine, settings=replace(mine.settings, trials=99, workers=4)))
     for other, said in (
-        (replace(mine, corpus="d"), "corpus was c, is d"),
+        (replace(mine, corpus={"tokens": "d"}), r"corpus \(tokens\) was c, is d"),
         (
             replace(mine, space=dict(list(mine.space.items())[:-1])),
             r"space\.priors\.variance\.weight was .*, is absent",
@@ -181,6 +181,10 @@ def test_what_changed_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=f"{said}.*--study.name s-2"):
             create_study(other)
+    study = load_study("s", mine.settings.storage)
+    study.set_user_attr("corpus", {})  # an older one, that kept no parts
+    with pytest.raises(UserError, match=r"\(corpus was c, is d\)"):
+        create_study(replace(mine, corpus={"tokens": "d"}))
 
 
 def test_a_trial_that_was_given_to_another_worker_is_let_go(
@@ -447,7 +451,7 @@ def test_a_study_whose_making_was_killed_is_begun_anew(
         study = create_study(one)
         [waiting] = study.trials
         assert waiting.user_attrs == {"ordinal": 0, "origin": "config"}
-        assert set(study.user_attrs) == {"question", "objectives", "uid", "identity"}
+        assert set(study.user_attrs) == {"question", "objectives", "uid", "identity", "corpus"}
     assert after >= 10  # so many things are written
     ends = ("", "/confirmation")
     assert names(mine) == sorted(f"s{n}{end}" for n in range(after + 1) for end in ends)

@@ -145,7 +145,7 @@ def test_everything_names_the_same_trial(tmp_path: Path, monkeypatch: pytest.Mon
     config = smoke(tmp_path)
     space = question_of("loss_weights").narrowed(config, {})
     settings = StudyConfig(confirm=CONFIRM)
-    named_job = {"question_name": "loss_weights", "name": "s", "corpus": "c"}
+    named_job = {"question_name": "loss_weights", "name": "s", "corpus": {"tokens": "c"}}
     job = Job(config=config, settings=settings, space=space, **named_job)
     template = made_up(job, ("passes",), np.random.default_rng(0))
     bases: list[str] = []

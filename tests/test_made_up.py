@@ -42,7 +42,12 @@ def job(asks: str, folder: Path, **settings: Any) -> Job:
     space = question_of(asks).narrowed(config, {})
     chosen = StudyConfig(**settings)
     return Job(
-        question_name=asks, name="mine", config=config, settings=chosen, space=space, corpus="c"
+        question_name=asks,
+        name="mine",
+        config=config,
+        settings=chosen,
+        space=space,
+        corpus={"tokens": "c"},
     )
 
 

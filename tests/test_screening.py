@@ -112,7 +112,7 @@ def test_what_was_screened_is_tried_right_after_the_baseline(
         config=config,
         settings=settings,
         space=space,
-        corpus="corpus",
+        corpus={"tokens": "corpus"},
     )
     best = candidates(space, 2, seed=3)
     create_study(job, best)

@@ -14,7 +14,7 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from vlatent.bounds import require_bounds
 from vlatent.command_line import Parser
-from vlatent.corpus import DataConfig
+from vlatent.corpus import Corpus, DataConfig
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
@@ -160,6 +160,11 @@ def fingerprint(config: Config) -> str:
     """Sixteen hexadecimal digits that change whenever a key that changes the result does."""
     values = json.dumps(effective(config), sort_keys=True)
     return hashlib.sha256(values.encode()).hexdigest()[:16]
+
+
+def corpus_digests(config: Config, corpus: Corpus) -> dict[str, str]:
+    """Digests of every part of the corpus that a run with this config reads, by the part's name."""
+    return corpus.digests(config.terms.active, config.evaluation.retrieved > 0)
 
 
 def _replaced(part: Any, names: Sequence[str], value: object) -> Any:

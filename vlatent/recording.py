@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from vlatent import checkpoints, run_record
-from vlatent.config import Config, fingerprint, flatten, to_yaml
-from vlatent.corpus import Corpus, Triples
+from vlatent.config import Config, corpus_digests, fingerprint, flatten, to_yaml
+from vlatent.corpus import Corpus, Triples, corpus_fingerprint
 from vlatent.dependence import in_words
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, encode_judged, score
@@ -31,11 +31,12 @@ def describe(
     tracker: Tracker, config: Config, corpus: Corpus, model: Encoder, placement: str
 ) -> None:
     """Everything that is known before the first step."""
+    read = corpus_fingerprint(corpus_digests(config, corpus))
     tracker.params(flatten(config))
     tracker.text("config.yaml", to_yaml(config))
     tracker.dataset(
         str(config.data.train or "colored blocks"),
-        corpus.fingerprint,
+        read,
         str(config.data.train or "vlatent.scenes"),
         {"training": len(corpus.train), "validation": len(corpus.validation)},
     )
@@ -45,7 +46,7 @@ def describe(
             "version.python": platform.python_version(),
             "placement": placement,
             "seed": config.training.seed,
-            "corpus": corpus.fingerprint,
+            "corpus": read,
             "config": fingerprint(config),
             "vocabulary": corpus.vocabulary_size,
             "parameters": sum(value.numel() for value in model.parameters()),

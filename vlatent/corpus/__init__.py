@@ -1,6 +1,7 @@
 """From sentence files to batches of tokens."""
 
 from vlatent.corpus.batching import Sentences, TokenBatch, TokenTable, batches, order, stream
+from vlatent.corpus.digests import changed_parts, corpus_fingerprint
 from vlatent.corpus.held_out import HeldOut, Part, held_out
 from vlatent.corpus.loading import Corpus, DataConfig, load
 from vlatent.corpus.tokenizer import Tokenizer
@@ -20,6 +21,8 @@ __all__ = [
     "Triples",
     "Variants",
     "batches",
+    "changed_parts",
+    "corpus_fingerprint",
     "held_out",
     "load",
     "order",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from array import array
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import torch
 
 from vlatent.bounds import require_bounds
 from vlatent.corpus.batching import Sentences
+from vlatent.corpus.digests import SPLITS, digest, of_sentences, of_variants
 from vlatent.corpus.files import hold_out, read
 from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
 from vlatent.corpus.wordings import Triples, Variants, triples, variants
@@ -75,7 +75,6 @@ class Corpus:
             `FIXED_SENTENCES` where held-out sentences are about blocks, else held-out ones.
         tokenizer: What made the tokens.
         vocabulary_size: Number of token ids.
-        fingerprint: 16 hexadecimal digits that change with any sentence or token.
         config: Where all of it comes from.
     """
 
@@ -84,8 +83,21 @@ class Corpus:
     fixed: Sentences
     tokenizer: Tokenizer
     vocabulary_size: int
-    fingerprint: str
     config: DataConfig
+
+    def digests(self, variants: bool, splits: bool) -> dict[str, str]:
+        """Sixteen hexadecimal digits of every part that is read, by the part's name.
+
+        Args:
+            variants: Whether variants of the training sentences are read.
+            splits: Whether held-out sentences are read with theirs.
+        """
+        found = self._sentence_digests
+        if variants:
+            found = found | self._variant_digests
+        if splits:
+            found = found | self._split_digests
+        return found
 
     @cached_property
     def variants(self) -> Variants:
@@ -94,15 +106,7 @@ class Corpus:
         Raises:
             UserError: If a sentence of the file has none.
         """
-        place = self.config.train
-        if place is None:
-            lines = training_wordings(*parts_of(self.config.unseen), self.config.unseen)
-        else:
-            lines = read(place)
-            if self.config.validation is None:
-                lines = hold_out(lines, place)[0]
-            _require_same(lines, self.train, place)
-        return variants(lines, self.encoded, f"{place}")
+        return variants(self._training_lines, self.encoded, f"{self.config.train}")
 
     @cached_property
     def splits(self) -> dict[str, Triples]:
@@ -111,21 +115,11 @@ class Corpus:
         Raises:
             UserError: If no held-out sentence has both.
         """
-        place = self.config.train
-        if place is None:
-            parts = parts_of(self.config.unseen)[1]
-            lines = {
-                split: held_out_wordings(split, part, self.config.unseen)
-                for split, part in parts.items()
-            }
-        elif self.config.validation is None:
-            lines = {"random": hold_out(read(place), place)[1]}
-            _require_same(lines["random"], self.validation, place)
-        else:
-            place = self.config.validation
-            lines = {"random": read(place)}
-            _require_same(lines["random"], self.validation, place)
-        return {split: triples(chosen, self.encoded, f"{place}") for split, chosen in lines.items()}
+        place = self.config.validation or self.config.train
+        return {
+            split: triples(lines, self.encoded, f"{place}")
+            for split, lines in self._held_out_lines.items()
+        }
 
     @cached_property
     def judged(self) -> Sentences | None:
@@ -148,6 +142,45 @@ class Corpus:
             f"{lengths.double().mean():.1f} tokens on average, {int(lengths.max())} at most, "
             f"{cut or 'none'} cut at {limit}."
         )
+
+    @cached_property
+    def _training_lines(self) -> list[Line]:
+        """The training sentences with their variants."""
+        place = self.config.train
+        if place is None:
+            return training_wordings(*parts_of(self.config.unseen), self.config.unseen)
+        lines = read(place) if self.config.validation else hold_out(read(place), place)[0]
+        _require_same(lines, self.train, place)
+        return lines
+
+    @cached_property
+    def _held_out_lines(self) -> dict[str, list[Line]]:
+        """The held-out sentences with their variants, by the name of their split."""
+        train, validation, unseen = self.config.train, self.config.validation, self.config.unseen
+        if train is None:
+            parts = parts_of(unseen)[1]
+            return {split: held_out_wordings(split, parts[split], unseen) for split in parts}
+        place = validation or train
+        lines = read(place) if validation else hold_out(read(place), place)[1]
+        _require_same(lines, self.validation, place)
+        return {"random": lines}
+
+    @cached_property
+    def _sentence_digests(self) -> dict[str, str]:
+        parts = (self.train, self.validation, self.fixed)
+        return of_sentences(*parts, self.tokenizer.digest, self.vocabulary_size)
+
+    @cached_property
+    def _variant_digests(self) -> dict[str, str]:
+        return of_variants("training", self._training_lines, self.config.max_length)
+
+    @cached_property
+    def _split_digests(self) -> dict[str, str]:
+        lines = self._held_out_lines
+        texts = {split: [line.text for line in some] for split, some in lines.items()}
+        every = [line for some in lines.values() for line in some]
+        found = of_variants("held-out", every, self.config.max_length)
+        return {SPLITS: digest(texts)} | found
 
     def encoded(self, texts: Sequence[str]) -> Sentences:
         """Other sentences as tokens, made as those of the corpus."""
@@ -173,7 +206,7 @@ def load(config: DataConfig) -> Corpus:
     _warn_of_truncation(parts, config.max_length)
     # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
-    return Corpus(train, held_out, fixed, tokenizer, size, _fingerprint(parts, size), config)
+    return Corpus(train, held_out, fixed, tokenizer, size, config)
 
 
 def _fixed(held_out: Sequence[str]) -> list[str]:
@@ -243,11 +276,3 @@ def _warn_of_truncation(parts: list[Sentences], max_length: int) -> None:
             "were cut there; --data.max_length takes longer ones.",
             stacklevel=3,
         )
-
-
-def _fingerprint(parts: list[Sentences], size: int) -> str:
-    digest = hashlib.sha256(str(size).encode())
-    for part in parts:
-        digest.update(json.dumps(part.texts).encode())
-        digest.update(part.tokens.numpy().tobytes() + part.offsets.numpy().tobytes())
-    return digest.hexdigest()[:16]

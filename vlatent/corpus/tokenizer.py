@@ -11,6 +11,7 @@ from pathlib import Path
 
 import tokenizers
 
+from vlatent.corpus.digests import digest
 from vlatent.shapes import UserError
 
 PAD, END = "<pad>", "</s>"
@@ -24,11 +25,13 @@ class Tokenizer:
         encode: The ids of each of many texts.
         decode: The text of one sequence of ids, without special tokens.
         size: Number of ids.
+        digest: Sixteen hexadecimal digits that change with the vocabulary.
     """
 
     encode: Callable[[list[str]], list[list[int]]]
     decode: Callable[[list[int]], str]
     size: int
+    digest: str
 
 
 def default_cache() -> Path:
@@ -65,6 +68,7 @@ def trained(texts: list[str], vocabulary: int, cache: Path) -> Tokenizer:
         encode=lambda texts: [encoding.ids for encoding in bpe.encode_batch(texts)],
         decode=bpe.decode,
         size=bpe.get_vocab_size(),
+        digest=digest(sorted(bpe.get_vocab().items())),
     )
 
 
@@ -150,4 +154,5 @@ def pretrained(name: str) -> Tokenizer:
         encode=encode,
         decode=lambda ids: str(tokenizer.decode(ids, skip_special_tokens=True)),
         size=len(tokenizer),
+        digest=digest(sorted(tokenizer.get_vocab().items())),
     )
