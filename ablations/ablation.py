@@ -106,7 +106,7 @@ def _train_and_report(ablation: Ablation, job: AblationJob, cells: Cells, stop: 
             f"no worker is left after {over} of {count} cells; the same command goes on from there."
         )
     if not table.cells:
-        reasons = dict.fromkeys(table.holes.values())
+        reasons = dict.fromkeys(table.missing.values())
         raise UserError(f"every cell failed: {'; '.join(reasons)}")
     runs.end_orphaned_runs(job, cells)
     runs.link(job, table)

@@ -118,7 +118,7 @@ def key_of(config: Config, corpus: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:20]
 
 
-class Overtaken(RuntimeError):
+class Reassigned(RuntimeError):
     """This worker had no heartbeat for so long that its cell was given to another."""
 
 
@@ -244,7 +244,7 @@ class Cells:
         """Write down the run of a cell that is being trained.
 
         Raises:
-            Overtaken: By now another worker trains it; so do the three below.
+            Reassigned: By now another worker trains it; so do the three below.
         """
         self._write(claim, run_id=run_id)
 
@@ -298,7 +298,7 @@ class Cells:
             TABLE.c.key == claim.cell.key, TABLE.c.attempts.in_(ours)
         )
         if not self._do(lambda connection: connection.execute(mine.values(**values)).rowcount):
-            raise Overtaken(f"cell {claim.cell.key} was given to another worker")
+            raise Reassigned(f"cell {claim.cell.key} was given to another worker")
 
     def _do(self, action: Callable[[sqlalchemy.Connection], R]) -> R:
         """One transaction, begun again while the database is away."""

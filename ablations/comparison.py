@@ -33,13 +33,13 @@ class Table:
         arms: The base first.
         seeds: On which every arm was to be trained.
         cells: What was measured, by arm and seed; a cell that failed is not there.
-        holes: Why it is not, by arm and seed.
+        missing: Why it is not, by arm and seed.
     """
 
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     cells: Mapping[tuple[str, int], Measured]
-    holes: Mapping[tuple[str, int], str]
+    missing: Mapping[tuple[str, int], str]
 
     @property
     def criteria(self) -> list[str]:
@@ -210,7 +210,7 @@ def result_of(ablation: Ablation, name: str, config: Config, table: Table) -> Ab
         criteria=tuple(table.criteria),
         arms=tuple(_arm_result(arm, table) for arm in table.arms),
         answers=tuple(answer(prediction, table) for prediction in ablation.predictions),
-        missing=tuple(MissingRun(arm, seed, why) for (arm, seed), why in table.holes.items()),
+        missing=tuple(MissingRun(arm, seed, why) for (arm, seed), why in table.missing.items()),
     )
 
 

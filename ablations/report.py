@@ -71,10 +71,10 @@ def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
     draw = np.random.default_rng(0)
     results = {cell.key: made_up(cell.config, draw) for cell in plan}
     lost = {c.key: "made up" for c in plan if c.arm == plan[-1].arm or c == plan[0]}
-    holes = {key: finished for key, finished in results.items() if key not in lost}
-    for finished in list(holes.values())[:1]:
+    present = {key: finished for key, finished in results.items() if key not in lost}
+    for finished in list(present.values())[:1]:
         finished.statistics["alpha"] = math.nan
-    for table in (table_of(plan, results, {}), table_of(plan, holes, lost)):
+    for table in (table_of(plan, results, {}), table_of(plan, present, lost)):
         latents = {
             cell.arm.name: _made_up_latents(cell.config.encoder, draw)
             for cell in plan

@@ -17,13 +17,13 @@ from vlatent.tracking import (
     MlflowTracker,
     Status,
     deliver_all,
-    end_left,
+    end_orphaned,
     keep_view,
     open_run,
+    orphaned_runs,
     own_run,
     recorded_runs,
     reopen_run,
-    runs_left,
     traceback_of,
 )
 
@@ -100,8 +100,8 @@ def end_orphaned_runs(job: AblationJob, cells: Cells) -> None:
     for key in entries:
         deliver_all(job.settings.folder / "cells" / key, tracking)
     finished = {entry.run_id for entry in entries.values() if entry.result is not None}
-    for run in runs_left(tracking, {"ablation": job.name, "kind": "cell"}):
-        end_left(tracking, run.run_id, "FINISHED" if run.run_id in finished else "KILLED")
+    for run in orphaned_runs(tracking, {"ablation": job.name, "kind": "cell"}):
+        end_orphaned(tracking, run.run_id, "FINISHED" if run.run_id in finished else "KILLED")
 
 
 def end(job: AblationJob, cells: Cells, status: Status, error: BaseException | None) -> None:
@@ -116,6 +116,6 @@ def end(job: AblationJob, cells: Cells, status: Status, error: BaseException | N
                 run = reopen_run(tracking, run_id, folder=job.folder)
                 run.close(status, traceback_of(status, error))
             else:
-                end_left(tracking, run_id, status)
+                end_orphaned(tracking, run_id, status)
     except UserError as problem:  # the tracker is away; no cell depends on it
         console.print(f"{problem}. The same command records the ablation when it is back.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from ablations.arms import Arm
-from ablations.cells import Cell, Cells, Claim, Overtaken
+from ablations.cells import Cell, Cells, Claim, Reassigned
 from ablations.measurement import SENTENCES, latents_to_bytes, measured, to_json
 from ablations.settings import AblationConfig
 from vlatent import checkpoints
@@ -27,7 +27,7 @@ from vlatent.step import Diverged
 from vlatent.tracking import (
     Status,
     TrackingConfig,
-    end_left,
+    end_orphaned,
     open_run,
     recorded,
     traceback_of,
@@ -40,7 +40,7 @@ PAUSE = 1.0  # seconds between two looks at what the other workers do
 
 
 # Errors that say nothing about the cell: its worker stops, and another attempt goes on.
-STOPPED = (KeyboardInterrupt, UserError, Overtaken)
+STOPPED = (KeyboardInterrupt, UserError, Reassigned)
 
 
 class Returned(RuntimeError):
@@ -91,7 +91,7 @@ def work(
         if claim is not None:
             try:
                 train_cell(job, cells, claim, stop, progress)
-            except Overtaken as error:  # by one that counts
+            except Reassigned as error:  # by one that counts
                 logger.warning("%s", error)
             finally:
                 claim.release()
@@ -108,7 +108,7 @@ class _CellRun:
     """A cell that is being trained, its run in the tracker, and its result once there is one."""
 
     def __init__(self, job: AblationJob, cells: Cells, claim: Claim, config: Config) -> None:
-        _end_left(config.tracking, claim.left)
+        _end_orphaned(config.tracking, claim.left)
         cell = claim.cell
         self.result: tuple[str, bytes] | None = None
         self.tracker = open_run(
@@ -125,7 +125,7 @@ class _CellRun:
         """Write down the run; it has no id as long as the tracker is away.
 
         Raises:
-            Overtaken: Another worker has the cell now.
+            Reassigned: Another worker has the cell now.
         """
         self._cells.goes_on(self._claim, self.tracker.run_id)
 
@@ -140,7 +140,7 @@ class _CellRun:
         try:
             if status == "FAILED":
                 self._fail(error)
-            elif not isinstance(error, Overtaken):
+            elif not isinstance(error, Reassigned):
                 self._cells.returned(self._claim)
         finally:  # also when it is the database of the cells that failed
             self.tracker.close(status, traceback_of(status, error))
@@ -161,7 +161,7 @@ def train_cell(
 
     Raises:
         UserError: An environment error; the cell stays free.
-        Overtaken: Another worker has it now.
+        Reassigned: Another worker has it now.
     """
     folder = cells.place(claim.cell)
     config = _config(job, claim.cell, folder)
@@ -202,11 +202,11 @@ def _config(job: AblationJob, cell: Cell, folder: Path) -> Config:
     )
 
 
-def _end_left(tracking: TrackingConfig, run_id: str | None) -> None:
+def _end_orphaned(tracking: TrackingConfig, run_id: str | None) -> None:
     """End the run of the attempt before, whose worker is gone."""
     try:
         if run_id is not None:
-            end_left(tracking, run_id, "KILLED")
+            end_orphaned(tracking, run_id, "KILLED")
     except UserError as error:
         logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.job import load_study
 from studies.record import CONFIRMATION, is_ours, running
-from studies.storage import SILENT_BEATS, lock_of, open_storage
+from studies.storage import MISSED_BEATS, lock_of, open_storage
 from studies.trial import requeue, status_of
 from vlatent.corpus.tokenizer import default_cache
 from vlatent.runtime.addresses import file_of, is_file, shown
@@ -30,7 +30,7 @@ from vlatent.tracking import (
     add_metrics,
     amend_run,
     deliver,
-    end_left,
+    end_orphaned,
     host_of,
     is_gone,
     journals,
@@ -157,7 +157,7 @@ def _left_running(sources: Sources, studies: Sequence[str]) -> Iterator[Inconsis
                 place,
                 f"{what}, but its process is gone",
                 f"end it as {status}",
-                partial(end_left, sources.tracking, run.run_id, status),
+                partial(end_orphaned, sources.tracking, run.run_id, status),
             )
         elif over is None:
             host = host_of(process)
@@ -299,4 +299,4 @@ def _missing_scores(
     return {step: value for step, value in scores.items() if step not in recorded}
 
 
-DEFAULT_SILENCE = 15.0 * SILENT_BEATS
+DEFAULT_SILENCE = 15.0 * MISSED_BEATS

@@ -21,7 +21,7 @@ from vlatent.runtime.locks import Lock, alone, shared_lock
 from vlatent.shapes import UserError
 
 SETTING = "study.storage"
-SILENT_BEATS = 4  # heartbeats that may be missing before a trial counts as abandoned
+MISSED_BEATS = 4  # heartbeats that may be missing before a trial counts as abandoned
 # The end of a trial that was written already, although the answer was lost.
 DONE: dict[type[Exception], bool] = {UpdateFinishedTrialError: True}
 
@@ -109,7 +109,7 @@ class Storage(BaseStorage, BaseHeartbeat):
         return [
             trial
             for trial, since in self._silent_since.items()
-            if now - since >= (beat if trial in silent else SILENT_BEATS * beat)
+            if now - since >= (beat if trial in silent else MISSED_BEATS * beat)
         ]
 
     def _without_heartbeat(self, study_id: int) -> set[int]:
@@ -167,7 +167,7 @@ def open_storage(
                 engine_kwargs=engine_arguments(url)
                 | ({} if heartbeat else {"poolclass": sqlalchemy.NullPool}),
                 heartbeat_interval=heartbeat,
-                grace_period=heartbeat and SILENT_BEATS * heartbeat,
+                grace_period=heartbeat and MISSED_BEATS * heartbeat,
                 heartbeat_stale_trial_callback=abandoned,
             )
 

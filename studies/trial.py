@@ -47,12 +47,12 @@ class Returned(RuntimeError):
     """A trial was put back into the queue, to go on from its last evaluation."""
 
 
-class Overtaken(RuntimeError):
+class Reassigned(RuntimeError):
     """This worker had no heartbeat for so long that its trial was given to another."""
 
 
 # Errors that say nothing about the trial: it was stopped, given back or pruned.
-STOPPED = (optuna.TrialPruned, Returned, Overtaken, KeyboardInterrupt, UserError)
+STOPPED = (optuna.TrialPruned, Returned, Reassigned, KeyboardInterrupt, UserError)
 
 
 def run_trial(
@@ -73,7 +73,7 @@ def run_trial(
         optuna.TrialPruned: It fell behind the others.
         TrialFailed: It diverged, ran out of memory, or has another error of its own.
         Returned: A stop was requested; the trial waits in the queue.
-        Overtaken: Another worker has it now.
+        Reassigned: Another worker has it now.
         UserError: An environment error; the trial waits in the queue.
     """
     place = folder / f"trial-{trial.number:04d}"
@@ -92,7 +92,7 @@ def run_trial(
         complete = job.kind == "trial"  # the best of the search keep their weights
         return values if len(values) > 1 else values[0]
     except UpdateFinishedTrialError:
-        raise Overtaken(f"trial {trial.number} was given to another worker") from None
+        raise Reassigned(f"trial {trial.number} was given to another worker") from None
     except STOPPED:
         raise
     except Exception as error:
@@ -144,7 +144,7 @@ class _TrialRun:
             # trials of another batch size have other steps
             trial.report(score(evaluation, verdict), round(step * self._whole / self._steps))
         elif _state(trial) != TrialState.RUNNING:
-            raise Overtaken(f"trial {trial.number}")
+            raise Reassigned(f"trial {trial.number}")
         if step == self._steps or step < self._resumed:  # decided already
             return
         if stop.requested:
@@ -168,7 +168,7 @@ class _TrialRun:
             self.tracker.close(status)
             self._name_run()
             return
-        overtaken = isinstance(error, Overtaken | UpdateFinishedTrialError)
+        reassigned = isinstance(error, Reassigned | UpdateFinishedTrialError)
         try:
             if isinstance(error, optuna.TrialPruned):
                 self.tracker.tags({"pruned": str(error)})
@@ -176,12 +176,12 @@ class _TrialRun:
             elif status == "FAILED":
                 self._trial.set_user_attr("reason", _reason(error))
                 self._remember(None)
-            elif not overtaken:
+            elif not reassigned:
                 self.tracker.tags({"returned": str(error) or "interrupted"})
                 give_back(self._trial, str(error) or "interrupted")
         finally:  # also when it is Optuna's database that failed
             self.tracker.close(status, traceback_of(status, error))
-            if not overtaken:
+            if not reassigned:
                 self._name_run()
 
     def _remember(self, result: Result | None) -> None:

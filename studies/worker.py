@@ -27,7 +27,7 @@ from studies.trial import (
 from studies.weights import keep_best
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
-from vlatent.tracking import Status, amend_run, end_left, find_run, recorded_runs
+from vlatent.tracking import Status, amend_run, end_orphaned, find_run, recorded_runs
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def end_orphaned_runs(study: optuna.Study, job: Job) -> None:
     for run in recorded_runs(job.config.tracking, {"kind": job.kind, "study": job.name}):
         status = ended.get(int(run.tags["trial"]))
         if run.status == "RUNNING" and status is not None:
-            end_left(job.config.tracking, run.run_id, status)
+            end_orphaned(job.config.tracking, run.run_id, status)
 
 
 def orphans(study: optuna.Study) -> list[FrozenTrial]:

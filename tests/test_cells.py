@@ -133,7 +133,7 @@ from vlatent.runtime import databases
 databases.LEASE = 2
 from smoke import smoke
 from ablations.arms import BASE
-from ablations.cells import Cells, Overtaken, planned
+from ablations.cells import Cells, Reassigned, planned
 folder = Path(sys.argv[2])
 cells = Cells(sys.argv[3], folder)
 claim = cells.claim(planned(smoke(folder), [BASE], [9], lambda _: "frozen"), 3)
@@ -147,8 +147,8 @@ for write in (
 ):
     try:
         write()
-    except Overtaken:
-        print("overtaken", flush=True)
+    except Reassigned:
+        print("reassigned", flush=True)
 """
 
 
@@ -178,7 +178,7 @@ def test_a_frozen_worker_loses_its_cell_and_writes_nothing_more(
             frozen.send_signal(signal.SIGCONT)
         assert claim.attempt == 2
         said, _ = frozen.communicate("go on\n", timeout=100)
-        assert said == "overtaken\n" * 4
+        assert said == "reassigned\n" * 4
         cells.finished(claim, "ours", b"")
         claim.release()
         [entry] = cells.read([plan[0].key]).values()

@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from ablations import report, tables
+from ablations import tables, text
 from ablations.arms import BASE, PRIORS, Arm, alone, doses, families, subsets, with_only, without
 from ablations.comparison import Table, answer, comparisons, differences, effects, result_of
 from ablations.comparison import doses as curves
@@ -237,7 +237,7 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
         )
 
     made = table(arms, value)
-    first, second = report.paragraphs(result(made))
+    first, second = text.paragraphs(result(made))
     assert first.startswith("**Without kurtosis**: 5 of 8 seeds pass (base: 8 of 8).")
     assert "Without kurtosis, kurtosis falls by" in first
     assert "No detectable effect (effects larger than the number in brackets are ruled" in first
@@ -249,7 +249,7 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
     ]
     same = table(arms, lambda arm, at: cell())
     assert "No single prior was needed for kurtosis" in needed_for(result(same))[0]
-    assert "Exactly the same in all pairs" in report.paragraphs(result(same))[0]
+    assert "Exactly the same in all pairs" in text.paragraphs(result(same))[0]
     broken = table(arms, lambda arm, at: cell(holds=False))
     said = needed_for(result(broken))
     assert said[0].startswith("The base itself passes every criterion on 0 of 8 seeds: ")
@@ -276,7 +276,7 @@ def test_tables_can_be_read_back() -> None:
     )
     assert len(cells) == 1 + 16
     assert {len(row) for row in cells} == {len(tables.cell_columns(made))}
-    columns, written = report.effect_table(result(made), ["kurtosis"])
+    columns, written = text.effect_table(result(made), ["kurtosis"])
     text = tables.as_markdown(columns, written).splitlines()
     assert {line.count("|") for line in text} == {4}
     latex = tables.as_latex(columns, [["a_b", "50 %", "1 & 2"]])
@@ -315,7 +315,7 @@ def test_a_result_survives_its_file_and_the_report_needs_nothing_else() -> None:
     )
     again = AblationResult.from_json(left.to_json(), "result.json")
     assert again.to_json() == left.to_json()  # also what is not finite
-    assert report.markdown(again, []) == report.markdown(left, [])
+    assert text.markdown(again, []) == text.markdown(left, [])
     assert (again.name, again.script) == ("another name", "kurtosis")
     assert again.outcomes() == {"held": 1, "refuted": 0, "open": 1}
     assert [(arm.name, arm.passed, arm.n) for arm in again.arms] == [

@@ -30,10 +30,10 @@ from vlatent.tracking import (
     MemoryTracker,
     MlflowTracker,
     Status,
-    end_left,
+    end_orphaned,
     open_run,
+    orphaned_runs,
     recorded,
-    runs_left,
     traceback_of,
     view_command,
 )
@@ -85,8 +85,8 @@ def _recorded(config: Config) -> Result:
     name = f"train {config.training.folder.name}"
 
     def begin() -> MlflowTracker:
-        for left in runs_left(config.tracking, {"kind": "train"}):  # of processes now gone
-            end_left(config.tracking, left.run_id, "KILLED")
+        for left in orphaned_runs(config.tracking, {"kind": "train"}):  # of processes now gone
+            end_orphaned(config.tracking, left.run_id, "KILLED")
         return open_run(config.tracking, name, tags={"kind": "train"})
 
     def end(tracker: MlflowTracker, status: Status, error: BaseException | None) -> None:

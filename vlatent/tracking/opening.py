@@ -11,7 +11,7 @@ from vlatent.tracking.address import address_of
 from vlatent.tracking.calls import Call
 from vlatent.tracking.journal import Journal, journal_of, journals
 from vlatent.tracking.mlflow_tracker import MlflowTracker
-from vlatent.tracking.runs import end_left
+from vlatent.tracking.runs import end_orphaned
 from vlatent.tracking.store import KEY, make_run, new_run, require_place, usable
 from vlatent.tracking.tracker import TrackingConfig
 
@@ -115,7 +115,7 @@ def deliver(journal: Path, tracking: TrackingConfig) -> int:
     finally:
         left.release()
     if tracker.run_id is not None and not journal.exists():
-        end_left(tracking, tracker.run_id, "KILLED")
+        end_orphaned(tracking, tracker.run_id, "KILLED")
     return sent
 
 

@@ -177,7 +177,7 @@ def amend_run(
             client.set_terminated(run_id, status)
 
 
-def end_left(tracking: TrackingConfig, run_id: str, status: Status) -> None:
+def end_orphaned(tracking: TrackingConfig, run_id: str, status: Status) -> None:
     """End a run that its process has left running; one that has ended stays as it is.
 
     Raises:
@@ -188,7 +188,7 @@ def end_left(tracking: TrackingConfig, run_id: str, status: Status) -> None:
             client.set_terminated(run_id, status)
 
 
-def runs_left(tracking: TrackingConfig, tags: Mapping[str, str]) -> list[RecordedRun]:
+def orphaned_runs(tracking: TrackingConfig, tags: Mapping[str, str]) -> list[RecordedRun]:
     """Runs that have all these tags and that no process will end, as theirs is gone.
 
     Raises:
