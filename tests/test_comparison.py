@@ -277,8 +277,8 @@ def test_tables_can_be_read_back() -> None:
     assert len(cells) == 1 + 16
     assert {len(row) for row in cells} == {len(tables.cell_columns(made))}
     columns, written = text.effect_table(result(made), ["kurtosis"])
-    text = tables.as_markdown(columns, written).splitlines()
-    assert {line.count("|") for line in text} == {4}
+    lines = tables.as_markdown(columns, written).splitlines()
+    assert {line.count("|") for line in lines} == {4}
     latex = tables.as_latex(columns, [["a_b", "50 %", "1 & 2"]])
     assert r"a\_b & 50 \% & 1 \& 2 \\" in latex
     assert latex.count("&") - latex.count(r"\&") == 4
