@@ -17,7 +17,7 @@ from vlatent.shapes import UserError
 logger = logging.getLogger(__name__)
 
 # What judges a run needs of its checkpoint; the rest, two thirds of it, only continues the run.
-JUDGED = ("step", "config", "average", "history", "log")
+JUDGED = ("step", "config", "corpus", "average", "history", "log")
 
 
 def keep_best(study: optuna.Study, folder: Path, count: int) -> None:
@@ -79,5 +79,5 @@ def write_best(trial: FrozenTrial, config: Config, folder: Path, place: Path) ->
 
 def _write(place: Path, source: Path, config: str | None = None) -> None:
     state = checkpoints.load(source)
-    kept = {name: state[name] for name in JUDGED}
+    kept = {name: value for name, value in state.items() if name in JUDGED}
     checkpoints.save(place, kept if config is None else kept | {"config": config})

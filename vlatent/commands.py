@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser
-from vlatent.config import Config, add_settings, build, from_yaml, override
+from vlatent.config import Config, add_settings, build, corpus_digests, from_yaml, override
 from vlatent.console import (
     console,
     dependence_lines,
@@ -18,9 +18,9 @@ from vlatent.console import (
     progress_display,
     verdict_table,
 )
-from vlatent.corpus import load
+from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
-from vlatent.models import trained_model
+from vlatent.models import require_same_corpus, state_to_resume, trained_model
 from vlatent.preparation import corpus_for, placement
 from vlatent.run_folders import claimed_folder
 from vlatent.runtime.interruption import Stop, interruption
@@ -59,9 +59,10 @@ def train_command(arguments: Sequence[str]) -> int:
             "--priors.spectrum.weight 0.5 for instance."
         )
     placement(config.training)  # bad input is found before anything is recorded
-    console.print(f"{corpus_for(config)}", markup=False)
+    corpus = corpus_for(config)
+    console.print(f"{corpus}", markup=False)
     if config.training.resume is not None:
-        checkpoints.load_to_resume(config.training.resume)
+        state_to_resume(config.training.resume, config, corpus)
     folder = claimed_folder(config.training)
     config = override(config, {"training.folder": folder})
     result = _recorded(config)
@@ -122,13 +123,15 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
     )
     given = parser.checked(arguments)
-    state = checkpoints.load(given["checkpoint"])
+    place: Path = given["checkpoint"]
+    state = checkpoints.load(place)
     config = from_yaml(state["config"])
-    corpus = load(config.data)
     if given["validation"] is not None:
-        corpus = load(replace(config.data, validation=given["validation"]))
         # Of these no paraphrase is known, and no study has seen any.
-        config = override(config, {"evaluation.retrieved": 0, "evaluation.held_out": "search"})
+        own = {"evaluation.retrieved": 0, "evaluation.held_out": "search"}
+        config = override(config, {"data.validation": given["validation"]} | own)
+    corpus = load(config.data)
+    _require_readable(state, config, corpus, place, whole=given["validation"] is None)
     averaged = trained_model(state, corpus.vocabulary_size)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]
@@ -137,7 +140,6 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     )
     history = [*history[:-1], evaluation]
     verdict = judge(history, config.training.steps, config.priors)
-    place: Path = given["checkpoint"]
     out = given["out"] or (place if place.is_dir() else place.parent)
     config = override(config, {"tracking.figures": True})
     recording.conclude(
@@ -146,6 +148,20 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     _close(verdict, evaluation)
     console.print(f"Pictures and verdict: {out}")
     return 0
+
+
+def _require_readable(
+    state: Mapping[str, Any], config: Config, corpus: Corpus, place: Path, whole: bool
+) -> None:
+    """Refuse a checkpoint of another corpus; of other sentences it must know the tokens."""
+    if "corpus" not in state:
+        console.print("An older checkpoint: whether its sentences are still the same is not known.")
+        return
+    tokenizer = {"tokenizer": corpus.tokenizer.digest}
+    knows_tokens = not changed_parts(state["corpus"], tokenizer)
+    otherwise = ", or judge it on other sentences: --validation FILE" if knows_tokens else ""
+    read = corpus_digests(config, corpus) if whole else tokenizer
+    require_same_corpus(state, read, place, otherwise)
 
 
 def _close(verdict: Verdict, evaluation: Evaluation) -> None:

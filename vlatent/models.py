@@ -1,14 +1,19 @@
-"""Trained models: a checkpoint's averaged weights in the encoder that its config describes."""
+"""Trained models from checkpoints, and whether the corpus is still the one of the checkpoint."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 from vlatent import checkpoints
-from vlatent.config import from_yaml
+from vlatent.config import Config, corpus_digests, from_yaml
+from vlatent.corpus import Corpus, DataConfig, changed_parts
 from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage
+from vlatent.shapes import UserError
 
 
 def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> Encoder:
@@ -17,3 +22,51 @@ def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> Encoder:
     average = MovingAverage(Encoder(config.encoder, vocabulary_size), config.optimizer)
     checkpoints.load_weights(average, state["average"])
     return cast(Encoder, average.module)
+
+
+def require_same_corpus(
+    state: Mapping[str, Any], corpus: Mapping[str, str], place: Path, otherwise: str = ""
+) -> None:
+    """Compare the corpus of a checkpoint with the one that is read now, where it kept digests.
+
+    Args:
+        state: What the checkpoint holds.
+        corpus: Digests of the parts that count.
+        place: Where the checkpoint is.
+        otherwise: What helps beside restoring the corpus.
+
+    Raises:
+        UserError: They differ; names the parts.
+    """
+    parts = changed_parts(state.get("corpus", {}), corpus)
+    if parts:
+        raise UserError(
+            f"checkpoint {place} belongs to another corpus: {', '.join(parts)} changed; "
+            f"{_restoring(from_yaml(state['config']).data)}{otherwise}."
+        )
+
+
+def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, Any]:
+    """Read the checkpoint from which a run is to go on.
+
+    Raises:
+        UserError: It cannot be read or continued, or belongs to another corpus.
+    """
+    state = checkpoints.load_to_resume(place)
+    own, given = asdict(from_yaml(state["config"]).data), asdict(config.data)
+    flags = " ".join(
+        f"--data.{name} {'null' if value is None else shlex.quote(str(value))}"
+        for name, value in own.items()
+        if value != given[name] and name != "cache"
+    )
+    otherwise = (f", give its own {flags}" if flags else "") + (
+        ", or begin another run: another --training.folder without --training.resume"
+    )
+    require_same_corpus(state, corpus_digests(config, corpus), place, otherwise)
+    return state
+
+
+def _restoring(data: DataConfig) -> str:
+    """How the corpus of a checkpoint comes back."""
+    files = [str(file) for file in (data.train, data.validation, data.tokenizer) if file]
+    return f"restore {' and '.join(files)}" if files else "use the version of vlatent that wrote it"

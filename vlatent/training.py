@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from rich.progress import Progress
 
 from vlatent import checkpoints, recording
-from vlatent.config import Config, to_yaml
+from vlatent.config import Config, corpus_digests, to_yaml
 from vlatent.corpus import Corpus, order
 from vlatent.encoder import Encoder
 from vlatent.evaluation import (
@@ -25,6 +25,7 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
+from vlatent.models import state_to_resume
 from vlatent.optimization import MovingAverage, adamw, learning_rate, restore
 from vlatent.preparation import corpus_for, placement
 from vlatent.run_folders import run_folder
@@ -149,7 +150,8 @@ class _Run:
         path, steps = self.config.training.resume, self.config.training.steps
         if path is None:
             return 0, [], []
-        start, history, log = _restore(path, self.model, self.average, self.optimizer)
+        state = state_to_resume(path, self.config, self.corpus)
+        start, history, log = _restore(state, self.model, self.average, self.optimizer)
         if start > steps:
             raise UserError(
                 f"{path} has done {start} of {steps} steps: there is nothing to continue; raise "
@@ -250,6 +252,7 @@ class _Run:
         return {
             "step": step,
             "config": to_yaml(self.config),
+            "corpus": corpus_digests(self.config, self.corpus),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -260,10 +263,12 @@ class _Run:
 
 
 def _restore(
-    path: Path, model: Encoder, average: MovingAverage, optimizer: torch.optim.Optimizer
+    state: Mapping[str, Any],
+    model: Encoder,
+    average: MovingAverage,
+    optimizer: torch.optim.Optimizer,
 ) -> tuple[int, list[Evaluation], list[dict[str, float]]]:
     """Put everything back as it was after the checkpoint's evaluation."""
-    state = checkpoints.load_to_resume(path)
     checkpoints.load_weights(model, state["model"])
     checkpoints.load_weights(average, state["average"])
     restore(optimizer, state["optimizer"])

@@ -24,7 +24,7 @@ from vlatent.config import effective, flatten
 from vlatent.corpus import load
 from vlatent.dependence import encode
 from vlatent.effects import Effect, family, interval, paired
-from vlatent.models import trained_model
+from vlatent.models import require_same_corpus, trained_model
 from vlatent.priors import Priors
 from vlatent.shapes import Latents, UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
@@ -136,6 +136,8 @@ def encode_sentences(subject: Subject, count: int) -> EncodedCheckpoint:
         raise UserError("no checkpoint")
     state = checkpoints.load(subject.checkpoint)
     corpus = corpus_of(subject.config.data)
+    digests = corpus.digests(variants=False, splits=False)
+    require_same_corpus(state, digests, subject.checkpoint)
     model = trained_model(state, corpus.vocabulary_size)
     held_out = encode(model, corpus.validation, CHUNK, count)
     fixed = encode(model, corpus.fixed, CHUNK)

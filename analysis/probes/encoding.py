@@ -18,7 +18,7 @@ from vlatent.corpus import Corpus, Sentences, load
 from vlatent.corpus.files import read
 from vlatent.dependence import encode
 from vlatent.encoder import Encoder
-from vlatent.models import trained_model
+from vlatent.models import require_same_corpus, trained_model
 from vlatent.shapes import Latents, UserError
 
 MOST_PAIRS = 400  # of blocks
@@ -57,6 +57,7 @@ def open_checkpoint(
     state = checkpoints.load(place)
     config = from_yaml(state["config"])
     corpus = load(config.data)
+    require_same_corpus(state, corpus.digests(variants=False, splits=False), place)
     encoder = trained_model(state, corpus.vocabulary_size)
     lines = held_out(config.data) if sentences is None else read(sentences)
     trained_on = set(corpus.train.texts)
