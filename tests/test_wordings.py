@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -152,6 +153,37 @@ def test_a_validation_file_is_the_random_split(tmp_path: Path) -> None:
     )
     assert corpus.splits["random"].originals.texts == [line.text for line in some[20:30]]
     assert len(corpus.variants.meanings) == 20
+
+
+def test_variants_that_are_cut_are_counted(tmp_path: Path) -> None:
+    """A sentence that is cut may say the same as its counterfactual, whose end differs."""
+    spoilt = lines(30)
+    long = " ".join(["and another cube"] * 60)
+    for place in (0, 1, 2):
+        spoilt[place] = spoilt[place]._replace(paraphrases=(SAME, long))
+    for place in (5, 27):
+        spoilt[place] = spoilt[place]._replace(counterfactuals=(long,))
+    data = DataConfig(
+        train=jsonl(tmp_path / "train.jsonl", spoilt[:20]),
+        validation=jsonl(tmp_path / "validation.jsonl", spoilt[20:30]),
+        cache=tmp_path / "cache",
+        max_length=150,
+    )
+    with warnings.catch_warnings(action="error"):
+        corpus = load(data)  # its plain sentences are whole
+    total = sum(len(line.paraphrases) for line in spoilt[:20])
+    others = sum(len(line.counterfactuals) for line in spoilt[:20])
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        _ = corpus.variants
+        _ = corpus.splits
+    messages = [str(warning.message) for warning in caught]
+    assert messages[0].startswith(
+        f"3 of {total} training paraphrases and 1 of {others} training counterfactuals are longer "
+        "than 150 tokens"
+    )
+    assert messages[1].startswith("1 of 10 held-out counterfactuals are longer")
+    assert len(messages) == 2
+    assert all("--data.max_length" in message for message in messages)
 
 
 def test_a_text_file_has_no_variants(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -106,7 +106,13 @@ class Corpus:
         Raises:
             UserError: If a sentence of the file has none.
         """
-        return variants(self._training_lines, self.encoded, f"{self.config.train}")
+        made = variants(self._training_lines, self.encoded, f"{self.config.train}")
+        counted = {
+            "training paraphrases": [made.paraphrases.sentences],
+            "training counterfactuals": [made.counterfactuals.sentences],
+        }
+        _warn_of_truncation(counted, self.config.max_length)
+        return made
 
     @cached_property
     def splits(self) -> dict[str, Triples]:
@@ -116,10 +122,16 @@ class Corpus:
             UserError: If no held-out sentence has both.
         """
         place = self.config.validation or self.config.train
-        return {
+        made = {
             split: triples(lines, self.encoded, f"{place}")
             for split, lines in self._held_out_lines.items()
         }
+        counted = {
+            "held-out paraphrases": [each.paraphrases for each in made.values()],
+            "held-out counterfactuals": [each.counterfactuals for each in made.values()],
+        }
+        _warn_of_truncation(counted, self.config.max_length)
+        return made
 
     @cached_property
     def judged(self) -> Sentences | None:
@@ -203,7 +215,9 @@ def load(config: DataConfig) -> Corpus:
         _encode(texts, tokenizer, config.max_length)
         for texts in (training, validation, _fixed(validation))
     ]
-    _warn_of_truncation(parts, config.max_length)
+    own = fixed.texts != list(FIXED_SENTENCES)  # then they are some of the held-out ones
+    counted = {"sentences": [train, held_out], "fixed sentences": [] if own else [fixed]}
+    _warn_of_truncation(counted, config.max_length)
     # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
     return Corpus(train, held_out, fixed, tokenizer, size, config)
@@ -265,14 +279,15 @@ def _encode(texts: list[str], tokenizer: Tokenizer, max_length: int) -> Sentence
     )
 
 
-def _warn_of_truncation(parts: list[Sentences], max_length: int) -> None:
-    train, held_out, fixed = parts
-    truncated, total = train.truncated + held_out.truncated, len(train) + len(held_out)
-    beside = fixed.truncated if fixed.texts == list(FIXED_SENTENCES) else 0  # else held-out ones
-    if truncated or beside:
-        others = f" (and {beside} of the 16 fixed ones)" if beside else ""
+def _warn_of_truncation(parts: Mapping[str, Sequence[Sentences]], max_length: int) -> None:
+    counted = [
+        f"{truncated} of {sum(map(len, some))} {name}"
+        for name, some in parts.items()
+        if (truncated := sum(each.truncated for each in some))
+    ]
+    if counted:
         warnings.warn(
-            f"{truncated} of {total} sentences{others} are longer than {max_length} tokens and "
-            "were cut there; --data.max_length takes longer ones.",
+            f"{' and '.join(counted)} are longer than {max_length} tokens and were cut there; "
+            "--data.max_length takes longer ones.",
             stacklevel=3,
         )
