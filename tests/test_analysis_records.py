@@ -85,7 +85,7 @@ class Project:
         run.text("verdict.md", words)
         run.note(words)
         if self.records:
-            record = run_record(history, config.training.steps, config.priors)
+            record = run_record(history, config.training.steps, config.priors, {})
             run.text("evaluations.json", record.to_json())
         run.close("FINISHED")
 

@@ -16,8 +16,10 @@ from smoke import smoke
 from analysis.probes.encoding import open_checkpoint
 from vlatent import checkpoints, recording
 from vlatent.__main__ import main
-from vlatent.config import from_yaml, override
+from vlatent.config import corpus_digests, from_yaml, override
+from vlatent.corpus import corpus_fingerprint, load
 from vlatent.preparation import corpus_of
+from vlatent.run_record import FILE, RunRecord
 from vlatent.scenes import default_corpus
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
@@ -71,10 +73,12 @@ def resume(*flags: str) -> subprocess.CompletedProcess[str]:
     return inside(Path(), main, "train", *own, *flags)
 
 
-def resumed(run: Path) -> Result:
+def resumed(run: Path, tracker: MemoryTracker | None = None) -> Result:
     """The same without the command, which takes seconds to begin its record."""
+    corpus_of.cache_clear()
     config = from_yaml((run / "config.yaml").read_text(encoding="utf-8"))
-    return train(override(config, {"training.resume": run, "training.steps": 6}), MemoryTracker())
+    changes = {"training.resume": run, "training.steps": 6}
+    return train(override(config, changes), tracker or MemoryTracker())
 
 
 def spoil(file: Path, key: str) -> None:
@@ -150,6 +154,27 @@ def test_a_checkpoint_of_before_is_judged_and_continued(run: Path) -> None:
     assert judged.returncode == 0, judged.stderr
     assert "whether its sentences are still the same is not known" in judged.stdout
     assert resumed(run).history[-1].step == 6
+
+
+def test_a_run_records_what_it_has_read(trained: Path) -> None:
+    config = from_yaml((trained / "run" / "config.yaml").read_text(encoding="utf-8"))
+    text = (trained / "run" / FILE).read_text(encoding="utf-8")
+    record, state = RunRecord.from_json(text, FILE), checkpoints.load(trained / "run")
+    with contextlib.chdir(trained):
+        assert record.corpus == state["corpus"] == corpus_digests(config, load(config.data))
+    assert {"training counterfactuals", "splits", "tokenizer"} <= set(record.corpus)
+    before = json.loads(text)
+    del before["corpus"]
+    assert RunRecord.from_json(json.dumps(before), FILE).corpus == {}
+
+
+def test_the_tracker_keeps_one_fingerprint_of_it(run: Path) -> None:
+    digests = checkpoints.load(run)["corpus"]
+    tracker = MemoryTracker()
+    resumed(run, tracker)
+    fingerprint = corpus_fingerprint(digests)
+    assert fingerprint != digests["tokens"]  # it covers variants
+    assert tracker.labels["corpus"] == tracker.datasets[str(TRAINING)]["fingerprint"] == fingerprint
 
 
 def test_probes_refuse_other_sentences_too(run: Path) -> None:

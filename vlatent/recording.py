@@ -94,7 +94,8 @@ def conclude(
 
     Figures are drawn unless the config wants none.
     """
-    record = run_record.run_record(history, config.training.steps, config.priors)
+    digests = corpus_digests(config, corpus)
+    record = run_record.run_record(history, config.training.steps, config.priors, digests)
     verdict = record.verdict
     latent, fixed = encode_judged(model, corpus, config.evaluation)
     words = summary(history[-1], verdict)

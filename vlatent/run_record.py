@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from vlatent import records
 from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, score, steps_to_pass
@@ -24,6 +24,8 @@ class RunRecord:
         score: The score at the last evaluation.
         steps_to_pass: Step from which all criteria held to the end; None if they did not, or if
             the run was stopped.
+        corpus: Digests of the parts of the corpus that were read, by the part's name; {} in
+            records of before they were kept.
     """
 
     version: int = 1
@@ -32,6 +34,7 @@ class RunRecord:
     criteria: tuple[Criterion, ...]
     score: float
     steps_to_pass: int | None
+    corpus: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -46,7 +49,9 @@ class RunRecord:
         return records.from_json(cls, text, place)
 
 
-def run_record(history: Sequence[Evaluation], steps: int, priors: Priors) -> RunRecord:
+def run_record(
+    history: Sequence[Evaluation], steps: int, priors: Priors, corpus: Mapping[str, str]
+) -> RunRecord:
     """The record of a run with these evaluations."""
     verdict, ended = judge(history, steps, priors), history[-1].step == steps
     return RunRecord(
@@ -55,4 +60,5 @@ def run_record(history: Sequence[Evaluation], steps: int, priors: Priors) -> Run
         criteria=verdict.criteria,
         score=score(history[-1], verdict),
         steps_to_pass=steps_to_pass(history, steps, priors) if ended else None,
+        corpus=corpus,
     )
