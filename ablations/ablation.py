@@ -97,7 +97,7 @@ def _train_and_report(ablation: Ablation, job: AblationJob, cells: Cells, stop: 
     began = time.perf_counter()
     if not job.settings.report:
         _train(job, cells, stop)
-    table = _table(job, cells)
+    table = _table(ablation, job, cells)
     if stop.requested:
         raise stop.interruption()
     over, count = _over(job, cells), len(job.keys)
@@ -149,7 +149,7 @@ def _cell_line(cell: Cell, entry: Entry) -> Text:
     return Text(f"{head}{verdict}  {measured.seconds:.0f} s")
 
 
-def _table(job: AblationJob, cells: Cells) -> Table:
+def _table(ablation: Ablation, job: AblationJob, cells: Cells) -> Table:
     """The results of all cells, and why those that are missing have none."""
     entries = cells.read(job.keys)
     results = {key: from_json(entry.result) for key, entry in entries.items() if entry.result}
@@ -160,7 +160,7 @@ def _table(job: AblationJob, cells: Cells) -> Table:
         for key, entry in entries.items()
         if entry.result is None
     }
-    return table_of(job.cells, results, why)
+    return table_of(job.cells, results, why, ablation.untested)
 
 
 def _over(job: AblationJob, cells: Cells) -> int:

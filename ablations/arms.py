@@ -125,6 +125,11 @@ def weight_of(base: Config, prior: str) -> float:
     return dict(base.priors)[prior].weight
 
 
+def family_sizes(arms: Sequence[Arm]) -> dict[str, int]:
+    """How many tests every family has."""
+    return {name: len(members) for name, members in families(arms).items()}
+
+
 def families(arms: Sequence[Arm]) -> dict[str, list[Arm]]:
     """The arms beside the base by their family, in their order."""
     by_family: dict[str, list[Arm]] = {}

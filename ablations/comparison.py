@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ablations.arms import BASE, FACTORS, Arm, families
+from ablations.arms import BASE, FACTORS, Arm, families, family_sizes
 from ablations.cells import Cell
 from ablations.figures import Dose, ForestRow
+from ablations.looks import looks
 from ablations.measurement import BY_LABEL, STATISTICS, Measured, possible
 from ablations.question import Ablation
 from ablations.result import (
@@ -22,7 +23,10 @@ from ablations.result import (
     Prediction,
 )
 from vlatent.config import Config, fingerprint
-from vlatent.effects import Effect, family, interval, paired
+from vlatent.effects import Effect, family, paired
+from vlatent.encoder import EncoderConfig
+from vlatent.intervals import interval
+from vlatent.statistics import SHARE, Limits
 
 
 @dataclass(frozen=True, eq=False)  # known by itself, so that what follows from it can be kept
@@ -34,12 +38,16 @@ class Table:
         seeds: On which every arm was to be trained.
         cells: What was measured, by arm and seed; a cell that failed is not there.
         missing: Why it is not, by arm and seed.
+        untested: Arms of the same families that were not to be trained.
+        channels: Number of channels, of the latent that has most.
     """
 
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     cells: Mapping[tuple[str, int], Measured]
     missing: Mapping[tuple[str, int], str]
+    untested: tuple[Arm, ...] = ()
+    channels: int = EncoderConfig.channels
 
     @property
     def criteria(self) -> list[str]:
@@ -52,6 +60,17 @@ class Table:
         """The names of what was measured of some cell."""
         every = (name for cell in self.cells.values() for name in cell.statistics)
         return list(dict.fromkeys(every)) or list(STATISTICS)
+
+    def possible(self, statistic: str) -> Limits:
+        """Lowest and highest value of a statistic, or of `holds: NAME`."""
+        if statistic.startswith(HOLDS):
+            return SHARE
+        return possible(statistic, self.channels, len(self.criteria))
+
+    def possible_difference(self, statistic: str) -> Limits:
+        """Lowest and highest difference of a statistic between two runs."""
+        low, high = self.possible(statistic)
+        return low - high, high - low
 
     def values(self, statistic: str) -> dict[tuple[str, int], float]:
         """One statistic, or `holds: NAME` of a criterion, of every cell that has it."""
@@ -69,7 +88,10 @@ class Table:
 
 
 def table_of(
-    cells: Sequence[Cell], results: Mapping[str, Measured], why: Mapping[str, str]
+    cells: Sequence[Cell],
+    results: Mapping[str, Measured],
+    why: Mapping[str, str],
+    untested: Sequence[Arm] = (),
 ) -> Table:
     """The cells in their places.
 
@@ -77,12 +99,15 @@ def table_of(
         cells: As they were planned.
         results: What was measured, by the cell's key.
         why: Why a cell failed, by its key.
+        untested: Arms of the same families that are not among the cells.
     """
     return Table(
         tuple({cell.arm.name: cell.arm for cell in cells}.values()),
         tuple(dict.fromkeys(cell.seed for cell in cells)),
         {(c.arm.name, c.seed): results[c.key] for c in cells if c.key in results},
         {(c.arm.name, c.seed): why[c.key] for c in cells if c.key in why},
+        tuple(untested),
+        max(cell.config.encoder.channels for cell in cells),
     )
 
 
@@ -112,12 +137,34 @@ def differences(table: Table, arm: str, statistic: str) -> list[float]:
     ]
 
 
+def missing_differences(table: Table, arm: str, statistic: str) -> list[Limits]:
+    """Lowest and highest difference that there can have been on every seed that has none."""
+    values, every = table.values(statistic), table.possible(statistic)
+    missing = []
+    for seed in table.seeds:
+        places = (arm, seed), (BASE.name, seed)
+        if not all(place in values for place in places):
+            (low, high), (least, most) = (
+                (values[place],) * 2 if place in values else every for place in places
+            )
+            missing.append((low - most, high - least))
+    return missing
+
+
 @lru_cache(maxsize=256)  # tables, sentences and pictures ask for the same
 def effects(table: Table, statistic: str) -> dict[str, Effect]:
-    """Every arm against the base, p corrected within each family of arms."""
+    """Every arm against the base, p corrected within each family of the script's arms.
+
+    Also over those that were not to be trained this time: naming an arm makes no family smaller.
+    """
     effect_of: dict[str, Effect] = {}
-    for arms in families(table.arms).values():
-        effect_of |= family({a.name: paired(differences(table, a.name, statistic)) for a in arms})
+    trained, span = {arm.name for arm in table.arms}, table.possible_difference(statistic)
+    for arms in families((*table.arms, *table.untested)).values():
+        tests = {arm.name: paired([]) for arm in arms}
+        for name in tests.keys() & trained:
+            missing = missing_differences(table, name, statistic)
+            tests[name] = paired(differences(table, name, statistic), span, missing)
+        effect_of |= family(tests)
     return {arm.name: effect_of[arm.name] for arm in table.arms if arm.name in effect_of}
 
 
@@ -151,7 +198,7 @@ def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
         for statistic in statistics:
             values = {factor: table.of(arm, statistic) for factor, arm in at.items()}
             if any(values.values()):
-                drawn.append(Dose(statistic, values, wanted(statistic), possible(statistic)))
+                drawn.append(Dose(statistic, values, wanted(statistic), table.possible(statistic)))
         if drawn:
             curves[prior] = drawn
     return curves
@@ -163,20 +210,19 @@ def answer(prediction: Prediction, table: Table) -> Answered:
     `falls` and `rises` hold when the effect is established (Holm-adjusted p < 0.05) in that
     direction; `stays` when the interval of the difference lies within the bound; `below` and
     `above` when the interval of the arm itself lies there. Each is refuted when the opposite is
-    shown in the same way, else open: what was not seen is not said to be absent.
+    shown in the same way, else open: what was not seen is not said to be absent, also where every
+    seed came out the same.
     """
     effect = effects(table, prediction.statistic)[prediction.arm]
-    own = interval(table.of(prediction.arm, prediction.statistic), possible(prediction.statistic))
+    statistic, bound = prediction.statistic, prediction.bound
+    own = interval(table.of(prediction.arm, statistic), table.possible(statistic))
     _, low, high = own
-    bound = prediction.bound
     if effect.n < 2:
         return Answered(prediction, "open", effect, own)
     if prediction.says in ("falls", "rises"):
         sign = 1 if prediction.says == "rises" else -1
         right = effect.mean * sign > 0
         outcome: Outcome = ("held" if right else "refuted") if effect.established else "open"
-        if effect.low == effect.high == 0:
-            outcome = "refuted"
     elif prediction.says == "stays":
         inside = -bound <= effect.low and effect.high <= bound
         outside = effect.low > bound or effect.high < -bound
@@ -189,7 +235,13 @@ def answer(prediction: Prediction, table: Table) -> Answered:
     return Answered(prediction, outcome, effect, own)
 
 
-def result_of(ablation: Ablation, name: str, config: Config, table: Table) -> AblationResult:
+def result_of(
+    ablation: Ablation,
+    name: str,
+    config: Config,
+    table: Table,
+    earlier: AblationResult | None = None,
+) -> AblationResult:
     """What an ablation came to.
 
     Args:
@@ -197,7 +249,10 @@ def result_of(ablation: Ablation, name: str, config: Config, table: Table) -> Ab
         name: Name of its folder and of its run.
         config: Config of the base.
         table: What was measured.
+        earlier: The result that was reported before under this name.
     """
+    tested = {arm.family for arm in table.arms}
+    sizes = family_sizes((*table.arms, *table.untested))
     return AblationResult(
         name=name,
         script=ablation.name,
@@ -211,7 +266,19 @@ def result_of(ablation: Ablation, name: str, config: Config, table: Table) -> Ab
         arms=tuple(_arm_result(arm, table) for arm in table.arms),
         answers=tuple(answer(prediction, table) for prediction in ablation.predictions),
         missing=tuple(MissingRun(arm, seed, why) for (arm, seed), why in table.missing.items()),
+        families={name: size for name, size in sizes.items() if name in tested},
+        looks=looks(
+            ablation.name,
+            fingerprint(config),
+            {arm.name: _pairs(table, arm.name) for arm in table.arms[1:]},
+            earlier,
+        ),
     )
+
+
+def _pairs(table: Table, arm: str) -> list[int]:
+    """Seeds on which both an arm and the base were measured."""
+    return [s for s in table.seeds if {(arm, s), (BASE.name, s)} <= table.cells.keys()]
 
 
 def _arm_result(arm: Arm, table: Table) -> ArmResult:

@@ -47,9 +47,15 @@ OF_MEANING: Mapping[str, Statistic] = {
 BY_LABEL = {statistic.label: statistic for statistic in OF_RUN} | dict(OF_MEANING)
 
 
-def possible(label: str) -> tuple[float, float]:
-    """Lowest and highest value of a statistic: no interval reaches beyond."""
-    return BY_LABEL[label].possible if label in BY_LABEL else ANY
+def possible(label: str, channels: int, criteria: int) -> tuple[float, float]:
+    """Lowest and highest value of a statistic: no interval reaches beyond.
+
+    Args:
+        label: Of the statistic.
+        channels: Of the latent.
+        criteria: Of the verdict.
+    """
+    return BY_LABEL[label].limits(channels, criteria) if label in BY_LABEL else ANY
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ablations import text
-from ablations.arms import families
+from ablations.arms import families, family_sizes
 from ablations.cells import Cell, Cells
 from ablations.question import Ablation
+from ablations.sentences import power_lines
 from ablations.settings import AblationConfig
 from ablations.timing import seconds_a_cell
 from ablations.worker import AblationJob
@@ -40,8 +40,10 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
             settings.seeds,
             smallest_p(settings.seeds),
         )
-    if families(job.arms) and settings.seeds > 1:
-        for line in text.power_lines(job.arms, settings.seeds):
+    tested = families(job.arms)
+    if tested and settings.seeds > 1:
+        sizes = family_sizes((*job.arms, *ablation.untested))
+        for line in power_lines({name: sizes[name] for name in tested}, settings.seeds):
             console.print(line)
     if ablation.predictions:
         console.print("Predicted before any result:")

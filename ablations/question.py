@@ -21,6 +21,7 @@ class Ablation:
         predictions: Written before the result.
         arms: What is compared with the base.
         retuned: Priors whose loss may be made up for by searching the other weights again.
+        untested: Arms that are left out of this run: their families are as large as before.
     """
 
     name: str
@@ -28,12 +29,16 @@ class Ablation:
     predictions: Sequence[Prediction]
     arms: Callable[[Config], list[Arm]]
     retuned: Sequence[str] = ()
+    untested: Sequence[Arm] = ()
 
     def all_arms(self, base: Config) -> list[Arm]:
         return [BASE, *self.arms(base)]
 
     def restricted(self, names: Sequence[str], base: Config) -> Ablation:
         """The ablation with these of its arms, or all, and the predictions about them.
+
+        The others stay in the families of tests: whoever names one arm, perhaps as it looked best
+        among six, has no smaller family for it.
 
         Raises:
             UserError: It has no arm of such a name.
@@ -48,5 +53,10 @@ class Ablation:
         chosen = {name: arm for name, arm in arms.items() if name in names or not names}
         kept = list(chosen.values())
         predictions = [prediction for prediction in self.predictions if prediction.arm in chosen]
-        retuned = [p for p in self.retuned if f"without {p}" in chosen and not names]
-        return replace(self, arms=lambda _: kept, predictions=predictions, retuned=retuned)
+        return replace(
+            self,
+            arms=lambda _: kept,
+            predictions=predictions,
+            retuned=[p for p in self.retuned if f"without {p}" in chosen and not names],
+            untested=[arm for name, arm in arms.items() if name not in chosen],
+        )

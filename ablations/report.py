@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ablations import tables, text
+from ablations import looks, tables, text
 from ablations.arms import BASE, Arm
 from ablations.cells import Cell, Cells
 from ablations.comparison import Table, comparisons, doses, result_of, table_of
@@ -25,7 +25,7 @@ from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.console import console
 from vlatent.encoder import EncoderConfig
 from vlatent.preparation import corpus_of
-from vlatent.shapes import Latents
+from vlatent.shapes import Latents, UserError
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
@@ -47,7 +47,7 @@ def close(
         if cell.seed == table.seeds[0] and _is_drawn(cell.arm)
         if (kept := cells.latents(cell)) is not None
     }
-    result = result_of(ablation, job.name, config, table)
+    result = result_of(ablation, job.name, config, table, _earlier(folder))
     files = made(result, config, table, latents)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -74,7 +74,8 @@ def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
     present = {key: finished for key, finished in results.items() if key not in lost}
     for finished in list(present.values())[:1]:
         finished.statistics["alpha"] = math.nan
-    for table in (table_of(plan, results, {}), table_of(plan, present, lost)):
+    others = ablation.untested
+    for table in (table_of(plan, results, {}, others), table_of(plan, present, lost, others)):
         latents = {
             cell.arm.name: _made_up_latents(cell.config.encoder, draw)
             for cell in plan
@@ -125,6 +126,7 @@ def figures(
     return ablation_figures(
         result.question,
         len(table.seeds),
+        looks.count(result),
         designed or [row for row in shown if row.effects],
         doses(table, DOSED),
         [ArmLatents(arm.name, latents.get(arm.name)) for arm in table.arms if _is_drawn(arm)],
@@ -148,6 +150,16 @@ def texts(result: AblationResult, config: Config, table: Table) -> dict[str, str
     if design:
         files["design.csv"] = tables.as_csv(tables.DESIGN_COLUMNS, design)
     return files
+
+
+def _earlier(folder: Path) -> AblationResult | None:
+    """The report that was written here before, whose looks go on."""
+    file = folder / FILE
+    try:
+        return AblationResult.from_json(file.read_bytes(), str(file)) if file.is_file() else None
+    except UserError as error:
+        console.print(f"{error}. Looks at this question before now are not counted.")
+        return None
 
 
 def _show(result: AblationResult, config: Config, table: Table, seconds: float) -> None:

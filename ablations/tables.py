@@ -13,12 +13,14 @@ from ablations.comparison import Table
 from ablations.cost import Cost
 from ablations.figures import ForestRow
 from ablations.result import AblationResult
-from vlatent.effects import Effect, family, interval, paired
+from vlatent.effects import Effect, family, paired
 from vlatent.factorial import interactions, main_effects, shapley
+from vlatent.intervals import interval
 
 EFFECT_COLUMNS = (
     *("arm", "group", "family", "statistic", "n", "base", "arm's mean", "difference"),
     *("low", "high", "standardized", "p", "p after Holm", "share of seeds above"),
+    *("skewness", "worst low", "worst high", "looks"),
 )
 COST_COLUMNS = (
     *("arm", "sentences per second", "of the base's", "kept for the backward pass", "parameters"),
@@ -34,12 +36,20 @@ def effect_rows(result: AblationResult) -> list[Row]:
             *(arm.name, arm.group, arm.family, statistic, effect.n),
             *(result.base_arm.means[statistic], arm.means[statistic], effect.mean),
             *(effect.low, effect.high, effect.standardized, effect.p, effect.adjusted),
-            effect.improvement,
+            *(effect.improvement, effect.skewness, *_worst(effect, len(result.seeds))),
+            len(result.looks.get(arm.name, ())),
         )
         for statistic in result.base_arm.means
         for arm in result.arms
         if (effect := arm.effects.get(statistic)) is not None
     ]
+
+
+def _worst(effect: Effect, seeds: int) -> tuple[float, float]:
+    """The worst case that missing pairs allow; NaN where a record of version 1 does not say."""
+    if effect.worst is None:
+        return (effect.low, effect.high) if effect.n == seeds else (math.nan, math.nan)
+    return effect.worst
 
 
 def cell_rows(table: Table) -> list[Row]:
@@ -117,7 +127,11 @@ def shares(table: Table, statistic: str) -> dict[str, Effect] | None:
             shares_of[name].append(share)
     if not shares_of[PRIORS[0]]:
         return None
-    return {name: paired(list_of) for name, list_of in shares_of.items()}
+    span = table.possible_difference(statistic)
+    return {
+        name: paired(values, span, [span] * (len(table.seeds) - len(values)))
+        for name, values in shares_of.items()
+    }
 
 
 def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:
@@ -162,6 +176,7 @@ def design_rows(table: Table) -> list[Row]:
         }
         for kind, contrast in contrasts.items():
             for name in contrast[0] if contrast else ():
-                mean, low, high = interval([one[name] for one in contrast])
+                span = table.possible_difference(statistic)
+                mean, low, high = interval([one[name] for one in contrast], span)
                 rows.append((kind, name, statistic, len(contrast), mean, low, high))
     return rows

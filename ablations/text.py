@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.table import Table as Screen
 from rich.text import Text
 
-from ablations.arms import Arm
 from ablations.figures import ForestRow, in_figures
+from ablations.looks import look_lines
 from ablations.result import (
     AblationResult,
-    ArmResult,
     Outcome,
     missing_lines,
     needed_for,
     passes,
 )
+from ablations.sentences import families_of, paragraphs, power_lines, what_p_is
 from ablations.tables import COST_COLUMNS, as_markdown
 from vlatent.console import console
-from vlatent.effects import detectable, detectable_by_interval, in_words
+from vlatent.effects import worst_case
+from vlatent.intervals import bracket
 
 OF_LATENTS = (
     *("channels in band", "alpha", "total variation", "kurtosis", "correlation", "variance"),
@@ -56,9 +56,11 @@ def markdown(result: AblationResult, costs: CostRows) -> str:
         f"{len(result.arms)} arms on {len(result.seeds)} seeds ({first} to {last}), "
         f"{result.steps} steps at batch {result.batch_size}; base config {result.base} "
         "(base.yaml). Differences are paired by seed, arm minus base; intervals are t intervals at "
-        "95 %; p is the exact sign-flip permutation test, after Holm's correction over the arms of "
-        "one family on one statistic. Several statistics are tested, so about 1 in 20 families "
-        "without an effect will look significant by chance.",
+        "95 %, exact ones (Clopper and Pearson) for counts, and bounds from what is possible where "
+        f"all seeds came out the same; their ends are rounded outwards. {what_p_is(result)} "
+        "Several statistics are tested, so about 1 in 20 families without an effect will look "
+        "significant by chance.",
+        *look_lines(result),
     ]
     if predicted:
         parts += ["## Predictions, written before the result"]
@@ -75,7 +77,7 @@ def markdown(result: AblationResult, costs: CostRows) -> str:
         as_markdown(columns, rows),
         "All statistics: effects.csv, effects.md, effects.tex; every run: cells.csv.",
         "## Effects that could be detected",
-        *(f"- {line}" for line in power_lines(result.arms, len(result.seeds))),
+        *(f"- {line}" for line in power_lines(families_of(result), len(result.seeds))),
     ]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
 
@@ -86,6 +88,9 @@ def show(
     """Print means, answers, designs, costs, what is needed and what is missing."""
     console.rule(Text(result.question, "bold"))
     console.print(_means_screen(result))
+    console.print(what_p_is(result))
+    for line in look_lines(result):
+        console.print(line)
     if result.answers:
         console.print(_answers_screen(result))
     if designed:
@@ -118,7 +123,9 @@ def effect_table(
                 cells.append(_short(arm.means.get(statistic, math.nan)))
                 continue
             said, _, p = in_figures(effect, len(result.seeds))
-            cells.append(f"{said}{'*' if effect.established else ''} p {p}" if p else said)
+            worst = "" if effect.worst is None else f", worst case {worst_case(effect)}"
+            star = "*" if effect.established else ""
+            cells.append(f"{said}{star} p {p}{worst}" if p else f"{said}{worst}")
         rows.append(cells)
     return ["arm", "passes", *statistics], rows
 
@@ -131,56 +138,12 @@ def answers(result: AblationResult) -> list[tuple[str, str, Outcome]]:
         if effect.n < 2:
             measured = "fewer than two pairs"
         elif answered.prediction.says in ("below", "above"):
-            measured = f"{_short(own)} [{_short(low)}, {_short(high)}], n {effect.n}"
+            measured = f"{bracket(own, low, high, '')}, n {effect.n}"
         else:
             said, n, p = in_figures(effect, len(result.seeds))
             measured = f"{said}, n {n}, p {p}"
         rows.append((str(answered.prediction), measured, answered.outcome))
     return rows
-
-
-def paragraphs(result: AblationResult) -> list[str]:
-    """What the numbers support, an arm a paragraph, the doses left to their figures."""
-    said = []
-    base = result.base_arm
-    for arm in result.arms:
-        if arm.group in ("base", "dose", "present"):
-            continue
-        change = arm.name[0].upper() + arm.name[1:]
-        mine = {statistic: arm.effects[statistic] for statistic in result.statistics}
-        lines = [
-            f"**{change}**: {arm.passed} of {arm.n} seeds pass (base: {base.passed} of {base.n})."
-        ]
-        shown = {s: e for s, e in mine.items() if e.established or e.suggestive or e.n < 2}
-        lines += [in_words(change, statistic, effect) for statistic, effect in shown.items()]
-        same = [s for s, e in mine.items() if e.low == e.high == 0 and s not in shown]
-        if same:
-            lines.append(f"Exactly the same in all pairs: {', '.join(same)}.")
-        rest = {s: e for s, e in mine.items() if s not in shown and s not in same}
-        if rest:
-            bounds = ", ".join(f"{s} ({_short(max(-e.low, e.high))})" for s, e in rest.items())
-            lines.append(
-                "No detectable effect (effects larger than the number in brackets are ruled out): "
-                f"{bounds}."
-            )
-        said.append(" ".join(lines))
-    return said
-
-
-def power_lines(arms: Sequence[Arm | ArmResult], seeds: int) -> list[str]:
-    """The smallest effects that can be detected, in standard deviations of paired differences."""
-    families = Counter(arm.family for arm in arms if arm.group != "base")
-    smallest = []
-    for name, members in families.items():
-        least = detectable(seeds, members)
-        tests = f"{name}, {members} {'arm' if members == 1 else 'arms'}"
-        smallest.append(f"{tests}: {least:.2f} SD" if math.isfinite(least) else f"{tests}: none")
-    return [
-        f"With {seeds} pairs, effects of at least this size are established with 80 % power, in "
-        f"standard deviations (SD) of the paired differences: {'; '.join(smallest)}.",
-        "An effect's own 95 % interval excludes 0 with 80 % power from "
-        f"{detectable_by_interval(seeds):.2f} SD.",
-    ]
 
 
 def _means_screen(result: AblationResult) -> Screen:
@@ -190,7 +153,8 @@ def _means_screen(result: AblationResult) -> Screen:
     """
     seeds = len(result.seeds)
     made = _screen(
-        f"Means over {seeds} seeds (* established against the base, p < 0.05 after Holm)"
+        f"Means over {seeds} seeds (* established against the base, p < 0.05 after Holm; passes "
+        "with their 95 % interval)"
     )
     made.add_column("arm", no_wrap=True)
     shown = on_screen(result)

@@ -25,6 +25,7 @@ from scipy.stats import bootstrap, spearmanr
 from studies.job import load_study
 from studies.screen import Screened, evaluate_weights
 from vlatent.config import from_yaml
+from vlatent.intervals import bracket
 
 ROOT = Path(__file__).parent.parent
 
@@ -55,7 +56,7 @@ def correlation(screened: list[float], trained: list[float]) -> str:
     low, high = bootstrap(
         tuple(pairs), rho, paired=True, n_resamples=2000, vectorized=False, rng=0
     ).confidence_interval
-    return f"{rho(*pairs):.2f} [{low:.2f}, {high:.2f}]"
+    return bracket(rho(*pairs), low, high, ".2f")
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from studies.tasks import Search
 from studies.worker import carry_out
 from vlatent.config import Config, corpus_digests, from_yaml, override
 from vlatent.corpus import load
-from vlatent.effects import interval
+from vlatent.intervals import bracket, interval
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
@@ -137,8 +137,7 @@ def perfect(trial: FrozenTrial) -> bool:
 def spread(values: list[float]) -> str:
     if not values:
         return "none"
-    mean, low, high = interval(values)
-    return f"{mean:.4g} [{low:.4g}, {high:.4g}]"
+    return bracket(*interval(values), ".4g")
 
 
 def main() -> None:

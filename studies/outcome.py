@@ -21,8 +21,8 @@ from studies.result import (
     StudyResult,
     TrialResult,
 )
-from vlatent.effects import interval
 from vlatent.evaluation import Criterion, Evaluation
+from vlatent.intervals import interval
 
 CONFIRMED = 3  # trials that were confirmed by studies that did not write down how many
 

@@ -24,8 +24,9 @@ from studies.weights import keep_best, write_best
 from vlatent import checkpoints
 from vlatent.config import to_yaml
 from vlatent.console import console, dependence_lines, verdict_table
-from vlatent.effects import bracket
 from vlatent.evaluation import Criterion, Verdict
+from vlatent.formatting import bounds
+from vlatent.intervals import bracket
 from vlatent.runtime.addresses import without_password
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
@@ -226,7 +227,8 @@ def _confirmations(result: StudyResult) -> Table:
     for finalist in result.finalists:
         for index, objective in enumerate(result.objectives):
             mean, low, high = finalist.interval(index)
-            between = f"{low:.4g} to {high:.4g}" if len(finalist.runs) > 1 else "one seed, none"
+            known = math.isfinite(low) or math.isfinite(high)
+            between = " to ".join(bounds(low, high, ".4g")) if known else "none"
             first: Sequence[str] = (str(finalist.number), passes(finalist))
             table.add_row(
                 *(("", "") if index else first),

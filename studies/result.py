@@ -10,8 +10,8 @@ from statistics import fmean
 from typing import Literal
 
 from vlatent import records
-from vlatent.effects import bracket, interval
 from vlatent.evaluation import Criterion, Evaluation
+from vlatent.intervals import bracket, counted, interval
 
 FILE = "result.json"
 Basis = Literal["confirmed", "knee", "search", "nearest", "none"]
@@ -121,7 +121,7 @@ class Finalist:
         return fmean(run.values[0] for run in self.runs)
 
     def interval(self, objective: int = 0) -> tuple[float, float, float]:
-        """Mean and 95 % t interval over seeds of one objective."""
+        """Mean and 95 % interval over seeds of one objective; infinite if all are the same."""
         return interval([run.values[objective] for run in self.runs])
 
 
@@ -229,9 +229,12 @@ def headline(result: StudyResult) -> str:
 
 
 def passes(finalist: Finalist) -> str:
-    """On how many new seeds a finalist passes, and how many of its runs failed: `4 of 5`."""
+    """On how many new seeds a finalist passes, with the exact interval of that share.
+
+    `4 of 5 [28 %, 100 %]`, and how many of its runs failed, which may have failed to pass.
+    """
     failed = len(finalist.confirmations) - len(finalist.runs)
-    count = f"{finalist.passed} of {len(finalist.runs)}"
+    count = counted(finalist.passed, len(finalist.runs))
     return f"{count} ({failed} more failed)" if failed else count
 
 

@@ -222,7 +222,7 @@ def test_an_ablations_answers_are_those_of_its_result(projects: dict[str, Projec
     asked, found, sure, following = (answer.text for answer in document.answers)
     assert "\n\n| arm | seeds that pass |" in as_markdown(document)  # a table, not a line of text
     assert "What does it buy?" in asked
-    assert "| without kurtosis | 0 of 2 | spectrum (1 of 2) |" in found
+    assert "| without kurtosis | 0 of 2 \\[0 %, 85 %\\] | spectrum (1 of 2) |" in found
     assert "1 held, 1 open" in found
     assert "| without kurtosis | 102 | diverged |" in sure
     assert "python -m ablations.kurtosis" in following

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
+import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.stats
 from statsmodels.stats.multitest import multipletests
 
-from ablations import tables, text
+from ablations import sentences, tables, text
 from ablations.arms import BASE, PRIORS, Arm, alone, doses, families, subsets, with_only, without
 from ablations.comparison import Table, answer, comparisons, differences, effects, result_of
 from ablations.comparison import doses as curves
+from ablations.looks import look_lines
 from ablations.measurement import STATISTICS, Measured, from_json, to_json
 from ablations.question import Ablation
 from ablations.result import AblationResult, Prediction, needed_for
-from vlatent.config import Config
+from vlatent.config import Config, override
+from vlatent.effects import holm, sign_flips
 from vlatent.evaluation import Criterion
+from vlatent.formatting import bounds
+from vlatent.intervals import ALPHA, interval
+from vlatent.power import detectable
 from vlatent.shapes import UserError
 
 SEEDS = tuple(range(100, 108))
@@ -110,12 +118,12 @@ def test_a_statistic_that_is_not_finite_is_left_out_in_pairs() -> None:
         ("rises", 0, 1.0, 0.1, "held"),
         ("rises", 0, -1.0, 0.1, "refuted"),
         ("rises", 0, 0.05, 1.0, "open"),
-        ("rises", 0, 0.0, 0.0, "refuted"),
+        ("rises", 0, 0.0, 0.0, "open"),
         ("falls", 0, -1.0, 0.1, "held"),
         ("stays", 0.5, 0.1, 0.1, "held"),
         ("stays", 0.5, 1.0, 0.1, "refuted"),
         ("stays", 0.5, 0.4, 1.0, "open"),
-        ("stays", 0.5, 0.0, 0.0, "held"),
+        ("stays", 0.5, 0.0, 0.0, "open"),
         ("below", 3.0, 0.5, 0.1, "held"),
         ("below", 2.0, 0.5, 0.1, "refuted"),
         ("below", 2.5, 0.5, 1.0, "open"),
@@ -237,23 +245,26 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
         )
 
     made = table(arms, value)
-    first, second = text.paragraphs(result(made))
-    assert first.startswith("**Without kurtosis**: 5 of 8 seeds pass (base: 8 of 8).")
+    first, second = sentences.paragraphs(result(made))
+    assert first.startswith(
+        "**Without kurtosis**: 5 of 8 [24 %, 92 %] seeds pass (base: 8 of 8 [63 %, 100 %])."
+    )
     assert "Without kurtosis, kurtosis falls by" in first
     assert "No detectable effect (effects larger than the number in brackets are ruled" in first
     assert "alpha (" in first.partition("No detectable effect")[2]
     assert "rises" not in second
     assert "falls" not in second
     assert needed_for(result(made)) == [
-        "kurtosis: holds on all seeds of the base, without kurtosis on 5 of 8."
+        "kurtosis: holds on 8 of 8 [63 %, 100 %] seeds of the base, without kurtosis on 5 of 8 "
+        "[24 %, 92 %]."
     ]
     same = table(arms, lambda arm, at: cell())
     assert "No single prior was needed for kurtosis" in needed_for(result(same))[0]
-    assert "Exactly the same in all pairs" in text.paragraphs(result(same))[0]
+    assert "Exactly the same in all pairs" in sentences.paragraphs(result(same))[0]
     broken = table(arms, lambda arm, at: cell(holds=False))
     said = needed_for(result(broken))
-    assert said[0].startswith("The base itself passes every criterion on 0 of 8 seeds: ")
-    assert "holds on 0 of 8 seeds of the base itself" in said[1]
+    assert said[0].startswith("The base itself passes every criterion on 0 of 8 [0 %, 37 %] seeds")
+    assert "holds on 0 of 8 [0 %, 37 %] seeds of the base itself" in said[1]
     alone = table([BASE, arms[1]], lambda arm, at: cell(holds=False))
     assert needed_for(result(alone))[0] == said[0]  # also of one arm that leaves something out
     assert needed_for(result(table([BASE], lambda arm, at: cell(holds=False)))) == []
@@ -317,7 +328,7 @@ def test_a_result_survives_its_file_and_the_report_needs_nothing_else() -> None:
     assert again.to_json() == left.to_json()  # also what is not finite
     assert text.markdown(again, []) == text.markdown(left, [])
     assert (again.name, again.script) == ("another name", "kurtosis")
-    assert again.outcomes() == {"held": 1, "refuted": 0, "open": 1}
+    assert again.outcomes() == {"held": 0, "refuted": 0, "open": 2}
     assert [(arm.name, arm.passed, arm.n) for arm in again.arms] == [
         *(("base", 6, 7), ("without kurtosis", 6, 7), ("without variance", 7, 8)),
     ]
@@ -329,8 +340,197 @@ def test_a_result_survives_its_file_and_the_report_needs_nothing_else() -> None:
     found = again.arms[1].effects["alpha"]
     assert found == effects(made, "alpha")["without kurtosis"]  # to the last bit
     assert math.isnan(again.arms[2].means["alpha"])
-    with pytest.raises(UserError, match="x has version 7, and this version of vlatent reads 1"):
-        AblationResult.from_json(left.to_json().replace('"version": 1', '"version": 7'), "x")
-    for broken in ("", "[]", left.to_json()[:-9], '{"version": 1}', '{"version": 1, "arms": 3}'):
+    with pytest.raises(UserError, match="x has version 7, and this version of vlatent reads 1 and"):
+        AblationResult.from_json(left.to_json().replace('"version": 2', '"version": 7'), "x")
+    for broken in ("", "[]", left.to_json()[:-9], '{"version": 2}', '{"version": 2, "arms": 3}'):
         with pytest.raises(UserError, match=r"x is damaged, or no record|x has version None"):
             AblationResult.from_json(broken, "x")
+
+
+# What would make the numbers too kind
+
+
+def shuffled(*holes: tuple[str, int]) -> Callable[[Arm, int], Measured | None]:
+    """Noise, where no arm does anything, with holes."""
+
+    def value(arm: Arm, at: int) -> Measured | None:
+        noise = float(NOISE[at, 1 + hash_of(arm)])
+        return None if (arm.name, at) in holes else cell(holds=at > 0, alpha=noise, correlation=0.5)
+
+    return value
+
+
+def hash_of(arm: Arm) -> int:
+    return sum(map(ord, arm.name)) % 37
+
+
+def test_no_interval_of_a_result_has_the_width_0() -> None:
+    """Also not of what is the same on every seed: six channels against none, say."""
+    arms = [BASE, without("kurtosis"), without("variance")]
+
+    def value(arm: Arm, at: int) -> Measured:
+        return cell(channels_in_band=0.0 if arm == arms[1] else 6.0, recall=1.0)
+
+    found = result(
+        table(arms, value), Prediction("without kurtosis", "channels in band", "below", 3)
+    )
+    for arm in found.arms[1:]:
+        for name, effect in arm.effects.items():
+            assert effect.low < effect.high, (arm.name, name)
+    fallen = found.arms[1].effects["channels in band"]
+    assert (fallen.mean, fallen.low) == (-6, -6)
+    assert fallen.high == pytest.approx(-6 + 12 * (1 - 0.025 ** (1 / 8)))
+    held = found.arms[1].effects["holds: kurtosis"]
+    assert (held.low, held.high) == pytest.approx((-0.369, 0.369), abs=0.001)
+    [answered] = found.answers
+    assert answered.own == pytest.approx((0, 0, 6 * (1 - 0.025 ** (1 / 8))))
+    assert answered.outcome == "held"
+    said = text.markdown(found, [])
+    assert "-6.0 [-6.0, -1.5]*" in said
+    assert "8 of 8 [63 %, 100 %]" in said
+    assert "The same in all pairs" not in said
+    for low, high in re.findall(r"\[([-+\d.]+)(?: %)?, ([-+\d.]+)(?: %)?\]", said):
+        assert low != high
+
+
+def test_naming_an_arm_keeps_the_family_of_the_script() -> None:
+    arms = [without(name) for name in PRIORS]
+    asked = Ablation("suite", "?", (), lambda base: [*arms, alone("kurtosis")])
+    some = asked.restricted(["without kurtosis"], Config())
+    assert [arm.name for arm in some.all_arms(Config())] == ["base", "without kurtosis"]
+    assert len(some.untested) == 6
+
+    def value(arm: Arm, at: int) -> Measured:
+        return cell(alpha=2.0 + (arm.name == "without kurtosis") * (1 + 0.1 * NOISE[at, 0]))
+
+    shown = table([BASE, without("kurtosis")], value)
+    whole = replace(shown, untested=tuple(some.untested))
+    assert effects(shown, "alpha")["without kurtosis"].adjusted == pytest.approx(2 / 256)
+    assert effects(whole, "alpha")["without kurtosis"].adjusted == pytest.approx(6 * 2 / 256)
+    found = result_of(some, "x", Config(), whole)
+    assert found.families == {"left out": 6}
+    said = text.markdown(found, [])
+    assert "also those not trained this time (left out, 6)" in said
+    assert f"left out, 6 arms: {detectable(8, 6):.2f} SD" in said
+    assert asked.restricted([], Config()).untested == []
+
+
+def test_2000_null_ablations_keep_the_error_rate_of_their_families() -> None:
+    """Six arms, eight seeds, nothing has an effect; a table gives what many at once give."""
+    draw = np.random.default_rng(11)
+    values = draw.normal(size=(2000, 7, 8))
+    ps = sign_flips(values[:, 1:] - values[:, :1])
+    adjusted = np.array([holm(row) for row in ps.tolist()])
+    rate = (adjusted < ALPHA).any(1).mean()
+    assert 0.02 < rate <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / 2000)
+    arms = [BASE, *(without(name) for name in PRIORS)]
+    found = np.flatnonzero((adjusted < ALPHA).any(1))[:10]
+    for number in (*found, *range(10)):
+        rows = values[number]
+        made = table(arms, lambda arm, at, rows=rows: cell(alpha=rows[arms.index(arm), at]))
+        mine = [effect.adjusted for effect in effects(made, "alpha").values()]
+        assert mine == pytest.approx(adjusted[number])
+
+
+def test_missing_runs_may_be_informative_and_have_a_worst_case() -> None:
+    arms = [BASE, without("kurtosis"), without("variance")]
+    made = table(arms, shuffled(("without kurtosis", 2), ("without kurtosis", 5)))
+    found = result(made)
+    effect = found.arms[1].effects["correlation"]
+    assert effect.n == 6
+    assert effect.worst is not None
+    # Of the two pairs the base is known, .5, and correlation is between 0 and 1.
+    worst = interval([0.0] * 6 + [0.5] * 2)[2]
+    assert effect.worst == pytest.approx((-worst, worst))
+    assert found.arms[1].effects["alpha"].worst == (-math.inf, math.inf)
+    assert found.arms[2].effects["alpha"].worst is None
+    first, second = sentences.paragraphs(found)
+    assert "2 of its 8 runs are missing, which may be informative" in first
+    assert "the share of seeds that pass is within [24 %, 100 %]" in first  # of 5 of 8 and 7 of 8
+    assert f"correlation within [{', '.join(bounds(-worst, worst))}]" in first
+    assert "alpha unbounded" in first
+    assert "missing" not in second
+    said = text.markdown(found, [])
+    assert "may be informative: what made it fail may also have moved what is measured" in said
+    rows = tables.as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(found)).splitlines()
+    [row] = [r for r in csv.DictReader(rows) if (r["arm"], r["statistic"]) == (
+        "without kurtosis", "correlation"
+    )]  # fmt: skip
+    assert float(row["worst high"]) == pytest.approx(worst)
+
+
+def test_looking_again_is_counted_arm_by_arm() -> None:
+    arms = [BASE, without("kurtosis"), without("variance")]
+    made = table(arms, shuffled())
+    ablation = Ablation("kurtosis", "?", (), lambda base: arms[1:])
+
+    def look(arms: list[Arm], seeds: int, earlier: AblationResult | None) -> AblationResult:
+        some = replace(made, arms=tuple(arms), seeds=SEEDS[:seeds])
+        return result_of(ablation, "mine", Config(), some, earlier)
+
+    first = look(arms, 4, None)
+    assert first.looks == {arm.name: (SEEDS[:4],) for arm in arms[1:]}
+    assert look_lines(first) == []
+    assert look(arms, 4, first).looks == first.looks  # the same again is no other look
+    second = look(arms[:2], 6, first)
+    third = look(arms, 8, AblationResult.from_json(second.to_json(), "result.json"))
+    assert list(map(len, third.looks.values())) == [3, 2]
+    lines = look_lines(third)
+    assert lines[0].startswith(
+        "This is look 3 at without kurtosis (with 4, 6 and 8 seeds): p counts"
+    )
+    assert "up to 15 % of families" in lines[0]
+    assert lines[1].startswith("This is look 2 at without variance (with 4 and 8 seeds)")
+    assert all(line in text.markdown(third, []) for line in lines)
+    assert {row[0]: row[-1] for row in tables.effect_rows(third)} == {
+        "without kurtosis": 3,
+        "without variance": 2,
+    }
+    other = override(Config(), {"training.steps": 7})
+    assert result_of(ablation, "mine", other, made, third).looks == look(arms, 8, None).looks
+
+
+def test_a_result_of_version_1_is_read_and_counts_as_a_look() -> None:
+    arms = [BASE, without("kurtosis"), without("variance")]
+    made = table(
+        arms, lambda arm, at: None if (arm.name, at) == ("without kurtosis", 1) else cell()
+    )
+    values = json.loads(result(made).to_json()) | {"version": 1}
+    del values["families"], values["looks"]
+    for arm in values["arms"]:
+        for effect in arm["effects"].values():
+            del effect["worst"], effect["skewness"]
+            effect |= {"low": 0.0, "high": 0.0, "standardized": 0.0}
+    old = AblationResult.from_json(json.dumps(values), "result.json")
+    assert old.arms[1].effects["alpha"].constant
+    said = text.markdown(old, [])
+    assert "0 (the same in all pairs)" in said
+    assert "[0, 0]" not in said
+    assert "left out, 2 arms" in said
+    again = result_of(Ablation("kurtosis", "?", (), lambda b: []), "x", Config(), made, old)
+    assert again.looks == {
+        "without kurtosis": ((SEEDS[0], *SEEDS[2:]),),
+        "without variance": (SEEDS,),
+    }
+    fewer = replace(made, seeds=SEEDS[:3])
+    assert list(map(len, result_of(
+        Ablation("kurtosis", "?", (), lambda b: []), "x", Config(), fewer, old
+    ).looks.values())) == [2, 2]  # fmt: skip
+
+
+def test_skewed_differences_are_said() -> None:
+    arms = [BASE, without("kurtosis")]
+
+    def value(arm: Arm, at: int) -> Measured:
+        lost = arm != BASE and at == 3
+        return cell(alpha=-6.0 if lost else 0.1 * at, variance=at * (1 if arm == BASE else 2))
+
+    found = result(table(arms, value))
+    assert found.arms[1].effects["alpha"].skewed
+    assert not found.arms[1].effects["variance"].skewed
+    [said] = sentences.paragraphs(found)
+    assert "Skewed differences, which p takes as symmetric: alpha." in said
+    assert "p 1, skewed" in text.markdown(found, [])
+    assert "whose null hypothesis is that the differences are symmetric about 0" in text.markdown(
+        found, []
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations, product
 
 import numpy as np
@@ -16,23 +17,19 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from vlatent.effects import (
-    ALPHA,
-    DRAWS,
     RESAMPLES,
+    SKEWED,
     Effect,
-    bracket,
-    detectable,
-    detectable_by_interval,
     family,
     holm,
     in_words,
-    interval,
     paired,
-    power,
+    sign_flips,
     smallest_p,
-    within,
 )
 from vlatent.factorial import interactions, main_effects, shapley
+from vlatent.intervals import ALPHA, interval
+from vlatent.power import DRAWS, detectable, detectable_by_interval, power
 
 Array = Float[np.ndarray, "..."]
 
@@ -121,9 +118,10 @@ def test_p_is_that_of_every_flip_for_every_count(n: int) -> None:
         assert paired(differences).p == enumerated(differences)
 
 
-def test_fast_p_is_the_p_of_paired() -> None:
-    rows = np.random.default_rng(3).normal(0.5, 1, size=(100, 8))
-    assert [paired(row).p for row in rows.tolist()] == fast_p(rows).tolist()
+def test_p_of_many_samples_at_once_is_the_p_of_each() -> None:
+    rows = np.random.default_rng(3).normal(0.5, 1, size=(2, 50, 8))
+    assert sign_flips(rows).tolist() == fast_p(rows).tolist()
+    assert [paired(row).p for row in rows[0].tolist()] == fast_p(rows[0]).tolist()
 
 
 def test_p_of_many_pairs_is_drawn_and_repeatable() -> None:
@@ -161,14 +159,24 @@ def test_improvement_counts_ties_half() -> None:
     assert paired([-1.0, -2.0]).improvement == 0
 
 
-def test_differences_that_are_all_0_are_exactly_0() -> None:
-    assert paired([0.0] * 8) == Effect(0, 0, 0, 0, 1, 1, 0.5, 8)
+def test_differences_that_are_all_0() -> None:
+    found = paired([0.0] * 8, (-1.0, 1.0))
+    assert (found.mean, found.p, found.adjusted, found.improvement, found.n) == (0, 1, 1, 0.5, 8)
+    assert (found.low, found.high) == interval([0.0] * 8, (-1.0, 1.0))[1:]
+    assert math.isnan(found.standardized)
+    assert (paired([0.0] * 8).low, paired([0.0] * 8).high) == (-math.inf, math.inf)
+    assert found.constant
+    assert not paired([1.0, -1.0]).constant
+    assert Effect(0, 0, 0, 0, 1, 1, 0.5, 8).constant  # as version 1 recorded it
 
 
 @pytest.mark.parametrize("value", [0.1, -0.3])
 def test_differences_that_are_all_the_same(value: float) -> None:
     found = paired([value] * 6)  # of which the mean is not exactly the value
-    assert found.low == found.mean == found.high == pytest.approx(value, rel=1e-15)
+    assert found.mean == pytest.approx(value, rel=1e-15)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert found.constant
+    assert not found.suggestive
     assert found.standardized == math.copysign(math.inf, value)
     assert found.p == smallest_p(6)
 
@@ -243,10 +251,15 @@ def ablations(
     return np.asarray((seed + arm) - (seed + base))
 
 
+def passed(draw: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Whether a run passes, 9 of 10 do: most differences are 0."""
+    return (draw.uniform(size=shape) < 0.9).astype(float)
+
+
 @pytest.mark.parametrize("noise", [normal, skewed])
 def test_a_family_has_the_nominal_error_rate(noise: Callable[..., Array]) -> None:
     """2,000 ablations of six arms and eight seeds, of which none has an effect."""
-    ps = fast_p(ablations(2000, 6, 8, noise))
+    ps = sign_flips(ablations(2000, 6, 8, noise))
     adjusted = np.array([holm(row) for row in ps.tolist()])
     rate = (adjusted < ALPHA).any(1).mean()
     assert 0 < rate <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / len(ps))
@@ -254,6 +267,92 @@ def test_a_family_has_the_nominal_error_rate(noise: Callable[..., Array]) -> Non
     assert (ps < ALPHA).any(1).mean() > 2 * ALPHA
     # A single comparison has the largest level below 0.05 that 256 flips allow.
     assert (ps < ALPHA).mean() == pytest.approx(12 / 256, abs=3 * math.sqrt(0.05 / len(ps)))
+
+
+def test_a_family_of_counts_that_tie_finds_too_little_rather_than_too_much() -> None:
+    adjusted = np.array([holm(row) for row in sign_flips(ablations(2000, 6, 8, passed)).tolist()])
+    assert (adjusted < ALPHA).any(1).mean() <= ALPHA
+
+
+def test_whoever_names_the_best_arm_afterwards_keeps_the_error_rate_with_the_whole_family() -> None:
+    ps = sign_flips(ablations(2000, 6, 8, normal))
+    named = [holm([row[np.argmin(row)], *[1.0] * 5])[0] for row in ps]
+    assert np.mean(np.array(named) < ALPHA) <= ALPHA + 2 * math.sqrt(0.05 * 0.95 / len(ps))
+    assert (ps.min(1) < ALPHA).mean() > 0.15  # what a family of that arm alone would find
+
+
+def test_looking_again_with_more_seeds_finds_too_much() -> None:
+    """Two looks, at 8 seeds and at 13: above 5 %, and at most 5 % times their number."""
+    differences = ablations(1000, 1, 13, normal)[:, 0]
+    first, second = sign_flips(differences[:, :8]), sign_flips(differences)
+    rate = ((first < ALPHA) | (second < ALPHA)).mean()
+    assert ALPHA + 0.01 < rate <= 2 * ALPHA
+
+
+# What makes p mean less
+
+
+def collapsing(count: int, n: int = 8) -> Array:
+    """Differences with a mean of 0 and a collapse on 1 of 8 seeds on average."""
+    draw = np.random.default_rng(0)
+    lost = draw.uniform(size=(count, n)) < 1 / 8
+    return np.where(lost, -7.0, 1.0) + 0.05 * draw.normal(size=(count, n))
+
+
+def test_a_collapse_on_1_of_8_seeds_is_called_skewed() -> None:
+    rows = collapsing(500)
+    one = rows[(rows < -3).sum(1) == 1]
+    assert len(one) > 100
+    found = [paired(row) for row in one.tolist()]
+    assert all(effect.skewed for effect in found)
+    assert [effect.skewness for effect in found] == pytest.approx([-2.27] * len(one), abs=0.01)
+    assert found[0].skewness == pytest.approx(stats.skew(one[0]))
+    assert not any(effect.established for effect in found)
+    assert not paired([0.2, 0.3]).skewed
+    assert not paired([1.0] * 8).skewed
+
+
+def test_what_the_warning_cannot_see() -> None:
+    """A sample without the collapse that may come looks as symmetric as any, and p is small."""
+    rows = collapsing(4000)
+    found = sign_flips(rows) <= ALPHA
+    skewed = np.abs(stats.skew(rows, axis=1)) > SKEWED
+    assert found.mean() == pytest.approx((7 / 8) ** 8, abs=0.02)  # none of 8 collapses
+    assert (found & skewed).mean() < 0.05
+    unskewed = np.abs(stats.skew(np.random.default_rng(1).normal(size=(20_000, 8)), axis=1))
+    assert (unskewed > SKEWED).mean() == pytest.approx(0.1, abs=0.01)
+
+
+# Missing pairs
+
+
+def test_the_worst_case_of_missing_pairs_by_hand() -> None:
+    six = [0.1, 0.2, 0.15, 0.05, 0.2, 0.2]
+    found = paired(six, (-1.0, 1.0), [(-1.0, 1.0), (-0.9, 0.1)])
+    assert (found.low, found.high) == interval(six)[1:]  # as without them
+    assert found.worst == (
+        interval([*six, -1.0, -0.9], (-1, 1))[1],
+        interval([*six, 1.0, 0.1], (-1, 1))[2],
+    )
+    assert found.worst[0] < 0 < found.low
+    assert paired(six).worst is None
+    assert paired(six, missing=[(0.0, math.inf)]).worst == (interval([*six, 0.0])[1], math.inf)
+    assert paired([], (-1.0, 1.0), [(-1.0, 1.0)] * 8).worst == (-1, 1)
+    assert paired([0.3], missing=[]).worst is None
+
+
+def test_the_worst_case_covers_what_leaving_out_does_not() -> None:
+    """Runs of the worst fifth fail: the others are too good, the bounds hold the mean of all."""
+    draw, left, kept = np.random.default_rng(2), 0, 0
+    rows = draw.beta(2, 2, size=(400, 10)) - 0.5
+    for row in rows:
+        lost = row < np.quantile(row, 0.2)
+        found = paired(row[~lost].tolist(), (-0.5, 0.5), [(-0.5, 0.5)] * int(lost.sum()))
+        assert found.worst is not None
+        left += found.low <= 0 <= found.high
+        kept += found.worst[0] <= 0 <= found.worst[1]
+    assert left / len(rows) < 0.8
+    assert kept / len(rows) >= 0.95
 
 
 # What seeds can show
@@ -451,38 +550,67 @@ def effect(mean: float, low: float, high: float, adjusted: float, n: int = 8) ->
         (
             effect(3.1, 2.04, 4.16, 0.047),
             "Without wavelet, kurtosis rises by 3.1 (95 % interval 2.04 to 4.16, n = 8, "
-            "Holm-adjusted p 0.047).",
+            "Holm-adjusted p 0.047 for symmetry about 0).",
         ),
         (
             effect(-312, -415.8, -208, 0.0078),
             "Without wavelet, kurtosis falls by 312 (95 % interval 208 to 416, n = 8, "
-            "Holm-adjusted p 0.0078).",
+            "Holm-adjusted p 0.0078 for symmetry about 0).",
         ),
         (
             effect(12.6, -17, 42, 0.0078),
             "Without wavelet, kurtosis rises by 12.6 (95 % interval -17 to 42, n = 8, "
-            "Holm-adjusted p 0.0078): the direction is established, the size is not.",
+            "Holm-adjusted p 0.0078 for symmetry about 0): the direction is established, the size "
+            "is not.",
         ),
         (
             effect(3.1, 2, 4.2, 0.055),
             "Without wavelet, kurtosis rises by 3.1 (95 % interval 2 to 4.2, n = 8, "
-            "Holm-adjusted p 0.055): suggestive, not established.",
+            "Holm-adjusted p 0.055 for symmetry about 0): suggestive, not established.",
         ),
         (
             effect(-3.1, -4.2, -2, 0.0625, n=5),
             "Without wavelet, kurtosis falls by 3.1 (95 % interval 2 to 4.2, n = 5, "
-            "Holm-adjusted p 0.062): suggestive, not established: 5 pairs cannot establish "
-            "anything.",
+            "Holm-adjusted p 0.062 for symmetry about 0): suggestive, not established: 5 pairs "
+            "cannot establish anything.",
         ),
         (
             effect(0.02, -0.04, 0.0801, 0.9),
             "Without wavelet, no detectable effect on kurtosis: the interval excludes differences "
             "larger than 0.081 (mean 0.02, 95 % interval -0.04 to 0.0801, n = 8, Holm-adjusted "
-            "p 0.9).",
+            "p 0.9 for symmetry about 0).",
         ),
         (
-            effect(0, 0, 0, 1),
-            "Without wavelet, kurtosis is exactly the same in all 8 pairs.",
+            paired([0.0] * 8),
+            "Without wavelet, kurtosis is exactly the same in all 8 pairs. At most 32 % of all "
+            "seeds differ (95 % confidence).",
+        ),
+        (
+            paired([0.0] * 8, (-1, 1)),
+            "Without wavelet, kurtosis is exactly the same in all 8 pairs. At most 32 % of all "
+            "seeds differ (95 % confidence), their mean by 0.37 at most.",
+        ),
+        (
+            paired([-6.0] * 8, (-6, 6)),
+            "Without wavelet, kurtosis falls by 6 (the same in all pairs, 95 % interval 1.56 to 6, "
+            "n = 8, Holm-adjusted p 0.0078 for symmetry about 0).",
+        ),
+        (
+            paired([-6.0] * 8),
+            "Without wavelet, kurtosis falls by 6 (the same in all pairs, n = 8, Holm-adjusted "
+            "p 0.0078 for symmetry about 0): the direction is established, the size is not.",
+        ),
+        (
+            paired([-6.0] * 3),
+            "Without wavelet, kurtosis differs by -6 in all pairs, which establish nothing "
+            "(n = 3, Holm-adjusted p 0.25 for symmetry about 0).",
+        ),
+        (
+            replace(effect(3.1, 2.04, 4.16, 0.047, n=6), skewness=-2.3, worst=(-1.001, 5.001)),
+            "Without wavelet, kurtosis rises by 3.1 (95 % interval 2.04 to 4.16, n = 6, "
+            "Holm-adjusted p 0.047 for symmetry about 0). Its differences are skewed (-2.3): p "
+            "tests their symmetry about 0, not whether their mean is 0. Wherever the missing pairs "
+            "lie, the difference is within [-1.01, 5.01].",
         ),
         (
             paired([0.5]),
@@ -509,17 +637,3 @@ def test_a_sentence_claims_no_more_than_the_numbers(differences: list[float], te
         bound = float(sentence.split("larger than ")[1].split(" ")[0])
         assert bound >= max(-found.low, found.high) * (1 - 1e-9)
         assert bound <= max(-found.low, found.high) * 1.11
-
-
-def test_an_interval_stays_inside_what_is_possible() -> None:
-    shares = [0.0, 0.0, 0.9]
-    assert interval(shares)[1] < 0 < 1 < interval(shares)[2]
-    assert interval(shares, (0.0, 1.0)) == (pytest.approx(0.3), 0.0, 1.0)
-    assert interval([1.0, 2.0, 3.0], (-100.0, 100.0)) == interval([1.0, 2.0, 3.0])
-    assert interval([0.5], (0.0, 1.0)) == (0.5, -math.inf, math.inf)  # one value has none
-    assert within((1.0, 9.0), 2.8, -2.02, 7.6) == (1.0, 7.6)  # of an effective rank
-
-
-def test_a_mean_of_one_seed_has_no_interval() -> None:
-    assert bracket(*interval([6.5])) == "6.500 (one seed, no interval)"
-    assert bracket(1.0, 0.5, 1.5, "+.1f") == "+1.0 [+0.5, +1.5]"

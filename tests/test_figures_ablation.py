@@ -57,6 +57,7 @@ class Made:
     comparisons: Sequence[ForestRow] = ()
     doses: Mapping[str, Sequence[Dose]] = field(default_factory=dict)
     latents: Sequence[ArmLatents] = ()
+    looks: int = 1
 
 
 def compared(arms: Sequence[str], left: Mapping[int, int], scale: float = 1.0) -> list[ForestRow]:
@@ -146,10 +147,14 @@ def effect(mean: float, low: float, high: float, n: int = 8) -> Effect:
     ("found", "figures"),
     [
         (effect(2.125, 1.83, 2.42), ("+2.12 [+1.83, +2.42]", "8", "0.047")),
-        (effect(0.0001, -0.02, 0.0202), ("+0.000 [-0.020, +0.020]", "8", "0.047")),
-        (effect(-97.4, -121.0, -72.8), ("-97 [-121, -73]", "8", "0.047")),
+        (effect(0.0001, -0.02, 0.0202), ("+0.000 [-0.020, +0.021]", "8", "0.047")),
+        (effect(-97.4, -121.0, -72.8), ("-97 [-121, -72]", "8", "0.047")),
         (effect(1e-9, -1e-9, 3e-9), ("1e-9 [-1e-9, 3e-9]", "8", "0.047")),
-        (effect(0.5, 0.5, 0.5, n=6), ("0.5 [0.5, 0.5]", "6 of 8", "0.047")),
+        (effect(0.5, 0.5, 0.5, n=6), ("0.5 (the same in all pairs)", "6 of 8", "0.047")),
+        (paired([0.5] * 8), ("0.5 (the same in all pairs)", "8", "0.0078")),
+        (paired([-6.0] * 8, (-6, 6)), ("-6.0 [-6.0, -1.5]", "8", "0.0078")),
+        (paired([5.0] * 8, (0, math.inf)), ("5 [3.15, inf]", "8", "0.0078")),
+        (paired([0.0] * 7 + [-6.0]), ("-0.8 [-2.6, +1.1]", "8", "1, skewed")),
         (paired([0.25]), ("0.25 (one pair)", "1 of 8", "")),
         (paired([]), ("no pair is left", "0 of 8", "")),
     ],
@@ -236,7 +241,8 @@ def made() -> dict[str, dict[str, Drawn]]:
 
 
 def figures(given: Made) -> dict[str, bytes]:
-    return ablation_figures(TITLE, SEEDS, given.comparisons, given.doses, given.latents, TEXTS)
+    shown = given.comparisons, given.doses, given.latents
+    return ablation_figures(TITLE, SEEDS, given.looks, *shown, TEXTS)
 
 
 def test_pictures_have_their_names(made: dict[str, dict[str, Drawn]]) -> None:

@@ -49,8 +49,8 @@ from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.corpus import DataConfig, load
-from vlatent.effects import interval
 from vlatent.encoder import Encoder
+from vlatent.intervals import interval
 from vlatent.optimization import MovingAverage
 from vlatent.scenes import Line, default_corpus, parse
 from vlatent.scenes.words import COLORS

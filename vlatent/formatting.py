@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 
 def digits(value: float) -> str:
@@ -29,3 +30,35 @@ def percent(share: float) -> str:
     magnitude = math.floor(math.log10(value))
     decimals = max(0, -magnitude + (1 if value >= 0.001 else 0))
     return f"{value:.{decimals}f} %"
+
+
+def bounds(low: float, high: float, form: str = "") -> tuple[str, str]:
+    """Write the ends of an interval rounded outwards: the lower end down, the upper end up.
+
+    So what is printed covers what was computed, up to the twelfth significant digit, where the
+    computation itself is rounded. Every interval is printed with it.
+
+    Args:
+        low: Lower end; minus infinity where there is none.
+        high: Upper end.
+        form: Format of both, `.3f`, `+.3g` or `.0%` for instance; empty for that of `digits`.
+
+    >>> bounds(-6.001, 5.999), bounds(0.6306, 1, ".0%"), bounds(1.25, 1.25, "+.1f")
+    (('-6.01', '6'), ('63 %', '100 %'), ('+1.2', '+1.3'))
+    """
+    return _outwards(low, form, ROUND_FLOOR), _outwards(high, form, ROUND_CEILING)
+
+
+def _outwards(value: float, form: str, rounding: str) -> str:
+    if math.isfinite(value) and value != 0:
+        exact = Decimal(f"{value:.12g}")
+        value = float(exact.quantize(Decimal((0, (1,), _last(exact, form))), rounding=rounding))
+    return f"{value + 0.0:{form}}".replace("%", " %") if form else digits(value + 0.0)
+
+
+def _last(exact: Decimal, form: str) -> int:
+    """Power of ten of the last digit that the format writes."""
+    if not form:
+        return min(exact.adjusted() - 2, 0) if 3 <= exact.adjusted() < 5 else exact.adjusted() - 2
+    count, kind = int(form.lstrip("+").strip(".fg%")), form[-1]
+    return {"f": -count, "%": -count - 2, "g": exact.adjusted() - max(count, 1) + 1}[kind]

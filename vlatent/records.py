@@ -24,7 +24,8 @@ def from_json(kind: type[Record], text: str | bytes, place: str) -> Record:
     """The dataclass that `to_json` wrote.
 
     Args:
-        kind: Its class; its field `version`, if it has one, holds the version that is read.
+        kind: Its class; its field `version`, if it has one, holds the version that is written, and
+            `readable` those that are read, if they are more: fields that they lack have defaults.
         text: What was written; fields that this version does not have are ignored.
         place: Where it was read, for the error.
 
@@ -33,11 +34,11 @@ def from_json(kind: type[Record], text: str | bytes, place: str) -> Record:
     """
     try:
         values = json.loads(text)
-        expected = getattr(kind, "version", None)
-        if values.get("version") != expected:
+        expected = getattr(kind, "readable", (getattr(kind, "version", None),))
+        if values.get("version") not in expected:
             raise UserError(
                 f"{place} has version {values.get('version')}, and this version of vlatent reads "
-                f"{expected}; run the command that wrote it again"
+                f"{' and '.join(map(str, expected))}; run the command that wrote it again"
             )
         record: Record = _made(kind, values)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

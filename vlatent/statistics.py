@@ -41,6 +41,7 @@ class Statistic:
         accepted: Lowest and highest value for which its criterion holds, for channels the mean's;
             infinite where it has no such end.
         possible: Lowest and highest value that it can have: no interval reaches beyond.
+        counts: What it is a number of: there cannot be more than there are.
         logarithmic: Whether its decimal logarithm is compared.
     """
 
@@ -51,12 +52,22 @@ class Statistic:
     form: str = ".3g"
     accepted: Limits = ANY
     possible: Limits = POSITIVE
+    counts: Literal["", "channels", "criteria"] = ""
     logarithmic: bool = False
 
     @property
     def judged(self) -> bool:
         """Whether there is a criterion."""
         return self.accepted != ANY
+
+    def limits(self, channels: int, criteria: int) -> Limits:
+        """Lowest and highest value that it can have among so many channels and criteria.
+
+        >>> STATISTICS["channels_in_band"].limits(channels=6, criteria=9)
+        (0.0, 6)
+        """
+        counted = {"channels": channels, "criteria": criteria}
+        return self.possible[0], counted.get(self.counts, self.possible[1])
 
     def of(self, metrics: Mapping[str, float]) -> float:
         """Value of the statistic among a run's metrics; NaN where it was not recorded.
@@ -106,8 +117,12 @@ def of_priors(priors: Priors | None = None) -> dict[str, Statistic]:
 _PRIORS = of_priors()
 _ALL = (
     Statistic("score", "score"),
-    Statistic("channels_in_band", "channels in band", accepted=(CHANNELS_NEEDED, math.inf)),
-    Statistic("criteria_held", "criteria held"),
+    Statistic(
+        *("channels_in_band", "channels in band"),
+        accepted=(CHANNELS_NEEDED, math.inf),
+        counts="channels",
+    ),
+    Statistic("criteria_held", "criteria held", counts="criteria"),
     _PRIORS["spectrum"],
     Statistic("alpha_distance", "distance of alpha from 2"),
     channel("residual", "residual", form=".2f", accepted=(-math.inf, RESIDUAL_LIMIT)),

@@ -10,6 +10,7 @@ from ablations.figures.numbers import ArmLatents, Dose, ForestRow, in_figures
 def ablation_figures(
     title: str,
     seeds: int,
+    looks: int,
     comparisons: Sequence[ForestRow],
     doses: Mapping[str, Sequence[Dose]],
     latents: Sequence[ArmLatents],
@@ -20,6 +21,7 @@ def ablation_figures(
     Args:
         title: The ablation's question, written on every page.
         seeds: On how many each arm was to be trained: what lacks is shown.
+        looks: How often its results were looked at, this time included.
         comparisons: Every statistic of the arms against the base.
         doses: The statistics against the factor of a prior's weight, by prior.
         latents: Latents of the sentences, by arm.
@@ -28,7 +30,7 @@ def ablation_figures(
     # Here, as matplotlib takes a second to import and most commands draw nothing.
     from ablations.figures.drawing import dose, forest, latents_by_arm
 
-    pages = {"forest": forest(title, seeds, comparisons)} if comparisons else {}
+    pages = {"forest": forest(title, seeds, looks, comparisons)} if comparisons else {}
     for prior, curves in doses.items():
         pages[f"dose_{prior}"] = dose(title, seeds, prior, curves)
     if latents:

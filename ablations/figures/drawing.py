@@ -23,7 +23,7 @@ from ablations.figures.numbers import (
     in_figures,
     places,
 )
-from vlatent.effects import Effect, interval
+from vlatent.effects import NULL, Effect
 from vlatent.figures.drawing import BAD, BAND_COLOR, COLORS, GOOD
 from vlatent.figures.montage import GAP, mosaic_image
 from vlatent.figures.numbers import Mosaic, mosaic
@@ -40,6 +40,7 @@ from vlatent.figures.page import (
     measured,
 )
 from vlatent.formatting import digits
+from vlatent.intervals import interval
 
 ROW, LINE = 20, 17  # pixels: a row of a forest, a line of text
 LONGEST = 270  # pixels of a name
@@ -48,7 +49,7 @@ FEW = 12  # arms whose latents are shown at twice the size
 HEADS = ("mean [95 % interval]", "n", "p")
 
 
-def forest(title: str, seeds: int, comparisons: Sequence[ForestRow]) -> Page:
+def forest(title: str, seeds: int, looks: int, comparisons: Sequence[ForestRow]) -> Page:
     """A panel a statistic and a row an arm: mean difference, interval and figures."""
     arms = list(comparisons[0].effects)
     names = [fitted(arm, LONGEST, 1, SMALL) for arm in arms]
@@ -69,12 +70,18 @@ def forest(title: str, seeds: int, comparisons: Sequence[ForestRow]) -> Page:
         else "Shapley value: the prior's share in the difference between all priors and none"
     )
     words = (
-        f"{meant} · line and brackets: 95 % t interval, with an "
-        "arrow where it goes on · p: sign-flip permutation test, after Holm's correction · "
-        "filled: below 0.05"
+        f"{meant} · line and brackets: 95 % interval, with an arrow where it goes on · p: "
+        f"sign-flip test, null hypothesis: {NULL}; after Holm's correction · filled: below 0.05"
     )
-    fewer = any(effect.n < seeds for effect in every)
-    words += " · red: a run that failed is left out together with its partner" if fewer else ""
+    if looks > 1:
+        words += f" · look {looks}: p counts one look alone"
+    if any(effect.skewed for effect in every):
+        words += " · skewed: p may be due to the differences' asymmetry alone"
+    if any(effect.n < seeds for effect in every):
+        words += (
+            " · red: a run that failed is left out together with its partner; red line: the 95 % "
+            "interval wherever the missing pairs lie"
+        )
     high = len(arms) * ROW
     pitch = high + 72
     body = math.ceil(len(comparisons) / columns) * pitch
@@ -107,7 +114,7 @@ def dose(title: str, seeds: int, prior: str, doses: Sequence[Dose]) -> Page:
     wide, high, gap = max(250 if columns == 3 else 330, math.ceil(widest)), 180, 76
     lost = any(len(values) < seeds for curve in doses for values in curve.values.values())
     words = (
-        f"large: mean over {seeds} seeds and 95 % t interval · small: each seed · "
+        f"large: mean over {seeds} seeds and 95 % interval · small: each seed · "
         "shaded: where the criterion holds · dotted: the base's weight"
     )
     words += " · red: seeds that are left, the others failed" if lost else ""
@@ -203,8 +210,12 @@ def _forest_panel(
         if effect.n == 0:
             continue
         color = COLORS[0] if effect.established else GRAY
+        if effect.worst is not None:
+            ends = np.clip(effect.worst, low, high)
+            axes.plot(ends, [row + 0.3] * 2, color=BAD, linewidth=0.8)
         if effect.n > 1:
-            axes.plot([effect.low, effect.high], [row, row], color=color, linewidth=1.6)
+            ends = np.clip([effect.low, effect.high], low, high)
+            axes.plot(ends, [row, row], color=color, linewidth=1.6)
             for end, edge, arrow in ((effect.low, low, "<"), (effect.high, high, ">")):
                 if not low <= end <= high:
                     axes.plot(edge, row, arrow, color=color, markersize=6, clip_on=False)
@@ -259,8 +270,9 @@ def _dose_panel(
         style = ":" if factor == 0 else "-"  # no doubling leads from 0 to anything
         axes.plot([place, beside], [mean, after], style, color=COLORS[0], linewidth=1.4)
     for _, place, mean, low, high in finite:
-        if math.isfinite(low):
-            axes.plot([place, place], [low, high], color=COLORS[0], linewidth=1.6)
+        if math.isfinite(low) or math.isfinite(high):
+            ends = np.clip([low, high], y.low, y.high)
+            axes.plot([place, place], ends, color=COLORS[0], linewidth=1.6)
         axes.plot(place, mean, "o", color=COLORS[0], markersize=6)
 
 

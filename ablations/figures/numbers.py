@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from vlatent.effects import Effect
-from vlatent.formatting import digits
+from vlatent.formatting import bounds, digits
 from vlatent.shapes import Latents
 
 Interval = tuple[float, float, float]  # mean, low, high
@@ -100,17 +100,19 @@ def criterion(wanted: tuple[float, float] | None) -> str:
 def in_figures(effect: Effect, seeds: int) -> tuple[str, str, str]:
     """Mean difference with its interval, number of pairs, and p, as far as there are any.
 
-    Two digits of the interval's half width are written: what lies below is noise.
+    Two digits of the interval's half width are written: what lies below is noise. The ends are
+    rounded outwards. Where all pairs are equal and nothing limits the statistic, there is none.
     """
     n = f"{effect.n}" if effect.n >= seeds else f"{effect.n} of {seeds}"
     if effect.n == 0:
         return "no pair is left", n, ""
     if effect.n == 1:
         return f"{digits(effect.mean)} (one pair)", n, ""
+    p = f"{effect.adjusted:.2g}{', skewed' if effect.skewed else ''}"
     half = (effect.high - effect.low) / 2
-    decimals = max(0, 1 - math.floor(math.log10(half))) if 0 < half < math.inf else 7
-    mean, low, high = (
-        f"{round(value, decimals) + 0.0:+.{decimals}f}" if decimals <= 6 else digits(value)
-        for value in (effect.mean, effect.low, effect.high)
-    )
-    return f"{mean} [{low}, {high}]", n, f"{effect.adjusted:.2g}"
+    if not (math.isfinite(effect.low) or math.isfinite(effect.high)) or half == 0:
+        return f"{digits(effect.mean)} (the same in all pairs)", n, p
+    decimals = max(0, 1 - math.floor(math.log10(half))) if half < math.inf else 7
+    form = f"+.{decimals}f" if decimals <= 6 else ""
+    mean = f"{round(effect.mean, decimals) + 0.0:{form}}" if form else digits(effect.mean)
+    return f"{mean} [{', '.join(bounds(effect.low, effect.high, form))}]", n, p

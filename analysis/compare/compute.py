@@ -23,12 +23,14 @@ from vlatent import checkpoints
 from vlatent.config import effective, flatten
 from vlatent.corpus import load
 from vlatent.dependence import encode
-from vlatent.effects import Effect, family, interval, paired
+from vlatent.effects import Effect, family, paired
+from vlatent.intervals import interval
 from vlatent.models import require_same_corpus, trained_model
 from vlatent.priors import Priors
 from vlatent.shapes import Latents, UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
 from vlatent.statistics import STATISTICS as REGISTRY
+from vlatent.statistics import Limits
 
 CHUNK = 32  # sentences encoded at once
 
@@ -88,10 +90,12 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
         for subject in subjects
         if len(subject.seeds) > 1
     }
+    channels = max(subject.config.encoder.channels for subject in subjects)
     estimates = {
         label: {
             statistic.label: estimate(
-                [statistics[statistic.label] for statistics in by_seed.values()], statistic.label
+                [statistics[statistic.label] for statistics in by_seed.values()],
+                limits(statistic.label, channels),
             )
             for statistic in STATISTICS
         }
@@ -116,13 +120,18 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
             ]
             for s in STATISTICS
         }
-    return Over("seeds", estimates, _effects(pairs), silent)
+    return Over("seeds", estimates, _effects(pairs, channels), silent)
 
 
-def estimate(values: Sequence[float], label: str) -> SampleMean:
-    """Mean and t interval of the finite values of the statistic with this label."""
+def limits(label: str, channels: int) -> Limits:
+    """Lowest and highest value of the statistic with this label, of latents with these channels."""
+    statistic = next(statistic for statistic in STATISTICS if statistic.label == label)
+    return statistic.limits(channels, criteria=0)  # how many hold is not compared
+
+
+def estimate(values: Sequence[float], possible: Limits) -> SampleMean:
+    """Mean and interval of the finite values, none of which can be beyond what is possible."""
     finite = [value for value in values if math.isfinite(value)]
-    possible = next(statistic.possible for statistic in STATISTICS if statistic.label == label)
     return SampleMean(*interval(finite, possible), len(finite))
 
 
@@ -177,8 +186,11 @@ def _over_sentences(
     values: Mapping[str, Mapping[str, Sequence[float]]],
 ) -> Over:
     """Means over sentences, and differences from the first where both encoded the same ones."""
+    channels = max((latents.held_out.shape[-1] for latents in encoded.values()), default=0)
     estimates = {
-        label: {name: estimate(numbers, name) for name, numbers in statistics.items()}
+        label: {
+            name: estimate(numbers, limits(name, channels)) for name, numbers in statistics.items()
+        }
         for label, statistics in values.items()
     }
     silent, pairs = {}, {}
@@ -198,18 +210,22 @@ def _over_sentences(
                 name: list(zip(values[first][name], numbers, strict=True))
                 for name, numbers in values[label].items()
             }
-    return Over("sentences", estimates, _effects(pairs), silent)
+    return Over("sentences", estimates, _effects(pairs, channels), silent)
 
 
 def _effects(
-    pairs: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+    pairs: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], channels: int
 ) -> dict[str, dict[str, Effect]]:
     """The paired difference of every statistic; the subjects on one statistic are a family."""
     names = list(dict.fromkeys(name for statistics in pairs.values() for name in statistics))
     effects: dict[str, dict[str, Effect]] = {label: {} for label in pairs}
     for name in names:
+        low, high = limits(name, channels)
         alone = {
-            label: paired([b - a for a, b in each[name] if math.isfinite(a) and math.isfinite(b)])
+            label: paired(
+                [b - a for a, b in each[name] if math.isfinite(a) and math.isfinite(b)],
+                (low - high, high - low),
+            )
             for label, each in pairs.items()
         }
         for label, effect in family(alone).items():

@@ -71,7 +71,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class SampleMean:
-    """A mean over n seeds or sentences with its 95 % t interval."""
+    """A mean over n seeds or sentences with its 95 % interval."""
 
     mean: float
     low: float

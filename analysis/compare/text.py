@@ -10,10 +10,11 @@ from rich.table import Table
 from analysis.compare.result import STATISTICS, Comparison, Over, SampleMean, criteria_of
 from analysis.tables import as_csv, as_markdown
 from vlatent.dependence import in_words as dependence_in_words
-from vlatent.effects import Effect
+from vlatent.effects import NULL, Effect
 from vlatent.effects import in_words as effect_in_words
 from vlatent.evaluation import VIOLATED
-from vlatent.formatting import digits
+from vlatent.formatting import bounds, digits
+from vlatent.intervals import bracket
 
 COLUMNS = ("part", "name", "subject", "value", "low", "high", "n", "p_adjusted")
 
@@ -140,7 +141,8 @@ def cautions(comparison: Comparison) -> list[str]:
     if comparison.seeds.effects or comparison.sentences.effects:
         said.append(
             "Every statistic is tested on its own: about 1 in 20 statistics without an effect will "
-            "look significant by chance."
+            f"look significant by chance. p tests whether {NULL}; of skewed ones it says nothing "
+            "about their mean."
         )
     said += [
         f"{label} cannot be compared with {first.label} over sentences: {why}."
@@ -236,9 +238,10 @@ def markdown(comparison: Comparison, figures: Sequence[str], again: Sequence[str
         if over.estimates:
             parts += [
                 f"## {title}",
-                "Mean and 95 % t interval; differences are paired, an asterisk marks those that "
-                "are established (p < 0.05 after Holm's correction over what is compared with the "
-                "first, for every statistic on its own).",
+                "Mean and 95 % interval; differences are paired, an asterisk marks those that are "
+                "established (p < 0.05 in the sign-flip test, whose null hypothesis is that "
+                f"{NULL}; after Holm's correction over what is compared with the first, for every "
+                "statistic on its own).",
                 as_markdown(over_heads(comparison, over), over_rows(comparison, over)),
                 *(f"- {line}" for line in words(comparison, over)),
             ]
@@ -284,11 +287,14 @@ def _number(value: float) -> str:
 def _estimate(mean: SampleMean) -> str:
     if mean.n < 2:
         return _number(mean.mean)
-    return f"{digits(mean.mean)} [{digits(mean.low)}, {digits(mean.high)}]"
+    return bracket(mean.mean, mean.low, mean.high, "")
 
 
 def _effect(effect: Effect) -> str:
     if effect.n < 2:
         return "-"
-    mark = "*" if effect.established else ""
-    return f"{effect.mean:+.3g}{mark} [{effect.low:+.3g}, {effect.high:+.3g}]"
+    mark, skewed = "*" * effect.established, ", skewed" * effect.skewed
+    if not (math.isfinite(effect.low) or math.isfinite(effect.high)):
+        return f"{effect.mean:+.3g}{mark} (the same in all pairs)"
+    ends = ", ".join(bounds(effect.low, effect.high, "+.3g"))
+    return f"{effect.mean:+.3g}{mark} [{ends}]{skewed}"

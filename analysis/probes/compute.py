@@ -25,7 +25,8 @@ from analysis.probes.result import Probes, Structure
 from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked
 from vlatent.dependence import dependence
-from vlatent.effects import ALPHA, holm, within
+from vlatent.effects import holm
+from vlatent.intervals import ALPHA, within
 from vlatent.shapes import Latents
 
 REPRESENTATIONS = ("latent", "shapes only", "embedding")

@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vlatent.effects import ALPHA
+from vlatent.intervals import ALPHA
 
 FOLDS = 5
 COMPONENTS = 100  # of wider rows; 50 and 200 read the same

@@ -6,6 +6,7 @@ from ablations import result as records
 from ablations.result import AblationResult
 from analysis.report.page import Answer, Document, code, escaped, figure, markdown_table
 from analysis.runs import artifact, artifact_paths, recorded_text
+from vlatent.effects import NULL
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig
 
@@ -24,7 +25,8 @@ WORDS = (
     ),
     (
         "established",
-        "p below 0.05 in the exact sign-flip test, after Holm's correction over a family of arms",
+        f"p below 0.05 in the exact sign-flip test of whether {NULL}, after Holm's correction over "
+        "a family of arms",
     ),
 )
 ABOUT = (
@@ -123,7 +125,7 @@ def _passes(result: AblationResult) -> str:
             for name, (held, count) in arm.held.items()
             if held < count
         ]
-        rows.append((arm.name, f"{arm.passed} of {arm.n}", ", ".join(fails) or "none"))
+        rows.append((arm.name, records.passes(arm), ", ".join(fails) or "none"))
     return markdown_table(("arm", "seeds that pass", "criteria that fail"), rows)
 
 

@@ -22,7 +22,7 @@ from analysis.report.page import (
 from analysis.runs import artifact, artifact_paths, recorded_text
 from analysis.trials import Study, Trial
 from studies.result import StudyResult, TrialResult, headline, passes, summary
-from vlatent.effects import bracket
+from vlatent.intervals import bracket
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import optuna
@@ -59,9 +60,9 @@ def _front(study: optuna.Study, question: Question, result: StudyResult) -> byte
 
 
 def _ends(finalist: Finalist, objective: int) -> tuple[float, float, float]:
-    """Mean and interval; of a single seed, which has none, its value."""
+    """Mean and interval; without one, as of a single seed, the mean alone."""
     mean, low, high = finalist.interval(objective)
-    return (mean, low, high) if len(finalist.runs) > 1 else (mean, mean, mean)
+    return (mean, low, high) if math.isfinite(high - low) else (mean, mean, mean)
 
 
 def _row(trial: FrozenTrial) -> TrialRow:
