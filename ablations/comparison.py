@@ -252,6 +252,7 @@ def result_of(
         earlier: The result that was reported before under this name.
     """
     tested = {arm.family for arm in table.arms}
+    pairs = {arm.name: _pairs(table, arm.name) for arm in table.arms[1:]}
     sizes = family_sizes((*table.arms, *table.untested))
     return AblationResult(
         name=name,
@@ -267,12 +268,7 @@ def result_of(
         answers=tuple(answer(prediction, table) for prediction in ablation.predictions),
         missing=tuple(MissingRun(arm, seed, why) for (arm, seed), why in table.missing.items()),
         families={name: size for name, size in sizes.items() if name in tested},
-        looks=looks(
-            ablation.name,
-            fingerprint(config),
-            {arm.name: _pairs(table, arm.name) for arm in table.arms[1:]},
-            earlier,
-        ),
+        looks=looks(ablation.name, fingerprint(config), pairs, earlier),
     )
 
 

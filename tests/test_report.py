@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -197,6 +198,7 @@ def test_confirmations_have_scipys_intervals_and_show_what_failed(tmp_path: Path
     low, high = stats.ttest_1samp(better, 0).confidence_interval(0.95)
     cells = row(markdown, "1", "objective\\_0", "2.000")
     assert cells[3:6] == ["2.100", "2.300", "2.600"]
+    low, high = math.floor(1000 * low) / 1000, math.ceil(1000 * high) / 1000  # outwards
     assert cells[6] == f"{sum(better) / 3:.3f} \\[{low:.3f}, {high:.3f}\\]"
     assert row(markdown, "0", "objective\\_0", "3.000")[3:6] == ["3.100", "3.000", "failed"]
     assert "Trial 1 leads after confirmation" in " ".join(screen.split())  # lower is better
