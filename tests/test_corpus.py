@@ -29,6 +29,7 @@ from vlatent.corpus import (
     Tokenizer,
     batches,
     corpus_fingerprint,
+    encoding,
     load,
     loading,
     stream,
@@ -268,6 +269,26 @@ def test_validation_file_and_what_it_shares(
     assert (len(corpus.train), corpus.validation.texts) == (30, ["five", "six"])
 
 
+def test_sentences_of_another_file_are_judged_with_the_same_tokens(
+    book: Path, tmp_path: Path, cache: Path
+) -> None:
+    """The tokenizer stays the one of the run, though the run holds a part of its own file out."""
+    corpus = load(DataConfig(train=book, cache=cache, max_length=999))
+    texts = corpus.validation.texts
+    again = corpus.judging(write(tmp_path / "again.txt", "\n".join(texts)))
+    assert again.validation.texts == texts
+    assert torch.equal(again.validation.tokens, corpus.validation.tokens)
+    assert again.fixed.texts == corpus.fixed.texts
+    assert again.digests(False, False) == corpus.digests(False, False)
+    with warnings.catch_warnings(action="ignore"):
+        anew = load(DataConfig(train=book, validation=tmp_path / "again.txt", cache=cache))
+    assert anew.tokenizer.digest != corpus.tokenizer.digest  # it has read all of the book
+    with pytest.warns(UserWarning, match=r"2 of 2 sentences in .*known\.txt are in the training"):
+        corpus.judging(write(tmp_path / "known.txt", "\n".join(corpus.train.texts[:2])))
+    with pytest.warns(UserWarning, match="1 of 2 sentences are longer than 999 tokens"):
+        corpus.judging(write(tmp_path / "long.txt", f"{'so ' * 1500}\nbrief"))
+
+
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
     (tmp_path / "zeros.txt").symlink_to("/dev/zero")
@@ -314,8 +335,8 @@ def test_few_sentences_are_encoded_at_once(blocks: Corpus) -> None:
         return blocks.tokenizer.encode(texts)
 
     counting = Tokenizer(encode, blocks.tokenizer.decode, blocks.tokenizer.size, "")
-    again = loading._encode(blocks.train.texts, counting, 64)
-    assert max(asked) <= loading.TOGETHER < len(again)
+    again = encoding.encoded(blocks.train.texts, counting, 64)
+    assert max(asked) <= encoding.TOGETHER < len(again)
     assert torch.equal(again.tokens, blocks.train.tokens)
     assert torch.equal(again.offsets, blocks.train.offsets)
 

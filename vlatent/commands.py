@@ -126,12 +126,13 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     place: Path = given["checkpoint"]
     state = checkpoints.load(place)
     config = from_yaml(state["config"])
-    if given["validation"] is not None:
-        # Of these no paraphrase is known, and no study has seen any.
-        own = {"evaluation.retrieved": 0, "evaluation.held_out": "search"}
-        config = override(config, {"data.validation": given["validation"]} | own)
     corpus = load(config.data)
-    _require_readable(state, config, corpus, place, whole=given["validation"] is None)
+    others: Path | None = given["validation"]
+    _require_readable(state, config, corpus, place, whole=others is None)
+    if others is not None:
+        # Of these no paraphrase is known, and no study has seen any.
+        config = override(config, {"evaluation.retrieved": 0, "evaluation.held_out": "search"})
+        corpus = corpus.judging(others)
     averaged = trained_model(state, corpus.vocabulary_size)
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]

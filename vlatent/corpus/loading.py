@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from vlatent.bounds import require_bounds
 from vlatent.corpus.batching import Sentences
 from vlatent.corpus.digests import SPLITS, digest, of_sentences, of_variants
+from vlatent.corpus.encoding import encoded
 from vlatent.corpus.files import hold_out, read
 from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
 from vlatent.corpus.wordings import Triples, Variants, triples, variants
 from vlatent.scenes import FIXED_SENTENCES, Line, about_blocks
 from vlatent.scenes.splits import draw_parts, held_out_wordings, training_wordings
 from vlatent.shapes import UserError
-
-TOGETHER = 500  # sentences that are encoded at once
 
 parts_of = lru_cache(maxsize=2)(draw_parts)
 
@@ -142,6 +139,19 @@ class Corpus:
             return self.validation
         return self.encoded(others) if others else None
 
+    def judging(self, place: Path) -> Corpus:
+        """The same with the sentences of another file held out, and the same tokenizer.
+
+        Raises:
+            UserError: If the file is not usable.
+        """
+        lines = read(place)
+        texts = [line.text for line in lines]
+        _warn_of_shared([Line(text) for text in self.train.texts], lines, place)
+        held_out = self.encoded(texts)
+        _warn_of_truncation({"sentences": [held_out]}, self.config.max_length)
+        return replace(self, validation=held_out, fixed=self.encoded(_fixed(texts)))
+
     def __str__(self) -> str:
         """How many sentences and tokens there are, in one line."""
         parts = (self.train, self.validation)
@@ -196,7 +206,7 @@ class Corpus:
 
     def encoded(self, texts: Sequence[str]) -> Sentences:
         """Other sentences as tokens, made as those of the corpus."""
-        return _encode(list(texts), self.tokenizer, self.config.max_length)
+        return encoded(list(texts), self.tokenizer, self.config.max_length)
 
 
 def load(config: DataConfig) -> Corpus:
@@ -212,7 +222,7 @@ def load(config: DataConfig) -> Corpus:
         else pretrained(config.tokenizer)
     )
     train, held_out, fixed = parts = [
-        _encode(texts, tokenizer, config.max_length)
+        encoded(texts, tokenizer, config.max_length)
         for texts in (training, validation, _fixed(validation))
     ]
     own = fixed.texts != list(FIXED_SENTENCES)  # then they are some of the held-out ones
@@ -241,42 +251,24 @@ def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
         validation = read(config.validation)
     elif config.train is not None:
         training, validation = hold_out(training, config.train)
+    _warn_of_shared(training, validation, config.validation)
+    return [line.text for line in training], [line.text for line in validation]
+
+
+def _warn_of_shared(training: list[Line], held_out: list[Line], place: Path | None) -> None:
     trained_on = {text for line in training for text in (line.text, *line.paraphrases)}
-    shared = sum(not trained_on.isdisjoint((line.text, *line.paraphrases)) for line in validation)
+    shared = sum(not trained_on.isdisjoint((line.text, *line.paraphrases)) for line in held_out)
     if shared:
         warnings.warn(
-            f"{shared} of {len(validation)} sentences in {config.validation} are in the training "
-            "sentences too, so they are not held out; take them out of one of the two.",
-            stacklevel=3,
+            f"{shared} of {len(held_out)} sentences in {place} are in the training sentences too, "
+            "so they are not held out; take them out of one of the two.",
+            stacklevel=4,
         )
-    return [line.text for line in training], [line.text for line in validation]
 
 
 def _require_same(lines: list[Line], sentences: Sentences, place: Path) -> None:
     if [line.text for line in lines] != sentences.texts:
         raise UserError(f"{place} changed since it was read first; try again when it is complete.")
-
-
-def _encode(texts: list[str], tokenizer: Tokenizer, max_length: int) -> Sentences:
-    tokens, lengths, truncated = array("i"), [0], 0
-    # The tokenizer takes a hundred bytes a token: of a few sentences at once, not of all.
-    for start in range(0, len(texts), TOGETHER):
-        part = texts[start : start + TOGETHER]
-        for text, ids in zip(part, tokenizer.encode(part), strict=True):
-            if not ids:
-                raise UserError(
-                    f"the tokenizer has no token for the sentence {text!r:.60}; remove it, or "
-                    "leave data.tokenizer out."
-                )
-            tokens.extend(ids[:max_length])
-            lengths.append(min(len(ids), max_length))
-            truncated += len(ids) > max_length
-    return Sentences(
-        texts,
-        tokens=torch.from_numpy(np.array(tokens, dtype=np.int32)),
-        offsets=torch.tensor(lengths).cumsum(0),
-        truncated=truncated,
-    )
 
 
 def _warn_of_truncation(parts: Mapping[str, Sequence[Sentences]], max_length: int) -> None:
