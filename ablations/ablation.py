@@ -168,7 +168,7 @@ def _over(job: AblationJob, cells: Cells) -> int:
 
 
 def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, AblationConfig]:
-    script = f"python -m ablations.{ablation.name}"
+    script = f"vlatent ablate {ablation.name}"
     parser = Parser(
         prog=script,
         description=f"{ablation.question} Arms are trained on the same seeds, from the same "
@@ -189,7 +189,7 @@ def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablatio
         if not best.is_file():
             raise UserError(
                 f"ablation.from_study {study} has no {best}: no trial of it passes every "
-                "criterion, or it was run in another folder; run `python -m studies status "
+                "criterion, or it was run in another folder; run `vlatent status "
                 f"{study}`, or give --config {best.with_name('nearest.yaml')}."
             )
         at = max((i + 2 for i, a in enumerate(arguments) if a == "--config"), default=0)

@@ -32,7 +32,7 @@ class Arm:
     """One way to train.
 
     Attributes:
-        name: In tables, pictures and the record.
+        name: In tables, figures and the record.
         group: Arms that answer the same kind of question; tests are corrected within one.
         changes: Dotted names of the config and their values.
         priors: Those that the arm is about.

@@ -151,7 +151,7 @@ def missing_differences(table: Table, arm: str, statistic: str) -> list[Limits]:
     return missing
 
 
-@lru_cache(maxsize=256)  # tables, sentences and pictures ask for the same
+@lru_cache(maxsize=256)  # tables, sentences and figures ask for the same
 def effects(table: Table, statistic: str) -> dict[str, Effect]:
     """Every arm against the base, p corrected within each family of the script's arms.
 

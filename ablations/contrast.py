@@ -1,8 +1,8 @@
-"""Does contrast make the picture depend on the sentence, and what should be contrasted?
+"""Does contrast make the latent depend on the sentence, and what should be compared?
 
-Without it nothing that is trained sees the text, so sentences should not be told apart. A pooled
-embedding can carry the meaning while all pictures look alike; contrast of what is drawn should be
-what moves the pictures.
+Without it nothing that is trained sees the text, so latents should not depend on the sentence. A
+pooled embedding can carry the meaning while all latents look alike; contrast of the latents
+themselves should be what moves them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def arms(base: Config) -> list[Arm]:
 
 ABLATION = Ablation(
     name="contrast",
-    question="Does contrast make the picture depend on the sentence, and what should be compared?",
+    question="Does contrast make the latent depend on the sentence, and what should be compared?",
     predictions=(
         Prediction("without contrast", "recall@1, random", "falls"),
         Prediction("without contrast", "share between sentences (log10)", "below", -1),

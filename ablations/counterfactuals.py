@@ -1,6 +1,6 @@
 """What do counterfactuals buy: are small changes of the meaning seen without them?
 
-Other sentences of a batch differ in most words; only a counterfactual forces a picture to show who
+Other sentences of a batch differ in most words; only a counterfactual forces a latent to show who
 is on whom. So without them paraphrases should still be found, and counterfactuals no longer be told
 apart.
 """

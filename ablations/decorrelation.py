@@ -1,6 +1,6 @@
 """Does the decorrelation prior keep channels apart?
 
-No other prior looks at two channels at once, so without it they should paint the same picture. The
+No other prior looks at two channels at once, so without it they should show the same image. The
 slopes are each channel's own and should not move.
 """
 

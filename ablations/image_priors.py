@@ -1,4 +1,4 @@
-"""Does looking like an image help or hurt what a picture knows about the text?
+"""Does looking like an image help or hurt what a latent shows of the text?
 
 With contrast on, every image prior left out, and all six at once. The priors take what contrast
 could spend: a slope, sparse gradients and channels that differ are demands on the same pixels. So
@@ -24,7 +24,7 @@ def arms(base: Config) -> list[Arm]:
 
 ABLATION = Ablation(
     name="image_priors",
-    question="Does looking like an image help or hurt what a picture knows about the text?",
+    question="Does looking like an image help or hurt what a latent shows of the text?",
     predictions=(
         Prediction("without any prior", "recall@1, random", "rises"),
         Prediction("without any prior", "recall@1, compositional", "rises"),

@@ -1,6 +1,6 @@
-"""Does jitter invariance keep the meaning of a picture that is moved?
+"""Does jitter invariance keep the meaning of a latent that is shifted?
 
-It asks for equal representations of a moved picture, so a moved one should be found again as
+It asks for equal representations of a shifted latent, so a shifted one should be matched as
 often; details that a shift destroys cannot carry meaning then, which may cost retrieval.
 """
 
@@ -38,7 +38,7 @@ def arms(base: Config) -> list[Arm]:
 
 ABLATION = Ablation(
     name="invariance",
-    question="Does jitter invariance keep the meaning of a picture that is moved?",
+    question="Does jitter invariance keep the meaning of a latent that is shifted?",
     predictions=(
         Prediction("without invariance", "jitter fall, random", "rises"),
         Prediction("without invariance", "jitter cosine, random", "falls"),

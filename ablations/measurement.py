@@ -1,4 +1,4 @@
-"""What is measured of one cell: statistics and criteria on held-out sentences, four pictures."""
+"""What is measured of one cell: statistics and criteria on held-out sentences, four latents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vlatent.statistics import ANY, MEANING, Statistic, current_name
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.training import Result
 
-SENTENCES = 4  # whose pictures are kept
+SENTENCES = 4  # whose latents are kept
 SHOWN = (
     *("score", "channels_in_band", "criteria_held", "alpha_distance", "statistic/residual"),
     *("statistic/checkerboard_largest", "dependence/between_share"),

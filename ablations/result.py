@@ -107,7 +107,7 @@ class AblationResult:
     Attributes:
         version: Format of this record.
         name: Name of the ablation: that of its folder and of its run.
-        script: Name of its script: `python -m ablations.SCRIPT`.
+        script: Name of its script: `vlatent ablate SCRIPT`.
         question: The question in words.
         base: Fingerprint of the base's config.
         steps: Training steps of a run.

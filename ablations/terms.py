@@ -18,7 +18,7 @@ def contrasted(base: Config) -> None:
     """Check that the base has something to ablate.
 
     Raises:
-        UserError: If it has no contrast, or asks for no sentence.
+        UserError: If it has no contrast, or retrieves no sentence.
     """
     if base.terms.contrast.weight == 0 or base.evaluation.retrieved == 0:
         raise UserError(

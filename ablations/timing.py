@@ -14,7 +14,7 @@ SHORT, LONG = 4, 12  # steps
 
 
 def seconds_a_cell(config: Config) -> float:
-    """Seconds that one run of this config takes here, alone, without pictures.
+    """Seconds that one run of this config takes here, alone, without figures.
 
     Two short runs, after one that warms up, tell the time of a step from that of an evaluation.
     """

@@ -208,7 +208,7 @@ def _end_orphaned(tracking: TrackingConfig, run_id: str | None) -> None:
         if run_id is not None:
             end_orphaned(tracking, run_id, "KILLED")
     except UserError as error:
-        logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
+        logger.warning("%s. `vlatent doctor --fix` closes the run later", error)
 
 
 def cell_tags(ablation: str, cell: Cell) -> dict[str, object]:

@@ -80,7 +80,7 @@ def find_run(tracking: TrackingConfig, reference: str) -> RecordedRun:
     meant = [other for name in near for other in others if other.name == name]
     offer = f"did you mean {_listed(meant)}? " if meant else ""
     raise UserError(
-        f"there is no run {reference!r} in the tracker; {offer}`python -m analysis.runs` shows "
+        f"there is no run {reference!r} in the tracker; {offer}`vlatent runs` shows "
         "studies and ablations, and with the name of one what stands below it."
     )
 
@@ -192,10 +192,10 @@ def _what(run: RecordedRun) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     parser = Parser(
-        prog="python -m analysis.runs",
+        prog="vlatent runs",
         description="Write what MLflow recorded below a study, an ablation or an arm as a table: "
         "one line a run, with its tags, params and last metrics. Without a run: what there is. "
-        "Example: python -m analysis.runs loss_weights --out trials.csv",
+        "Example: vlatent runs loss_weights --out trials.csv",
     )
     parser.add_argument("run", nargs="?", help="Id, beginning of an id, or name of the parent.")
     parser.add_argument("--out", type=Path, help="The CSV file; default: RUN.csv.")
@@ -214,9 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     checkpoints.write(out, as_csv(list(rows[0]), [list(row.values()) for row in rows]))
     console.print(f"{len(rows)} runs below {parent.name}, {len(rows[0])} columns: {out}")
     two = " ".join(run.run_id[:8] for run in below[:2])
-    console.print(
-        f"Side by side: python -m analysis.compare {two}{uri_flag(tracking)}", soft_wrap=True
-    )
+    console.print(f"Side by side: vlatent compare {two}{uri_flag(tracking)}", soft_wrap=True)
     return 0
 
 
@@ -233,7 +231,7 @@ def _show_parents(tracking: TrackingConfig) -> None:
     console.print(made)
     if recorded:
         name = shlex.quote(recorded[0].name)
-        console.print(f"As a table: python -m analysis.runs {name}{uri_flag(tracking)}")
+        console.print(f"As a table: vlatent runs {name}{uri_flag(tracking)}")
     console.print(f"In a browser: {view_command(tracking)}")
 
 

@@ -114,7 +114,7 @@ def read_study(storage: str, name: str) -> Study:
         if not trials:
             raise UserError(
                 f"study {name} in {shown(storage)} has no trial that ended; look again when "
-                f"`python -m studies status {name}` shows one."
+                f"`vlatent status {name}` shows one."
             )
         return Study(
             name=name,

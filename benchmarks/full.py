@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[1]
 PROBE = 120  # steps; the last quarter is timed, as all shapes of batches are known by then
 FEWEST = 10  # steps that are trained however little time is left
 PROBED, EVALUATIONS = 4, 20  # of the probe, of a run
-RESERVE = 20.0  # seconds at the end for the last pictures and for ending
+RESERVE = 20.0  # seconds at the end for the last figures and for ending
 
 
 def shortened(config: Config, steps: int, evaluations: int, folder: Path) -> Config:

@@ -188,7 +188,7 @@ def beside_the_steps(size: str, repeats: int) -> list[Row]:
             ),
             "a checkpoint": lambda: checkpoints.save(folder / checkpoints.NAME, state),
             "130 metrics to MLflow": told,
-            "the pictures of a run": drawn,
+            "the figures of a run": drawn,
         }
         times = {
             name: median(seconds_of(do) for _ in range(max(repeats // 3, 2)))

@@ -150,7 +150,7 @@ class ReferenceStep:
 
 
 def penalty(priors: Priors, latent: Tensor) -> Tensor:
-    """Sum of weight x penalty, picture by picture."""
+    """Sum of weight x penalty, channel by channel of every latent."""
     return (
         priors.spectrum.weight * spectrum(latent, priors.spectrum.alpha)
         + priors.total_variation.weight * total_variation(latent)
@@ -162,7 +162,7 @@ def penalty(priors: Priors, latent: Tensor) -> Tensor:
 
 
 def channels_of(latent: Tensor) -> list[list[Tensor]]:
-    """The picture of every channel, sentence by sentence."""
+    """Every channel of every sentence's latent."""
     return [[sentence[:, :, c] for c in range(latent.shape[-1])] for sentence in latent]
 
 
@@ -172,7 +172,7 @@ def standardized(plane: Tensor) -> Tensor:
 
 
 def spectrum(latent: Tensor, alpha: float) -> Tensor:
-    """The cosine transform is taken from the FFT of the mirrored picture."""
+    """The cosine transform is taken from the FFT of the mirrored channel."""
     height, width = latent.shape[1:3]
     down = torch.arange(height).double() / (2 * height)
     across = torch.arange(width).double() / (2 * width)

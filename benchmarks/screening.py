@@ -1,4 +1,4 @@
-"""Does screening predict training? Rank correlation of rehearsed and trained weight vectors.
+"""Does screening predict training? Rank correlation of screened and trained weight vectors.
 
 python benchmarks/search.py --seeds 5 --steps 2400 --folder FOLDER
 python benchmarks/screening.py --folder FOLDER

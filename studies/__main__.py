@@ -38,24 +38,21 @@ HELP = """usage: python -m studies COMMAND [--help]
 
 What studies there are, how one stands, and whether its record is sound.
 
-  python -m studies run NAME                 begin a study, or continue it, by its question
-  python -m studies list                     all studies of a storage
-  python -m studies status NAME              progress, best trial, throughput, time left, failures
-  python -m studies replay NAME TRIAL        train one trial again and compare every number
-  python -m studies doctor [--fix]           what Optuna and MLflow say differently
-
-A study itself is begun, or continued, by its question:
-
-  python -m studies.loss_weights --help      which loss weights make the latent image-like?
-  python -m studies.learning_rates --help    which rate, warm-up, decay, batch pass earliest?
-  python -m studies.joint --help             both together
-  python -m studies.pareto --help            what do channels in band cost?
-  python -m studies.meaning --help           what do pictures that tell sentences apart cost?
+  vlatent study NAME           begin a study, or continue it, by its question:
+    loss_weights               which loss weights make the latent image-like?
+    learning_rates             which rate, warm-up, decay, batch pass earliest?
+    joint                      both together
+    pareto                     what do channels in band cost?
+    meaning                    what do latents that differ by sentence cost?
+  vlatent status               all studies of a storage
+  vlatent status NAME          progress, best trial, throughput, time left, failures
+  vlatent replay NAME TRIAL    train one trial again and compare every number
+  vlatent doctor [--fix]       what Optuna and MLflow say differently
 """
 
 
 def _parser(command: str, description: str) -> Parser:
-    parser = Parser(prog=f"python -m studies {command}", description=description)
+    parser = Parser(prog=f"vlatent {command}", description=description)
     parser.add_argument(
         "--storage", type=str, default=StudyConfig().storage, help="Optuna's database."
     )
@@ -69,13 +66,13 @@ def _read(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     if not there_is(url):
         raise UserError(
             f"there are no studies in {shown(url)}, as there is no such file: begin one with "
-            "python -m studies.loss_weights, or name another --storage."
+            "vlatent study loss_weights, or name another --storage."
         )
     return given
 
 
 def list_command(arguments: Sequence[str]) -> int:
-    parser = _parser("list", "All studies of a storage. Example: python -m studies list")
+    parser = _parser("status", "All studies of a storage. Example: vlatent status")
     given = _read(parser, arguments)
     storage = open_storage(given["storage"])
     table = Table(title=f"Studies in {shown(given['storage'])}", title_justify="left")
@@ -110,7 +107,7 @@ def status_command(arguments: Sequence[str]) -> int:
     parser = _parser(
         "status",
         "How a study stands: progress, best, throughput, time left, failures. "
-        "Example: python -m studies status loss_weights",
+        "Example: vlatent status loss_weights",
     )
     parser.add_argument("name", type=str, help="Name of the study.")
     given = _read(parser, arguments)
@@ -172,7 +169,7 @@ def replay_command(arguments: Sequence[str]) -> int:
     parser = _parser(
         "replay",
         "Train one trial again from its record and compare every number; on a CPU they agree to "
-        "the last bit. Example: python -m studies replay loss_weights 7",
+        "the last bit. Example: vlatent replay loss_weights 7",
     )
     parser.add_argument("name", type=str, help="Name of the study.")
     parser.add_argument("trial", type=int, help="Number of the trial.")
@@ -186,7 +183,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         "Compare Optuna's studies and the ablations' cells with MLflow's runs and this disk: "
         "abandoned trials, runs without a trial, runs that never ended, lost measurements, files "
         "left half-written. Says what it would do; --fix does it. "
-        "Example: python -m studies doctor --fix",
+        "Example: vlatent doctor --fix",
     )
     parser.add_argument("--name", type=str | None, help="Of one study; everything when left away.")
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="Folder of the trials.")
@@ -202,7 +199,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--gone", type=str, action="append", default=[], help="A host of which nothing lives."
     )
-    parser.add_argument("--fix", action="store_true", help="Put right what was found.")
+    parser.add_argument("--fix", action="store_true", help="Repair what was found.")
     parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
     given = parser.checked(arguments)
     kept = (given["storage"], given["cells"])
@@ -223,11 +220,11 @@ def doctor_command(arguments: Sequence[str]) -> int:
         agreed = ": Optuna, MLflow and this disk agree."
         console.print(Text.assemble(("Nothing to do", "green"), agreed))
     elif fix and cured:
-        console.print(f"{cured} put right. Queued trials wait for a worker: run the study again.")
+        console.print(f"{cured} repaired. Queued trials wait for a worker: run the study again.")
     elif cured:
-        console.print(f"{cured} found. Put them right: {shown(again)}", soft_wrap=True)
+        console.print(f"{cured} found. Repair: {shown(again)}", soft_wrap=True)
     if open_:
-        console.print(f"{open_} found that only you can put right, as said above.")
+        console.print(f"{open_} found that only you can repair, as said above.")
     return 1 if open_ or (cured and not fix) else 0
 
 

@@ -44,7 +44,7 @@ OF_TRIALS = ("trial", "confirmation")  # kinds of runs
 
 @dataclass(frozen=True)
 class Inconsistency:
-    """Something that is not as it should be, and what puts it right.
+    """Something that is not as it should be, and what repairs it.
 
     Attributes:
         place: The study or the ablation; "-" for none.
@@ -104,7 +104,7 @@ def examine(sources: Sources) -> Iterator[Inconsistency]:
                 raise UserError(
                     f"study {study_id} was made by another program; nothing is known of it"
                 )
-            continue  # it is nobody's business here
+            continue  # another program's study
         yield from _abandoned(study, sources.storage, sources.silence)
         yield from _runs(study, sources.tracking)
     if sources.name is None:
@@ -164,7 +164,7 @@ def _left_running(sources: Sources, studies: Sequence[str]) -> Iterator[Inconsis
             yield Inconsistency(
                 place,
                 f"{what} on host {host}, whose processes cannot be seen from here",
-                f"if nothing lives there any more: python -m studies doctor --fix --gone {host}",
+                f"if nothing lives there any more: vlatent doctor --fix --gone {host}",
                 certain=False,
             )
 
@@ -207,7 +207,7 @@ def _abandoned(study: optuna.Study, url: str, silence: float) -> Iterator[Incons
             yield Inconsistency(
                 study.study_name,
                 f"trial {trial.number} is running, but its worker "
-                f"({trial.user_attrs.get('worker', 'unknown')}) was silent for "
+                f"({trial.user_attrs.get('worker', 'unknown')}) sent no heartbeat for "
                 f"{timedelta(seconds=round(quiet))}",
                 "give it back to the queue",
                 partial(_hand_back, study, url, trial),

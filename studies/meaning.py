@@ -1,4 +1,4 @@
-"""What must be paid in image-likeness for pictures that tell sentences apart?
+"""What does it cost in image-likeness that latents differ by sentence?
 
 Two objectives without weights between them: sentences found again by a paraphrase where they
 combine what training never combined, and channels in band. The criteria of all phases are
@@ -21,10 +21,10 @@ from vlatent.training import Result
 
 
 def space(config: Config) -> dict[str, Range | Choice]:
-    """Terms, learning rate and prior weights; a term or prior whose weight is 0 stays away.
+    """Terms, learning rate and prior weights; a term or prior whose weight is 0 is omitted.
 
     Raises:
-        UserError: If there is no contrast in the config, or no sentence is asked for.
+        UserError: If there is no contrast in the config, or no sentence is retrieved.
     """
     if config.terms.contrast.weight == 0 or config.evaluation.retrieved == 0:
         raise UserError(
@@ -61,7 +61,7 @@ WANTED = MEANING["recall_at_1"].accepted[0]
 
 QUESTION = Question(
     name="meaning",
-    text="What do pictures that tell sentences apart cost in channels in band?",
+    text="What do latents that differ by sentence cost in channels in band?",
     space=space,
     apply=apply,
     objectives=(

@@ -153,7 +153,7 @@ class StudyResult:
     Attributes:
         version: Format of this record.
         name: Name of the study.
-        question: Name of the question: the script is `python -m studies.QUESTION`.
+        question: Name of the question: the script is `vlatent study QUESTION`.
         text: The question in words.
         objectives: What it optimises.
         budget: Trials that it was to do; None where that was not written down.

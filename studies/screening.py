@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     _write(given["out"], screened)
     console.print(f"All of them: {given['out']}")
     console.print(
-        "Train the best ten first: python -m studies.loss_weights --config … --study.rehearse 10"
+        "Train the best ten first: vlatent study loss_weights --config … --study.rehearse 10"
     )
     return 0
 

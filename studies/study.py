@@ -75,14 +75,14 @@ def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
     """
     question = question_of(question_name)
     parser = Parser(
-        prog=f"python -m studies.{question_name}",
+        prog=f"vlatent study {question_name}",
         description=f"{question.text} Running the same command again continues the study up to "
         "its budget; with --study.workers 4 four processes share it, and with a database server "
         "as --study.storage other machines join it by the same command.",
         own="study",
         examples=(
-            f"python -m studies.{question_name} --config quick --study.trials 40",
-            f"python -m studies.{question_name} --config quick --study.workers 2",
+            f"vlatent study {question_name} --config quick --study.trials 40",
+            f"vlatent study {question_name} --config quick --study.workers 2",
         ),
     )
     add_settings(parser, StudyConfig)

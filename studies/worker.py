@@ -124,7 +124,7 @@ def requeue_orphan(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
         if run_id:
             amend_run(job.config.tracking, run_id, {"abandoned": True}, status)
     except UserError as error:
-        logger.warning("%s. `python -m studies doctor --fix` closes the run later", error)
+        logger.warning("%s. `vlatent doctor --fix` closes the run later", error)
     if not counts(trial):
         requeue(study, trial, attributes.get("attempt", 0) + ("returned" not in attributes))
 

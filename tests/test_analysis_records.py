@@ -225,7 +225,7 @@ def test_an_ablations_answers_are_those_of_its_result(projects: dict[str, Projec
     assert "| without kurtosis | 0 of 2 \\[0 %, 85 %\\] | spectrum (1 of 2) |" in found
     assert "1 held, 1 open" in found
     assert "| without kurtosis | 102 | diverged |" in sure
-    assert "python -m ablations.kurtosis" in following
+    assert "vlatent ablate kurtosis" in following
     earlier = projects["earlier"].report()
     assert "--ablation.report true" in earlier.answers[1].text
     assert "Holes" in as_html(earlier)  # its own report, as it was written

@@ -1,4 +1,4 @@
-"""What the rooms promise: a prior has its file and its test, an outside tool has one door."""
+"""What the rooms promise: a prior has its file and its test, an outside tool has one importer."""
 
 from __future__ import annotations
 

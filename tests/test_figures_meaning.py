@@ -1,4 +1,4 @@
-"""The pictures of what pictures know: numbers by hand and by scikit-learn, drawing by words."""
+"""The figures of what latents show: numbers by hand and by scikit-learn, drawing by words."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ def test_words_are_whole_and_beside_each_other_whatever_there_is(name: str) -> N
 def test_the_page_says_what_it_shows() -> None:
     words = said(drawn("three splits")["meaning"])
     assert words.count("compositional") == 2  # beside both panels of recall
-    for panel in ("Cosines", "Moved pictures", "Map of the sentences"):
+    for panel in ("Cosines", "Shifted latents", "Map of the sentences"):
         assert f"{panel}, compositional" in words
     given = CASES["three splits"]["compositional"]
     for name, values in cosines(given).items():

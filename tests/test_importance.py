@@ -478,7 +478,7 @@ def test_the_command_reads_a_real_database_and_leaves_its_files(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert "12 complete trials, 0 of them feasible" in done.stdout
     assert "objective goes with a (rising from -" in " ".join(done.stdout.split())
-    assert "python -m studies status made" in done.stdout
+    assert "vlatent status made" in done.stdout
     assert {file.name for file in (tmp_path / "found").iterdir()} == {
         *("importance.csv", "importance.md"),
         *("importances.png", "dependence.png", "interactions.png"),
@@ -492,6 +492,6 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: there is no file none.db")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "none.db").exists()
-    assert "Example: python -m analysis.importance" in " ".join(
+    assert "Example: vlatent importance" in " ".join(
         inside(tmp_path, main, "--help").stdout.split()
     )

@@ -1,4 +1,4 @@
-"""What pictures know: recall, gaps and robustness against loops and values worked by hand."""
+"""What latents show: recall, gaps and robustness against loops and values worked by hand."""
 
 from __future__ import annotations
 

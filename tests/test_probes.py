@@ -549,4 +549,4 @@ def test_a_picture_that_is_not_finite_is_refused(folder: Path, tmp_path: Path) -
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    assert "python -m analysis.probes runs/FOLDER" in " ".join(capsys.readouterr().out.split())
+    assert "vlatent probe runs/FOLDER" in " ".join(capsys.readouterr().out.split())

@@ -222,9 +222,9 @@ def test_a_study_that_only_the_tracker_knows_needs_a_person(tmp_path: Path) -> N
         words = " ".join(said.stdout.split())
         assert said.returncode == 1
         assert "1 of its trials, but sqlite:///studies.db does not know the study" in words
-        assert "1 found that only you can put right" in words
-        assert "Put them right" not in words
-        assert "0 put right" not in words
+        assert "1 found that only you can repair" in words
+        assert "Repair:" not in words
+        assert "0 repaired" not in words
         assert not database.exists()
     (tmp_path / "aside.db").rename(database)
     assert "Nothing to do" in doctor(tmp_path).stdout

@@ -106,7 +106,7 @@ def test_what_means_nothing_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(UserError, match="there is no run") as raised:
         find_run(tracking, reference)
-    assert "python -m analysis.runs" in str(raised.value)
+    assert "vlatent runs" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

@@ -1,7 +1,7 @@
 """Search the loss weights and ablate the priors of an encoder whose latents look like images.
 
 Importing this package imports nothing else and changes nothing in its process: each public name is
-imported where it is first asked for. Commands (`python -m vlatent`) and workers set up their own
+imported where it is first needed. Commands (`python -m vlatent`) and workers set up their own
 processes, by `vlatent.runtime.process`.
 """
 

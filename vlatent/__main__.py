@@ -42,6 +42,7 @@ COMMANDS = {
     "probe": _Command("probe what latents know of the text", "analysis.__main__", ("probes",)),
     "runs": _Command("list recorded runs as CSV", "analysis.__main__", ("runs",)),
     "status": _Command("show how a study stands; without a name, all", "studies.__main__"),
+    "replay": _Command("train a trial again and compare", "studies.__main__", ("replay",)),
     "doctor": _Command("check run records, and repair them", "studies.__main__", ("doctor",)),
 }
 EXAMPLES = """

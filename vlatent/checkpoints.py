@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, loaded without executing anything."""
+"""Checkpoints: written atomically, loaded without executing anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "checkpoint.pt"
 
 
 def save(path: Path, state: Mapping[str, object]) -> None:
-    """Write a checkpoint whole or not at all: what stood there before stays until it is done.
+    """Write a checkpoint atomically: what stood there before stays until it is done.
 
     Args:
         path: The file. Missing folders above it are made.
@@ -38,7 +38,7 @@ def save(path: Path, state: Mapping[str, object]) -> None:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all: what stood there before stays until it is done.
+    """Write a file atomically: what stood there before stays until it is done.
 
     Raises:
         UserError: The place cannot be written.

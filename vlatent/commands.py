@@ -67,7 +67,7 @@ def train_command(arguments: Sequence[str]) -> int:
     config = override(config, {"training.folder": folder})
     result = _recorded(config)
     _close(result.verdict, result.history[-1])
-    console.print(f"{result.seconds:.0f} s. Checkpoint, config and pictures: {result.folder}")
+    console.print(f"{result.seconds:.0f} s. Checkpoint, config and figures: {result.folder}")
     console.print(
         f"Judge it again: vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
     )
@@ -109,7 +109,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="vlatent evaluate",
         description="Judge the averaged weights of a checkpoint on held-out sentences, its own or "
-        "those of another file. Example: vlatent evaluate --checkpoint runs/FOLDER --out pictures",
+        "those of another file. Example: vlatent evaluate --checkpoint runs/FOLDER --out judged",
     )
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="A checkpoint, or the folder of a run."
@@ -120,7 +120,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         help="Other sentences (.txt or .jsonl) to judge it on, by the criteria of phase 1.",
     )
     parser.add_argument(
-        "--out", type=Path, help="Folder for pictures and verdict; default: that of the checkpoint."
+        "--out", type=Path, help="Folder for figures and verdict; default: that of the checkpoint."
     )
     given = parser.checked(arguments)
     place: Path = given["checkpoint"]
@@ -147,7 +147,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         MemoryTracker(), out, config, averaged, corpus, history, json.loads(state["log"])
     )
     _close(verdict, evaluation)
-    console.print(f"Pictures and verdict: {out}")
+    console.print(f"Figures and verdict: {out}")
     return 0
 
 

@@ -43,7 +43,7 @@ class TrainingConfig:
             it takes a minute at the start; on a CPU it gains nothing.
         blur_steps: First steps in which the priors see the latent through a Gaussian blur.
         blur: Standard deviation of that blur, in pixels.
-        folder: Where the checkpoint, the resolved config and the pictures go; null makes
+        folder: Where the checkpoint, the resolved config and the figures go; null makes
             `runs/<date>-<time>`.
         resume: A checkpoint, or the folder of a run, to continue from.
     """
@@ -60,7 +60,7 @@ class TrainingConfig:
     resume: Path | None = None
 
     def __post_init__(self) -> None:
-        # A blur wider than the picture leaves its mean, and needs memory as its square.
+        # A blur wider than the latent leaves its mean, and needs memory as its square.
         require_bounds("training", self, most={"batch_size": 10**6, "blur": 32})
 
 

@@ -1,4 +1,4 @@
-"""A text transformer whose output is painted on a grid: token ids in, a latent out."""
+"""A text transformer whose output is a grid: token ids in, a latent out."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Encoder(nn.Module):
         self.apply(_initialise)
 
     def forward(self, ids: Int[Tensor, "batch token"], mask: Mask) -> Latent:
-        """Paint sentences; `mask` is true where there is a token."""
+        """Encode sentences; `mask` is true where there is a token."""
         attend = mask[:, None, None, :]
         rotation = rotary_angles(ids.shape[1], self.config.hidden // self.config.heads, ids.device)
         states = self.tokens(ids)
@@ -186,7 +186,7 @@ class Grid(nn.Module):
 class GridBlock(nn.Module):
     """Pre-norm cross-attention from grid points to tokens, then a feed-forward part.
 
-    A picture with batch 1 is shared by all sentences: its norm is computed once.
+    A canvas with batch 1 is shared by all sentences: its norm is computed once.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -208,7 +208,7 @@ class GridBlock(nn.Module):
         points = self.attention_norm(canvas).mT.expand(len(key), -1, -1)
         score = torch.baddbmm(bias, key, points)
         share = score.unflatten(1, (self.heads, -1)).softmax(2).flatten(1, 2)
-        # The matrix products add to the picture as they go: no sum passes through memory again.
+        # The matrix products add to the canvas as they go: no sum passes through memory again.
         canvas = torch.baddbmm(canvas.expand(len(key), -1, -1), share.mT, value)
         inner, narrow = self.feed_forward.inner(canvas), self.feed_forward.narrow
         added = torch.addmm(canvas.flatten(0, 1), inner.flatten(0, 1), narrow.weight.mT)

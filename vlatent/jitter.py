@@ -1,4 +1,4 @@
-"""Small changes of a picture that leave its meaning alone: blur, shift, cutout."""
+"""Small changes of a latent that leave its meaning alone: blur, shift, cutout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from vlatent.annotations import Int
 from vlatent.shapes import HEIGHT, WIDTH, Latent
 
-CUTOUT = 4  # the cut-out square's side is the picture's shorter one divided by this
+CUTOUT = 4  # the cut-out square's side is the latent's shorter one divided by this
 
 
 def blurred(latent: Latent, deviation: float) -> Latent:
@@ -30,7 +30,7 @@ def blurred(latent: Latent, deviation: float) -> Latent:
 def shifted(
     latent: Latent, down: Int[Tensor, " batch"] | int, across: Int[Tensor, " batch"] | int
 ) -> Latent:
-    """Every picture moved by whole pixels, edges continued."""
+    """Every latent shifted by whole pixels, edges continued."""
     count, height, width, _ = latent.shape
     place = torch.arange(count, device=latent.device)[:, None, None]
     row = torch.arange(height, device=latent.device)[None, :, None]
@@ -40,7 +40,7 @@ def shifted(
 
 
 def cut_out(latent: Latent, top: Int[Tensor, " batch"], left: Int[Tensor, " batch"]) -> Latent:
-    """Every picture with one square replaced by the channel's mean."""
+    """Every latent with one square replaced by the channel's mean."""
     height, width = latent.shape[HEIGHT], latent.shape[WIDTH]
     side = max(min(height, width) // CUTOUT, 1)
     row = torch.arange(height, device=latent.device)[:, None] - top[:, None, None]
@@ -50,7 +50,7 @@ def cut_out(latent: Latent, top: Int[Tensor, " batch"], left: Int[Tensor, " batc
 
 
 def jittered(latent: Latent, shift: int, blur: float, probability: float) -> Latent:
-    """Each picture shifted, blurred and cut, each with this probability, by torch's global seed.
+    """Each latent shifted, blurred and cut, each with this probability, by torch's global seed.
 
     Shifts are whole pixels up to `shift` in either direction and axis.
     """

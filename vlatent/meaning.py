@@ -16,7 +16,7 @@ from vlatent.jitter import shifted
 from vlatent.shapes import Latents
 from vlatent.terms import Representation, represent
 
-SHIFT = 2  # pixels by which pictures are moved to see whether they keep their meaning
+SHIFT = 2  # pixels by which latents are shifted to see whether they keep their meaning
 DIRECTIONS = tuple(
     (down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)
 )

@@ -1,4 +1,4 @@
-"""What a run tells its tracker: settings, measurements, pictures and files."""
+"""What a run records with its tracker: settings, measurements, figures and files."""
 
 from __future__ import annotations
 

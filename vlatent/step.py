@@ -1,4 +1,4 @@
-"""One optimizer step: paint, score, differentiate, clip, follow the gradient, average."""
+"""One optimizer step: encode, score, differentiate, clip, follow the gradient, average."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def encode_views(
     step: int,
     autocast: Autocast,
 ) -> Views:
-    """Sentences, paraphrases and counterfactuals, painted at one go.
+    """Sentences, paraphrases and counterfactuals, encoded at once.
 
     Which ones depends on nothing but the seed and the step.
     """

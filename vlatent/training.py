@@ -45,8 +45,8 @@ class Result:
         verdict: The criteria at the last evaluation.
         score: What a study maximises, at the last evaluation.
         steps_to_pass: First evaluation from which all criteria held to the end; None if none.
-        folder: Where the checkpoint, the config and the pictures are.
-        seconds: Wall time, evaluations and pictures included.
+        folder: Where the checkpoint, the config and the figures are.
+        seconds: Wall time, evaluations and figures included.
     """
 
     history: list[Evaluation]

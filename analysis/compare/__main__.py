@@ -29,13 +29,13 @@ SENTENCES = 64
 
 def main(arguments: Sequence[str]) -> int:
     parser = Parser(
-        prog="python -m analysis.compare",
+        prog="vlatent compare",
         description="Put two or more runs side by side: what differs in their configs, verdicts, "
         "statistics with intervals over seeds and over sentences, latents of the same sentences, "
         "spectra and curves. The first is what the others are compared with. Give the id (or its "
         "beginning) or the name of a run in MLflow, STUDY:NUMBER for a trial, STUDY for its "
         "winner, an arm of an ablation, or a checkpoint or its folder. "
-        "Example: python -m analysis.compare loss_weights:0 loss_weights",
+        "Example: vlatent compare loss_weights:0 loss_weights",
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="What is compared: two or more.")
     parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)

@@ -120,7 +120,7 @@ def _leader(parent: RecordedRun, tracking: TrackingConfig) -> Subject:
     if number is None:
         raise UserError(
             f"study {study} has no leading trial yet; compare one of its trials, {study}:0 for "
-            f"instance, or run it to its end (`python -m studies status {shlex.quote(study)}`)."
+            f"instance, or run it to its end (`vlatent status {shlex.quote(study)}`)."
         )
     trials = recorded_runs(tracking, {"kind": "trial", "study": study, "trial": str(number)})
     if not trials:

@@ -24,7 +24,7 @@ def subject_of(reference: str, tracking: TrackingConfig, storage: str) -> Subjec
         reference: A checkpoint or the folder of a run; `study:11`, a trial; `study`, its winner;
             id, beginning of an id, or name of a run in the tracker.
         tracking: Where runs are recorded.
-        storage: Optuna's database, which is asked for trials that the tracker does not have.
+        storage: Optuna's database, which is read for trials that the tracker does not have.
 
     Raises:
         UserError: It means nothing, more than one thing, or something that cannot be compared.

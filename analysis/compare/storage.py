@@ -24,7 +24,7 @@ def subject_in(storage: str, name: str, number: int | None) -> Subject | None:
     try:
         if name not in study_names(storage):
             return None
-    except UserError:  # there is no database, and none was asked for
+    except UserError:  # there is no database, and none was named
         return None
     study = read_study(storage, name)
     leader = study.result.leader

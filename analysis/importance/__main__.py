@@ -20,10 +20,10 @@ from vlatent.runtime.addresses import without_password
 
 def main(arguments: Sequence[str]) -> int:
     parser = Parser(
-        prog="python -m analysis.importance",
+        prog="vlatent importance",
         description="Which weight and which rate matter for the score and for every criterion, "
         "with intervals, and whether the trials say anything about it at all. "
-        "Example: python -m analysis.importance loss_weights",
+        "Example: vlatent importance loss_weights",
     )
     parser.add_argument("study", type=str, help="Name of the study.")
     parser.add_argument("--storage", type=str, default=STORAGE, help="Optuna's database.")
@@ -56,9 +56,7 @@ def main(arguments: Sequence[str]) -> int:
         if given["storage"] == STORAGE
         else f" --storage {shlex.quote(without_password(given['storage']))}"
     )
-    console.print(
-        f"The trials themselves: python -m studies status {shlex.quote(study.name)}{kept}"
-    )
+    console.print(f"The trials themselves: vlatent status {shlex.quote(study.name)}{kept}")
     return 0
 
 

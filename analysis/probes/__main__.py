@@ -22,10 +22,10 @@ from vlatent.shapes import UserError
 
 def main(arguments: Sequence[str]) -> int:
     parser = Parser(
-        prog="python -m analysis.probes",
+        prog="vlatent probe",
         description="What does the latent know about the sentence? Color, shape, relation and "
         "argument order by linear probes, and sentences searched by their paraphrase, "
-        "beside what shuffled answers reach. Example: python -m analysis.probes runs/FOLDER",
+        "beside what shuffled answers reach. Example: vlatent probe runs/FOLDER",
     )
     parser.add_argument(
         "checkpoints", type=Path, nargs="+", help="Checkpoints, or the folders of runs."

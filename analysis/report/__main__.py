@@ -1,6 +1,6 @@
 """A study or an ablation as one page that can be shown to others.
 
-python -m analysis.report --study loss_weights
+vlatent report --study loss_weights
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from vlatent.tracking import (
 def main(arguments: Sequence[str]) -> int:
     """Write the report as HTML and Markdown, and attach it to the run in the tracker."""
     parser = Parser(
-        prog="python -m analysis.report",
+        prog="vlatent report",
         description="Writes a study or an ablation as one HTML file that works offline and prints "
         "well, and as Markdown beside it: what was asked, what was found, how sure that is, and "
         "how to get every number again. Both are attached to its run in MLflow. "
-        "Example: python -m analysis.report --study loss_weights",
+        "Example: vlatent report --study loss_weights",
     )
     parser.add_argument("--study", type=str | None, help="Name of the study.")
     parser.add_argument("--ablation", type=str | None, help="Or name of the ablation.")

@@ -36,11 +36,11 @@ ABOUT = (
 NEXT = (
     "Leave out nothing that a criterion needs. A prior that no criterion needs may still move a "
     "statistic that you care about: look at its row in the effects. The result holds for this "
-    "base; another base is another ablation: `python -m ablations.{script} --config OTHER`."
+    "base; another base is another ablation: `vlatent ablate {script} --config OTHER`."
 )
 EARLIER = (
     "This ablation was recorded without a `result.json`, so its report follows as it was written. "
-    "`python -m ablations.{script} --ablation.report true` writes both anew."
+    "`vlatent ablate {script} --ablation.report true` writes both anew."
 )
 SWEPT = ("dose", "present")  # groups of many arms: left to their figures
 
@@ -63,7 +63,7 @@ def ablation_document(run: RecordedRun, tracking: TrackingConfig) -> Document:
     if own is None:
         raise UserError(
             f"ablation {name} has recorded no report yet; run it to its end, or let it report on "
-            f"what is there: python -m ablations.{script} --ablation.report true"
+            f"what is there: vlatent ablate {script} --ablation.report true"
         )
     paths = artifact_paths(tracking, run.run_id)
     shown = {
@@ -159,7 +159,7 @@ def _again(script: str, run: RecordedRun) -> str:
     return "\n\n".join(
         (
             f"Commit `{commit}`{dirty}; base config `{run.tags.get('base', 'unknown')}`.",
-            code(f"git checkout {commit}\npython -m ablations.{script} --config base.yaml{flags}"),
+            code(f"git checkout {commit}\nvlatent ablate {script} --config base.yaml{flags}"),
             "`base.yaml` and every number as CSV (`cells.csv` a run, `effects.csv` a difference) "
             "are among the artifacts of the ablation's run in MLflow. On the same machine the "
             "numbers come out the same to the last bit.",

@@ -113,7 +113,7 @@ def _next(result: StudyResult) -> str:
     if leader is None:
         return "Wait for the study to end, or run the same command again: it goes on."
     if leader.feasible:
-        suite = f"python -m ablations.suite --ablation.from_study {shlex.quote(result.name)}"
+        suite = f"vlatent ablate suite --ablation.from_study {shlex.quote(result.name)}"
         return (
             "Train with these weights: `vlatent train --config best.yaml --training.seed 99`. Then "
             f"ask what each prior buys: {inline_code(suite)}."
@@ -211,7 +211,8 @@ def _trials(study: Study) -> str:
         broken = ", ".join(line.name for line in trial.criteria if not line.holds)
         violates = broken or ("nothing" if trial.criteria else "never evaluated")
         values = [f"{value:.3f}" for value in trial.values] or [""] * len(labels)
-        passed = "" if trial.steps_to_pass is None else f"{trial.steps_to_pass:.0f}"
+        never = "never" if trial.criteria else ""
+        passed = never if trial.steps_to_pass is None else f"{trial.steps_to_pass:.0f}"
         params = [f"{trial.params[n]:.4g}" if n in trial.params else "" for n in study.space]
         seconds = "" if trial.seconds is None else f"{trial.seconds:.1f}"
         rows.append((trial.number, trial.state, *values, violates, passed, *params, seconds))
@@ -229,16 +230,12 @@ def _by_value(study: Study) -> Sequence[Trial]:
 
 def _again(study: Study, run: RecordedRun) -> str:
     result, leader = study.result, study.result.leading
-    script = f"python -m studies.{result.question} --config CONFIG{_flags(run.params)}"
+    script = f"vlatent study {result.question} --config CONFIG{_flags(run.params)}"
     seed = run.params.get("study.seed", "0")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     dirty = ", with uncommitted changes" if run.tags.get("vlatent.git.dirty") == "true" else ""
-    replay = (
-        ""
-        if leader is None
-        else f"\npython -m studies replay {shlex.quote(study.name)} {leader.number}"
-    )
-    analysis = inline_code(f"python -m analysis.importance {shlex.quote(study.name)}")
+    replay = "" if leader is None else f"\nvlatent replay {shlex.quote(study.name)} {leader.number}"
+    analysis = inline_code(f"vlatent importance {shlex.quote(study.name)}")
     return "\n\n".join(
         (
             f"Commit `{commit}`{dirty}; sampler's seed {seed}, training seed "

@@ -37,7 +37,7 @@ def read(path: Path) -> list[Line]:
     text = read_text(
         path,
         LARGEST,
-        f"python -m vlatent.scenes --out {path} makes a file of sentences about colored blocks.",
+        f"vlatent scenes --out {path} makes a file of sentences about colored blocks.",
     )
     # Not str.splitlines: it also splits at separators that may stand inside a sentence.
     numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)

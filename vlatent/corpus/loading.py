@@ -228,7 +228,7 @@ def load(config: DataConfig) -> Corpus:
     own = fixed.texts != list(FIXED_SENTENCES)  # then they are some of the held-out ones
     counted = {"sentences": [train, held_out], "fixed sentences": [] if own else [fixed]}
     _warn_of_truncation(counted, config.max_length)
-    # The vocabulary of a downloaded tokenizer can have holes, and then ids beyond its length.
+    # The vocabulary of a downloaded tokenizer can have gaps, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
     return Corpus(train, held_out, fixed, tokenizer, size, config)
 

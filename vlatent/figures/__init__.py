@@ -1,4 +1,4 @@
-"""The pictures of a run: matplotlib's one door. Numbers first, drawing second."""
+"""The figures of a run: only `figures` folders import matplotlib. Numbers first, drawing second."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def run_figures(
     log: Sequence[Mapping[str, float]],
     verdict: Verdict,
 ) -> dict[str, bytes]:
-    """All pictures of a run as PNG, by name; a diverged run gets them too.
+    """All figures of a run as PNG, by name; a diverged run gets them too.
 
     Args:
-        title: Name of the run, written on every picture.
-        latent: Pictures of the held-out sentences, as judged at the end.
-        fixed: Pictures of the fixed sentences.
+        title: Name of the run, written on every figure.
+        latent: Latents of the held-out sentences, as judged at the end.
+        fixed: Latents of the fixed sentences.
         texts: The fixed sentences.
         history: The run's evaluations, at least one.
         log: The run's training rows, possibly none.
@@ -60,7 +60,7 @@ def run_figures(
 def meaning_figures(
     title: str, history: Sequence[Evaluation], splits: Mapping[str, EncodedSplit]
 ) -> dict[str, bytes]:
-    """The pictures of what pictures know as PNG, by name, where paraphrases were asked about.
+    """The figures of what latents show of the text as PNG, by name, if sentences are retrieved.
 
     Args:
         title: Name of the run.

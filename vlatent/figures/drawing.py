@@ -27,7 +27,7 @@ from vlatent.priors import Kurtosis
 from vlatent.spectra import RESIDUAL_LIMIT
 from vlatent.statistics import BAND, CHANNELS_NEEDED
 
-# Okabe and Ito (2008), without the yellow that white paper swallows: told apart by everybody.
+# Okabe and Ito (2008), without the yellow that white paper swallows: all can distinguish them.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GOOD, BAD, BAND_COLOR = "#007A5A", "#B84300", "#D9E8F3"
 MISSING = "#FFC8C8"  # color of what is not finite
@@ -93,7 +93,7 @@ def correlation(title: str, correlation: Correlation) -> Page:
     page.header(
         title,
         f"Correlation: mean |off-diagonal| {correlation.off_diagonal:.3f}",
-        "over sentences and pixels, pictures centred; wanted: 0 off the diagonal",
+        "over sentences and pixels, latents centred; wanted: 0 off the diagonal",
     )
     heat_map(page, 76, 84, 640, correlation)
     shade = Scale(-1, 1, label="correlation", marks=(-1, -0.5, 0, 0.5, 1))

@@ -1,4 +1,4 @@
-"""What pictures know of the sentence: retrieval, cosines, robustness, a map, and the pictures."""
+"""What latents show of the sentence: retrieval, cosines, robustness, a map, and the latents."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ SHADES = {
     "gray": "#888888",
 }
 UNKNOWN = "#dddddd"  # of a text that is not about colored blocks
-TILE, ROW = 64, 70  # pixels along a picture's longer side, and from one row to the next
+TILE, ROW = 64, 70  # pixels along a latent's longer side, and from one row to the next
 
 
 def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, EncodedSplit]) -> Page:
-    """Whether paraphrases are found, counterfactuals told apart, and shifts borne."""
+    """Whether paraphrases are matched, counterfactuals distinguished, and shifts survived."""
     page = Page(1180, 908)
     sizes = ", ".join(f"{len(encoded.sentences)} {split}" for split, encoded in splits.items())
     page.header(
         title,
-        "What the pictures know",
-        "recall@k: share of paraphrases whose own sentence is among the k likest · "
+        "What the latents show",
+        "recall@k: share of paraphrases whose own sentence is among the k most similar · "
         f"held-out sentences: {sizes}",
     )
     colors = dict(zip(splits, COLORS, strict=False))
@@ -65,7 +65,7 @@ def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, Enco
 
 
 def triples(title: str, splits: Mapping[str, EncodedSplit]) -> Page:
-    """Sentences above their paraphrase and counterfactual, with the pictures of each."""
+    """Sentences above their paraphrase and counterfactual, with the latents of each."""
     count = max(TRIPLES // len(splits), 1)
     shown = [
         (split, encoded, place)
@@ -140,7 +140,7 @@ def _over_time(
 
 
 def _recall(page: Page, splits: Mapping[str, EncodedSplit], colors: Mapping[str, str]) -> None:
-    """Recall at the end against how many likest count."""
+    """Recall at the end against how many of the most similar count."""
     _name(page, 480, 76, "Recall at the end", "black: wanted · gray: chance")
     longest = max(2, *(len(encoded.sentences) for encoded in splits.values()))
     marks = [digit * 10.0**decade for decade in range(9) for digit in (1, 2, 5)]
@@ -176,8 +176,8 @@ def _cosines(page: Page, split: str, encoded: EncodedSplit) -> None:
 
 
 def _robustness(page: Page, split: str, encoded: EncodedSplit, color: str) -> None:
-    """What becomes of a paraphrase's picture that is moved by some pixels."""
-    _name(page, 70, 472, f"Moved pictures, {split}", "mean over eight directions · bars: wanted")
+    """What becomes of a paraphrase's latent that is shifted by some pixels."""
+    _name(page, 70, 472, f"Shifted latents, {split}", "mean over eight directions · bars: wanted")
     x = Scale(-0.15, FARTHEST + 0.15, label="shift (pixels)", marks=range(FARTHEST + 1))
     marks = (0, 0.2, 0.4, 0.6, 0.8, LIMITS["jitter_cosine"], 1)
     lowest = min(0.0, float(np.min(encoded.moved, initial=0, where=np.isfinite(encoded.moved))))

@@ -1,4 +1,4 @@
-"""The numbers behind the pictures of what pictures know. Nothing here draws."""
+"""The numbers behind the figures of what latents show. Nothing here draws."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vlatent.evaluation import Evaluation
 
 FARTHEST = 4  # pixels
 BINS = 40
-TRIPLES = 6  # whose pictures are shown, of all splits together
+TRIPLES = 6  # whose latents are shown, of all splits together
 NO_VARIANCE = 1e-12  # of rows of length 1: what single precision leaves of equal ones
 
 Rows = Float[np.ndarray, "row feature"]
@@ -21,7 +21,7 @@ Curve = Float[np.ndarray, " _"]
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """The triples of one split: what is compared of each, as rows of length 1, and the pictures.
+    """The triples of one split: what is compared of each, as rows of length 1, and the latents.
 
     Attributes:
         texts: Sentence, paraphrase and counterfactual, one triple a row.
@@ -30,7 +30,7 @@ class EncodedSplit:
         counterfactuals: Of their counterfactuals.
         moved: Cosine and recall at 1 of the paraphrases moved by 0 to `FARTHEST` pixels, as
             `robustness` finds them.
-        pictures: Of the first triples.
+        latents: Of the first triples.
     """
 
     texts: Sequence[tuple[str, str, str]]
@@ -42,7 +42,7 @@ class EncodedSplit:
 
 
 def recall(queries: Rows, gallery: Rows) -> Curve:
-    """Share of queries whose own row is among the k likest, for k from 1 to all of them.
+    """Share of queries whose own row is among the k most similar, for k from 1 to all of them.
 
     Equals have equal chances, as in `vlatent.meaning.recall`; what is not finite finds nothing.
     """
@@ -55,7 +55,7 @@ def recall(queries: Rows, gallery: Rows) -> Curve:
 
 
 def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
-    """One metric of a split at every evaluation; NaN where it was not asked for."""
+    """One metric of a split at every evaluation; NaN where it was not measured."""
     name = f"meaning/{split}/{metric}"
     return np.array([evaluation.metrics.get(name, np.nan) for evaluation in history])
 
@@ -82,9 +82,9 @@ def robustness(
     """Mean cosine with the unmoved rows, and recall at 1, by distance.
 
     Args:
-        unmoved: Rows of the pictures in their place.
+        unmoved: Rows of the latents in their place.
         gallery: Rows among which each is to find its own.
-        moved: By distance, the rows of the moved pictures for every direction; the result is the
+        moved: By distance, the rows of the shifted latents for every direction; the result is the
             mean over the directions.
     """
     curves = [

@@ -14,11 +14,11 @@ from vlatent.figures.drawing import MISSING, mark
 from vlatent.figures.numbers import Mosaic, Spectra, tiles
 from vlatent.figures.page import GRAY, SMALL, Page, Pixels, fitted
 
-GAP, TILE = 6, 96  # pixels between pictures, and along a picture's longer side
+GAP, TILE = 6, 96  # pixels between latents, and along a latent's longer side
 
 
 def montage(title: str, mosaic: Mosaic, texts: Sequence[str], spectra: Spectra) -> Page:
-    """Every fixed sentence's picture, one row a sentence and one column a channel."""
+    """Every fixed sentence's latent, one row a sentence and one column a channel."""
     channels = len(spectra.alpha)
     side = int(np.clip(600 / channels, 64, TILE))
     image, down, across = mosaic_image(mosaic, list(range(len(texts))), side)
@@ -55,7 +55,7 @@ def write_sentences(page: Page, texts: Sequence[str], width: int, top: int, down
 
 
 def mosaic_image(mosaic: Mosaic, sentences: Sequence[int], side: int) -> tuple[Pixels, int, int]:
-    """The image of these sentences' pictures, and the pixels from one to the next."""
+    """The image of these sentences' latents, and the pixels from one to the next."""
     image = tiles(_colored(mosaic.level[list(sentences)]), side, GAP)
     rows, columns = len(sentences), mosaic.level.shape[1]
     return image, (image.shape[0] + GAP) // rows, (image.shape[1] + GAP) // columns

@@ -1,4 +1,4 @@
-"""The numbers behind every picture: plain arrays, computed here and tested, drawn elsewhere."""
+"""The numbers behind every figure: plain arrays, computed here and tested, drawn elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vlatent.statistics import BAND
 
 Curve = Float[np.ndarray, " row"]
 
-CONSTANT = 1e-6  # a channel whose pictures all deviate less than this shows nothing
+CONSTANT = 1e-6  # a channel whose latents all deviate less than this shows nothing
 TAIL = (5.0, 12.0)  # gradients are drawn at least, and at most, this many deviations out
 HISTOGRAM_BINS = 80
 
@@ -31,8 +31,8 @@ class Spectra:
     """The mean power spectrum of every channel and the power law fitted to it.
 
     Attributes:
-        frequency: Cycles per longer side of the picture, [bin].
-        power: Ring means of the power of pictures with variance 1, NaN where a channel has no
+        frequency: Cycles per longer side of the latent, [bin].
+        power: Ring means of the power of latents with variance 1, NaN where a channel has no
             spectrum, [channel, bin].
         line: The power law with the primary slope estimate through the curve's middle.
         flat: The flattest power law in band through the same middle.
@@ -56,7 +56,7 @@ class Spectra:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Pictures side by side, one row a sentence and one column a channel, one scale a channel.
+    """Latents side by side, one row a sentence and one column a channel, one scale a channel.
 
     Attributes:
         level: Position on the color scale, 0 to 1, of every pixel of every tile; NaN where the
@@ -167,7 +167,7 @@ def spectra(latent: Latents) -> Spectra:
 
 
 def mosaic(latent: Latents) -> Mosaic:
-    """Every picture on its channel's color scale, symmetric about the channel's mean."""
+    """Every latent on its channel's color scale, symmetric about the channel's mean."""
     values = np.moveaxis(latent.double().numpy(), -1, 0)
     finite = np.where(np.isfinite(values), values, np.nan)
     values_of = [channel[np.isfinite(channel)] for channel in finite]
@@ -202,7 +202,7 @@ def tiles(
 
 
 def gradient_histogram(latent: Latents) -> GradientHistogram:
-    """Histogram of every channel's gradients, each picture's in its own standard deviations.
+    """Histogram of every channel's gradients, each latent's in its own standard deviations.
 
     This is the scale on which the kurtosis prior looks at them: the mean fourth power of what
     is counted here is its statistic.

@@ -38,7 +38,7 @@ def overview(
     training: Training,
     correlation: Correlation,
 ) -> Page:
-    """The whole run on one page: verdict, dependence on the text and the main pictures."""
+    """The whole run on one page: verdict, dependence on the text and the main figures."""
     chosen = np.linspace(0, len(texts) - 1, 4).astype(int).tolist()
     side = int(np.clip(400 / len(spectra.alpha), 32, 64))
     image, down, across = mosaic_image(mosaic, chosen, side)

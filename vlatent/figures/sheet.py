@@ -13,7 +13,7 @@ from vlatent.figures.page import GRAY, INK, LARGE, NORMAL, SMALL, Page, fitted, 
 
 Entry = tuple[str, Sequence[dict[str, Any]]]  # of a legend: words, and what is drawn before them
 
-WIDTH = 720  # pixels: MLflow shows a picture about this wide, so nothing is scaled down
+WIDTH = 720  # pixels: MLflow shows a figure about this wide, so nothing is scaled down
 HANDLE, LINE, ROW = 30, 17, 20  # pixels: a legend's sample, a line of text, a line of a legend
 FAINT = "#B4B4B4"
 
@@ -38,7 +38,7 @@ def sheet(
 
 
 def instead(title: str, subject: str, why: str) -> Page:
-    """A page that says why there is no picture."""
+    """A page that says why there is no figure."""
     page, top = sheet(title, subject, "", [], 130)
     page.text(WIDTH / 2, top + 40, why, ha="center", size=12.0)
     return page

@@ -5,7 +5,7 @@ level 2 has 3-4 and level 3 has 4-6, with more colors, shapes and relations at e
 `parse` reads a sentence back into its meaning, and everything that is written here has been
 read back: a paraphrase means the same as its original, a counterfactual does not.
 
-`python -m vlatent.scenes --help` writes corpora to files.
+`vlatent scenes --help` writes corpora to files.
 """
 
 from vlatent.scenes.generation import (

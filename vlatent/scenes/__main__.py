@@ -1,4 +1,4 @@
-"""Write sentences about colored blocks to a file: `python -m vlatent.scenes --help`."""
+"""Write sentences about colored blocks to a file: `vlatent scenes --help`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _write(path: Path, examples: list[Example]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Read the arguments, write the files and say so."""
-    parser = Parser(prog="python -m vlatent.scenes", description=__doc__)
+    parser = Parser(prog="vlatent scenes", description=__doc__)
     parser.add_function_arguments(write)
     print(write(**parser.checked(arguments)))
 

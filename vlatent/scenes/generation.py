@@ -73,7 +73,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """A scene and a sentence that describes it; variants are made when they are asked for."""
+    """A scene and a sentence that describes it; variants are made when they are needed."""
 
     scene: Scene
     sentence: Sentence

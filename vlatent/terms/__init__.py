@@ -15,9 +15,9 @@ class Terms:
     """Paraphrase contrast (phase 2) and jitter invariance (phase 3); off by default.
 
     Attributes:
-        on: What of two pictures is compared, in training and in judging: means over an 8 x 8 grid
+        on: What of two latents is compared, in training and in judging: means over an 8 x 8 grid
             (coarse), every pixel (latent), or the pooled embedding, which can know the meaning
-            while all pictures look alike.
+            while all latents look alike.
     """
 
     on: Representation = "coarse"

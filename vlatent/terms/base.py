@@ -14,7 +14,7 @@ from vlatent.annotations import Bool, Float, NonNegativeFloat
 from vlatent.bounds import require_bounds
 from vlatent.shapes import Latent, PerBatch
 
-# What of a picture is compared with another: the pooled embedding, means over the cells of an
+# What of a latent is compared with another: the pooled embedding, means over the cells of an
 # 8 x 8 grid, or every pixel.
 Representation = Literal["embedding", "coarse", "latent"]
 COARSE = 8
@@ -25,14 +25,14 @@ Embed = Callable[[Latent], Rows]
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """A batch of sentences, painted together with what says the same and what does not.
+    """A batch of sentences, encoded together with what says the same and what does not.
 
     Attributes:
-        sentences: Their pictures.
+        sentences: Their latents.
         paraphrases: One of each.
         counterfactuals: The same number of each, those of a sentence in a row; possibly none.
         same: Which two sentences of the batch mean the same.
-        on: What of the pictures is compared.
+        on: What of the latents is compared.
         embed: The encoder's pooled embedding.
     """
 
@@ -71,7 +71,7 @@ class Term(metaclass=ABCMeta):
 
 
 def represent(latent: Latent, on: Representation, embed: Embed) -> Rows:
-    """What of the pictures is compared, as rows of length 1."""
+    """What of the latents is compared, as rows of length 1."""
     if on == "embedding":
         rows = embed(latent)
     elif on == "coarse":

@@ -1,4 +1,4 @@
-"""Contrast: a sentence's picture is like its paraphrase's and unlike those of other meanings."""
+"""Contrast: a sentence's latent is like its paraphrase's and unlike those of other meanings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Contrast(Term):
 
     Attributes:
         weight: Factor of the penalty in the training loss.
-        temperature: What cosines are divided by: smaller looks at the likest alone.
+        temperature: What cosines are divided by: smaller looks at the most similar alone.
         counterfactuals: Changed meanings that every sentence is contrasted with.
         spread: Weight, within the penalty, of the variance and covariance of the pooled embedding
             (VICReg, Bardes et al. 2022), against its collapse.

@@ -1,4 +1,4 @@
-"""Invariance: a picture means the same when it is moved, blurred or cut a little."""
+"""Invariance: a latent means the same when it is shifted, blurred or cut a little."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vlatent.terms.base import Term, Views
 
 @dataclass(frozen=True, kw_only=True)
 class Invariance(Term):
-    """Squared distance between a sentence's jittered picture and its paraphrase's.
+    """Squared distance between a sentence's jittered latent and its paraphrase's.
 
     Of rows of length 1, so 2 - 2 x cosine. Calibration: 0 for equal rows, 2 for rows that have
     nothing in common, 4 for opposite ones.
@@ -23,7 +23,7 @@ class Invariance(Term):
         shift: Farthest shift in whole pixels, in either direction and axis.
         blur: Standard deviation of the Gaussian blur, in pixels.
         probability: Of each of shift, blur and cutout.
-        start: The first step in which it counts. Pictures that are still alike are invariant
+        start: The first step in which it counts. Latents that are still alike are invariant
             already, and while they are held to that, contrast may never part them.
     """
 

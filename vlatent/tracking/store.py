@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEY = "vlatent.key"  # our name of a run, which it has before the store gives its own
-ARTIFACTS = "mlartifacts"  # the folder of pictures and files beside a database
+ARTIFACTS = "mlartifacts"  # the folder of figures and files beside a database
 
-SETTINGS = {  # unless the environment says something else
+SETTINGS = {  # unless the environment sets others
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the journal is what tries again
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -139,7 +139,7 @@ def experiment_id(address: str, name: str) -> str:
     client = client_of(address)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
-        # A server knows where its pictures are. A database does not: without an absolute place
+        # A server knows where its figures are. A database does not: without an absolute place
         # they would land below whichever directory a run happens to be started in.
         folder = str(home(address) / ARTIFACTS).replace("%", "%25")  # mlflow takes % for an escape
         place = None if is_server(address) else folder
@@ -161,7 +161,7 @@ def experiment_id(address: str, name: str) -> str:
 
 
 def require_place(address: str, what: str, place: str) -> None:
-    """Refuse to put pictures where MLflow would, if that is a place of others or none at all.
+    """Refuse to put figures where MLflow would, if that is a place of others or none at all.
 
     It keeps the absolute place in the database, also of a project that was copied or moved.
 
@@ -177,7 +177,7 @@ def require_place(address: str, what: str, place: str) -> None:
     others = local is not None and local.name == ARTIFACTS and local.resolve() != mine
     if behind_server or missing or (others and is_file(address)):
         raise UserError(
-            f"{what} keeps its pictures in {place}, which {shown(address)} cannot be used for "
+            f"{what} keeps its figures in {place}, which {shown(address)} cannot be used for "
             "here: the project was copied or moved, or a server is in between; give another "
             "--tracking.experiment"
         )
@@ -207,7 +207,7 @@ def _wrong(error: Exception, address: str) -> str:
         return wrong
     here = address == address_of(TrackingConfig(uri=DEFAULT))
     ways = ["start its server"] if is_server(address) else []
-    ways += ["correct it"] if here else ["correct it", "leave it away to record in ./mlflow.db"]
+    ways += ["correct it"] if here else ["correct it", "omit it to record in ./mlflow.db"]
     return f"cannot be used ({said}); {', or '.join(ways)}"
 
 

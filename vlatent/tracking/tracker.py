@@ -26,7 +26,7 @@ class TrackingConfig:
             set, `mlflow.db` in the working directory, which `mlflow ui` shows.
         experiment: The name under which the runs stand together.
         every: Training metrics are kept every so many steps.
-        figures: Draw the pictures of a run at its end.
+        figures: Draw the figures of a run at its end.
     """
 
     uri: str | None = None

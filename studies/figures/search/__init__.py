@@ -1,4 +1,4 @@
-"""The pictures of a study, from plain numbers of its trials. Numbers first, drawing second."""
+"""The figures of a study, from plain numbers of its trials. Numbers first, drawing second."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def search_figures(
     axes: Mapping[str, Axis],
     importances: Mapping[str, float] | None,
 ) -> dict[str, bytes]:
-    """The pictures of a study as PNG: history, importances, parallel_coordinates, slices.
+    """The figures of a study as PNG: history, importances, parallel_coordinates, slices.
 
     Args:
-        title: The study's question, written on every picture.
+        title: The study's question, written on every figure.
         trials: The trials that ended, in any number and order.
         axes: Range or choices of every searched parameter.
         importances: PED-ANOVA importance by parameter; None where nothing can be said.

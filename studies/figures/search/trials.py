@@ -14,7 +14,7 @@ Kind = Literal["feasible", "infeasible", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class TrialRow:
-    """What the pictures need to know of one trial.
+    """What the figures need of one trial.
 
     Attributes:
         number: Its number in the study; trial 0 has the starting values.
