@@ -132,7 +132,7 @@ def test_an_interval_stays_inside_what_is_possible() -> None:
 
 
 def test_a_mean_without_an_interval_says_so() -> None:
-    none = "(no interval: one run, or the same in all)"
+    none = "(no interval: a single one, or all the same)"
     assert bracket(*interval([6.5])) == f"6.500 {none}"
     assert bracket(*interval([6.5] * 4)) == f"6.500 {none}"
     assert bracket(6.5, 6.5, 6.5) == f"6.500 {none}"  # as earlier versions recorded it

@@ -140,7 +140,9 @@ def test_argument_order_is_told_from_word_order(colored: Probes) -> None:
     # The words of the four sentences are the same by design.
     for target in ("argument order", "word order"):
         words = colored.readings[target, WORDS]
-        assert words.value == Span(0.5, 0.5, 0.5)
+        assert words.value.value == 0.5
+        ends = interval([0.5] * words.groups, (0.0, 1.0))[1:]  # of groups that are all the same
+        assert (words.value.low, words.value.high) == ends
 
 
 def test_a_reader_of_the_words_finds_what_is_there(colored: Probes) -> None:
@@ -370,6 +372,15 @@ def test_jackknife_of_a_mean_is_its_t_interval() -> None:
     without = np.array([np.delete(values, place).mean() for place in range(20)])
     found = jackknife(float(values.mean()), without)
     assert (found.value, found.low, found.high) == pytest.approx(interval(list(values)))
+
+
+def test_what_no_block_changes_has_an_interval_from_what_is_possible() -> None:
+    found = jackknife(1.0, np.ones(20), (-1.0, 1.0))
+    assert (found.low, found.high) == interval([1.0] * 20, (-1.0, 1.0))[1:]
+    assert found.low < found.high
+    assert jackknife(1.0, np.ones(20)) == Span(1.0, -np.inf, np.inf)
+    perfect = resampled(lambda kept: 1.0, np.arange(40), 0)
+    assert perfect == Span(*interval([1.0] * 40, (0.0, 1.0)))
 
 
 def test_structure_lies_between_its_extremes() -> None:

@@ -95,9 +95,9 @@ def unseen(n: int, alpha: float = ALPHA) -> float:
 
 def bracket(mean: float, low: float, high: float, form: str = ".3f") -> str:
     """A mean with its interval in brackets, or with the word that there is none."""
-    text = f"{mean:{form}}" if form else digits(mean)
+    text = f"{mean + 0.0:{form}}".replace("%", " %") if form else digits(mean)
     if low == high or not (math.isfinite(low) or math.isfinite(high)):
-        return f"{text} (no interval: one run, or the same in all)"
+        return f"{text} (no interval: a single one, or all the same)"
     return f"{text} [{', '.join(bounds(low, high, form))}]"
 
 

@@ -12,6 +12,7 @@ from analysis.importance.result import Estimate, Finding, Importance
 from analysis.tables import as_csv, as_markdown
 from vlatent.figures.parameter_names import short_names
 from vlatent.formatting import digits
+from vlatent.intervals import bracket
 from vlatent.search_space import Axis
 
 COLUMNS = (
@@ -222,11 +223,8 @@ def _matters(result: Importance, finding: Finding) -> str:
 
 
 def _bracket(estimate: Estimate) -> str:
-    return f"{_tidy(estimate.value)} [{_tidy(estimate.low)}, {_tidy(estimate.high)}]"
-
-
-def _tidy(number: float) -> str:
-    return f"{round(number, 2) + 0.0:.2f}"  # + 0.0: never -0.00
+    value = round(estimate.value, 2)
+    return bracket(value, estimate.low, estimate.high, ".2f")
 
 
 def _numbers(estimate: Estimate) -> Sequence[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from analysis.natural_images.photographs import TONES
 from analysis.natural_images.table import ImageKind, Numbers
+from vlatent.intervals import interval
 
 Support = Literal["supported", "not supported", "a convention", "not decided"]
 
@@ -47,24 +47,14 @@ def photographs_of(cells: Sequence[ImageKind], tone: str = RECORD) -> list[Image
     return [cell for cell in cells if cell.origin is not None and cell.origin.tone == tone]
 
 
-def exact(count: int, total: int) -> tuple[float, float]:
-    """95 % interval of a share (Clopper and Pearson 1934)."""
-    interval = stats.binomtest(count, total).proportion_ci(0.95, "exact")
-    return float(interval.low), float(interval.high)
-
-
 def over_photographs(cells: Sequence[ImageKind]) -> tuple[float, float, float]:
-    """Mean slope over photographs with a t interval, each first averaged over scales and tones."""
+    """Mean slope over photographs with its interval, each first averaged over scales and tones."""
     slopes: dict[str, list[float]] = {}
     for cell in cells:
         assert cell.origin is not None
         for name, alpha in cell.origin.alpha.items():
             slopes.setdefault(name, []).append(alpha)
-    means = np.array([np.mean(alphas) for alphas in slopes.values()])
-    if len(means) < 2:
-        return float(means.mean()), -np.inf, np.inf
-    half = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
-    return float(means.mean()), float(means.mean() - half), float(means.mean() + half)
+    return interval([float(np.mean(alphas)) for alphas in slopes.values()])
 
 
 def medians(cells: Sequence[ImageKind], statistic: str) -> Numbers:

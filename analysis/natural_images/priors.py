@@ -9,7 +9,6 @@ import numpy as np
 from analysis.natural_images.evidence import (
     CENTRAL,
     Evidence,
-    exact,
     field_of,
     holds,
     medians,
@@ -19,6 +18,7 @@ from analysis.natural_images.evidence import (
     span,
 )
 from analysis.natural_images.table import ALPHAS, CHANNELS, ImageKind
+from vlatent.intervals import proportion
 from vlatent.priors import Decorrelation, Kurtosis, TotalVariation, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio, generalized_gaussian_shape
 
@@ -112,7 +112,7 @@ def _kurtosis_target(cells: Sequence[ImageKind]) -> Evidence:
     middle = np.array([np.median(cell.values["kurtosis"]) for cell in shown])
     above = [float((cell.values["kurtosis"] >= wanted).mean()) for cell in shown]
     consistent = [
-        exact(int((cell.values["kurtosis"] >= wanted).sum()), cell.count)[1] >= 0.5
+        proportion(int((cell.values["kurtosis"] >= wanted).sum()), cell.count)[1] >= 0.5
         for cell in shown
     ]
     return Evidence(

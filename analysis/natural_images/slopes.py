@@ -9,7 +9,6 @@ import numpy as np
 from analysis.natural_images.evidence import (
     RECORD,
     Evidence,
-    exact,
     field_of,
     holds,
     over_photographs,
@@ -20,6 +19,8 @@ from analysis.natural_images.evidence import (
 )
 from analysis.natural_images.photographs import TONES
 from analysis.natural_images.table import ImageKind
+from vlatent.formatting import bounds
+from vlatent.intervals import bracket, proportion
 from vlatent.priors import Spectrum
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT, WHITTLE_BIAS
 from vlatent.statistics import BAND
@@ -62,10 +63,9 @@ def _gate_passes(cells: Sequence[ImageKind]) -> Evidence:
     for alpha in (BAND[0], 2.0, BAND[1]):
         cell = field_of(cells, alpha)
         passed = int((cell.values["residual"] < RESIDUAL_LIMIT).sum())
-        low, high = exact(passed, cell.count)
+        low, high = proportion(passed, cell.count)
         consistent &= high >= 0.99
-        share = percent(passed / cell.count, 1)
-        parts.append(f"{share} [{100 * low:.1f}, {100 * high:.1f}] at alpha {alpha:g}")
+        parts.append(f"{bracket(passed / cell.count, low, high, '.1%')} at alpha {alpha:g}")
     return Evidence(
         "RESIDUAL_LIMIT: power laws pass",
         "spectra.py",
@@ -79,7 +79,7 @@ def _gate_stops(cells: Sequence[ImageKind]) -> Evidence:
     noise = [cell for cell in cells if cell.name.startswith("noise")]
     left = np.concatenate([cell.values["residual"] for cell in noise])
     passed = int((left < RESIDUAL_LIMIT).sum())
-    most = percent(exact(passed, len(left))[1], 2)
+    most = bounds(*proportion(passed, len(left)), ".2%")[1]
     slopes = ("spectrum", "alpha_radial", "alpha_periodogram_whittle")
     in_band = max(
         float(((cell.values[name] >= BAND[0]) & (cell.values[name] <= BAND[1])).mean())
@@ -148,7 +148,7 @@ def _alpha(cells: Sequence[ImageKind]) -> Evidence:
         "Spectrum.alpha",
         "priors/spectrum.py",
         f"photographs have alpha {wanted:g} on average",
-        f"{mean:.2f} [{low:.2f}, {high:.2f}] over {len(names)} photographs, {min(every):.2f} to "
+        f"{bracket(mean, low, high, '.2f')} over {len(names)} photographs, {min(every):.2f} to "
         f"{max(every):.2f} by photograph and scale (tone {', '.join(others)})",
         "not decided" if len(names) < 2 else decided,
     )

@@ -26,7 +26,7 @@ from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked
 from vlatent.dependence import dependence
 from vlatent.effects import holm
-from vlatent.intervals import ALPHA, within
+from vlatent.intervals import ALPHA, ANYTHING, alike, interval, within
 from vlatent.shapes import Latents
 
 REPRESENTATIONS = ("latent", "shapes only", "embedding")
@@ -118,22 +118,29 @@ def structure(latent: Latents, groups: Groups) -> dict[str, Structure]:
     for key, value in values.items():
         name = key.removeprefix("dependence/")
         most = len(latent) if "rank" in name else 1.0
-        span = jackknife(value, np.array([part[key] for part in again]))
-        span = Span(value, *within((LEAST.get(name, 0.0), most), value, span.low, span.high))
+        possible = LEAST.get(name, 0.0), float(most)
+        span = jackknife(value, np.array([part[key] for part in again]), possible)
         made[name] = Structure(span, same[key], unrelated[key])
     return made
 
 
-def jackknife(value: float, again: Float[np.ndarray, " block"]) -> Span:
+def jackknife(
+    value: float,
+    again: Float[np.ndarray, " block"],
+    possible: tuple[float, float] = ANYTHING,
+) -> Span:
     """A statistic with a 95 % t interval from its values without one block each (Tukey 1958).
 
-    Of a mean it is the t interval of the blocks' means. Infinitely wide below two blocks.
+    Of a mean it is the t interval of the blocks' means. Infinitely wide below two blocks. Where no
+    block makes a difference, it is the interval of as many equal values, from what is `possible`.
     """
     count = len(again)
     if count < 2:
-        return Span(value, -np.inf, np.inf)
+        return Span(value, *within(possible, value, -np.inf, np.inf))
+    if alike(again.tolist()):
+        return Span(*interval([value] * count, possible))
     half = float(stats.t.ppf(1 - ALPHA / 2, count - 1) * np.sqrt((count - 1) * again.var()))
-    return Span(value, value - half, value + half)
+    return Span(value, *within(possible, value, value - half, value + half))
 
 
 def _readings(asked: Asked, rows: Rows, seed: int) -> Iterator[tuple[str, Reading]]:

@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from vlatent.intervals import ALPHA
+from vlatent.intervals import ALPHA, interval
 
 FOLDS = 5
 COMPONENTS = 100  # of wider rows; 50 and 200 read the same
@@ -203,7 +203,10 @@ def shuffled(
 def resampled(
     statistic: Callable[[Int[np.ndarray, " kept"]], float], groups: Groups, seed: int
 ) -> Span:
-    """A statistic of the rows with its 95 % bootstrap interval: whole groups are drawn."""
+    """A statistic of the rows with its 95 % bootstrap interval: whole groups are drawn.
+
+    Of a share that every resample has, such as 1, it is that of as many equal groups.
+    """
     members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
     generator = np.random.default_rng(seed)
     again = []
@@ -211,7 +214,10 @@ def resampled(
         drawn = generator.integers(len(members), size=len(members))
         again.append(statistic(np.concatenate([members[place] for place in drawn])))
     low, high = np.quantile(again, (ALPHA / 2, 1 - ALPHA / 2))
-    return Span(statistic(np.arange(len(groups))), float(low), float(high))
+    value = statistic(np.arange(len(groups)))
+    if low == high and 0 <= value <= 1:
+        return Span(*interval([value] * len(members), (0.0, 1.0)))
+    return Span(value, float(low), float(high))
 
 
 def _answered(

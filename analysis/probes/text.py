@@ -12,6 +12,7 @@ from analysis.probes.linear_probe import Outcome, Reading, Span
 from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
 from analysis.tables import as_csv, as_markdown
+from vlatent import intervals
 from vlatent.dependence import in_words
 from vlatent.formatting import digits
 
@@ -152,7 +153,7 @@ def structure_rows(result: Probes) -> list[list[str]]:
     return [
         [
             MEASURES[name],
-            f"{digits(row.value.value)} [{digits(row.value.low)}, {digits(row.value.high)}]",
+            intervals.bracket(row.value.value, row.value.low, row.value.high, ""),
             digits(round(row.same, 9)),
             digits(row.unrelated),
         ]
@@ -162,8 +163,8 @@ def structure_rows(result: Probes) -> list[list[str]]:
 
 def bracket(target: str, span: Span) -> str:
     """A number with its interval."""
-    low, high = number(target, span.low), number(target, span.high)
-    return f"{number(target, span.value)} [{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
+    form = ".1f" if target == MEDIAN_RANK else ".1%"
+    return intervals.bracket(span.value, span.low, span.high, form)
 
 
 def number(target: str, value: float) -> str:
