@@ -162,7 +162,7 @@ def _require_readable(
     knows_tokens = not changed_parts(state["corpus"], tokenizer)
     otherwise = ", or judge it on other sentences: --validation FILE" if knows_tokens else ""
     read = corpus_digests(config, corpus) if whole else tokenizer
-    require_same_corpus(state, read, place, otherwise)
+    require_same_corpus(state, read, place, otherwise=otherwise)
 
 
 def _close(verdict: Verdict, evaluation: Evaluation) -> None:

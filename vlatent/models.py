@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from vlatent import checkpoints
 from vlatent.config import Config, corpus_digests, from_yaml
-from vlatent.corpus import Corpus, DataConfig, changed_parts
+from vlatent.corpus import Corpus, changed_parts
 from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage
 from vlatent.shapes import UserError
@@ -25,7 +25,11 @@ def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> Encoder:
 
 
 def require_same_corpus(
-    state: Mapping[str, Any], corpus: Mapping[str, str], place: Path, otherwise: str = ""
+    state: Mapping[str, Any],
+    corpus: Mapping[str, str],
+    place: Path,
+    flags: str = "",
+    otherwise: str = "",
 ) -> None:
     """Compare the corpus of a checkpoint with the one that is read now, where it kept digests.
 
@@ -33,7 +37,8 @@ def require_same_corpus(
         state: What the checkpoint holds.
         corpus: Digests of the parts that count.
         place: Where the checkpoint is.
-        otherwise: What helps beside restoring the corpus.
+        flags: Settings of the checkpoint's corpus that are others now, as flags.
+        otherwise: What helps beside bringing its corpus back.
 
     Raises:
         UserError: They differ; names the parts.
@@ -42,7 +47,7 @@ def require_same_corpus(
     if parts:
         raise UserError(
             f"checkpoint {place} belongs to another corpus: {', '.join(parts)} changed; "
-            f"{_restoring(from_yaml(state['config']).data)}{otherwise}."
+            f"{f'give its own {flags}' if flags else _restoring(state)}{otherwise}."
         )
 
 
@@ -59,14 +64,13 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
         for name, value in own.items()
         if value != given[name] and name != "cache"
     )
-    otherwise = (f", give its own {flags}" if flags else "") + (
-        ", or begin another run: another --training.folder without --training.resume"
-    )
-    require_same_corpus(state, corpus_digests(config, corpus), place, otherwise)
+    otherwise = ", or begin another run: another --training.folder without --training.resume"
+    require_same_corpus(state, corpus_digests(config, corpus), place, flags, otherwise)
     return state
 
 
-def _restoring(data: DataConfig) -> str:
+def _restoring(state: Mapping[str, Any]) -> str:
     """How the corpus of a checkpoint comes back."""
+    data = from_yaml(state["config"]).data
     files = [str(file) for file in (data.train, data.validation, data.tokenizer) if file]
     return f"restore {' and '.join(files)}" if files else "use the version of vlatent that wrote it"
