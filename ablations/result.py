@@ -172,9 +172,9 @@ def needed_for(result: AblationResult) -> list[str]:
     base = result.base_arm
     if base.passed < base.n or not base.n:
         lines.append(
-            f"The base itself passes every criterion on {passes(base)} seeds: where it fails, "
-            "passing cannot tell which prior is needed; what each arm moves is still among the "
-            "effects."
+            f"The base itself passes every criterion on {counted(base.passed, base.n, 'seeds')}: "
+            "where it fails, passing cannot tell which prior is needed; what each arm moves is still "
+            "among the effects."
         )
     for criterion in result.criteria:
         held, of = base.held[criterion]
@@ -185,11 +185,12 @@ def needed_for(result: AblationResult) -> list[str]:
         )
         if held < of or not of:
             lines.append(
-                f"{criterion}: holds on {counted(held, of)} seeds of the base itself; "
+                f"{criterion}: holds on {counted(held, of, 'seeds')} of the base itself; "
                 f"{broken or 'on all else'}."
             )
         elif broken:
-            lines.append(f"{criterion}: holds on {counted(held, of)} seeds of the base, {broken}.")
+            whole = counted(held, of, "seeds")
+            lines.append(f"{criterion}: holds on {whole} of the base, {broken}.")
         else:
             free.append(criterion)
     if free:

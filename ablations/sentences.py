@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ablations.result import AblationResult, ArmResult, passes
 from vlatent.effects import NULL, Effect, in_words, largest, worst_case
 from vlatent.formatting import bounds
-from vlatent.intervals import proportion, unseen
+from vlatent.intervals import counted, proportion, unseen
 from vlatent.power import detectable, detectable_by_interval
 
 
@@ -22,7 +22,8 @@ def paragraphs(result: AblationResult) -> list[str]:
             continue
         change = arm.name[0].upper() + arm.name[1:]
         mine = {statistic: arm.effects[statistic] for statistic in result.statistics}
-        lines = [f"**{change}**: {passes(arm)} seeds pass (base: {passes(base)})."]
+        passed = counted(arm.passed, arm.n, "seeds")
+        lines = [f"**{change}**: {passed} pass (base: {passes(base)})."]
         if arm.n < len(result.seeds):
             lines.append(_missing(arm, len(result.seeds)))
         shown = {s: e for s, e in mine.items() if e.established or e.suggestive or e.n < 2}
@@ -74,11 +75,16 @@ def _the_rest(effects: Mapping[str, Effect]) -> list[str]:
 
 def what_p_is(result: AblationResult) -> str:
     """Which test p comes from, what its null hypothesis is, and what it was corrected for."""
-    sizes = ", ".join(f"{name}, {size}" for name, size in families_of(result).items())
+    trained = Counter(arm.family for arm in result.arms[1:])
+    sizes = [
+        f"{name}: {size} {'test' if size == 1 else 'tests'}"
+        + f", {size - trained[name]} of arms not trained this time" * (size > trained[name])
+        for name, size in families_of(result).items()
+    ]
     return (
         f"p is that of the exact sign-flip test, whose null hypothesis is that {NULL} (a mean of 0 "
         "alone is not enough), after Holm's correction over the arms of one family on one "
-        f"statistic, also those not trained this time ({sizes})."
+        f"statistic ({'; '.join(sizes)})."
     )
 
 

@@ -17,8 +17,8 @@ class AblationConfig(WorkSettings):
     """How an ablation is done.
 
     Attributes:
-        arms: Names of the arms to train beside the base; none takes all. p is corrected for all arms
-            of their families, also for those that are not trained.
+        arms: Names of the arms to train beside the base; none takes all. p is corrected for every
+            arm of their families, also for those that are not trained.
         seeds: Runs of every arm. With fewer than 6 nothing can be established, with fewer than 8
             nothing in a family of six arms.
         first_seed: The first of them; those below are for the searches that found the weights.

@@ -247,7 +247,7 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
     made = table(arms, value)
     first, second = sentences.paragraphs(result(made))
     assert first.startswith(
-        "**Without kurtosis**: 5 of 8 [24 %, 92 %] seeds pass (base: 8 of 8 [63 %, 100 %])."
+        "**Without kurtosis**: 5 of 8 seeds [24 %, 92 %] pass (base: 8 of 8 [63 %, 100 %])."
     )
     assert "Without kurtosis, kurtosis falls by" in first
     assert "No detectable effect (effects larger than the number in brackets are ruled" in first
@@ -255,7 +255,7 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
     assert "rises" not in second
     assert "falls" not in second
     assert needed_for(result(made)) == [
-        "kurtosis: holds on 8 of 8 [63 %, 100 %] seeds of the base, without kurtosis on 5 of 8 "
+        "kurtosis: holds on 8 of 8 seeds [63 %, 100 %] of the base, without kurtosis on 5 of 8 "
         "[24 %, 92 %]."
     ]
     same = table(arms, lambda arm, at: cell())
@@ -263,8 +263,8 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
     assert "Exactly the same in all pairs" in sentences.paragraphs(result(same))[0]
     broken = table(arms, lambda arm, at: cell(holds=False))
     said = needed_for(result(broken))
-    assert said[0].startswith("The base itself passes every criterion on 0 of 8 [0 %, 37 %] seeds")
-    assert "holds on 0 of 8 [0 %, 37 %] seeds of the base itself" in said[1]
+    assert said[0].startswith("The base itself passes every criterion on 0 of 8 seeds [0 %, 37 %]")
+    assert "holds on 0 of 8 seeds [0 %, 37 %] of the base itself" in said[1]
     alone = table([BASE, arms[1]], lambda arm, at: cell(holds=False))
     assert needed_for(result(alone))[0] == said[0]  # also of one arm that leaves something out
     assert needed_for(result(table([BASE], lambda arm, at: cell(holds=False)))) == []
@@ -410,7 +410,7 @@ def test_naming_an_arm_keeps_the_family_of_the_script() -> None:
     found = result_of(some, "x", Config(), whole)
     assert found.families == {"left out": 6}
     said = text.markdown(found, [])
-    assert "also those not trained this time (left out, 6)" in said
+    assert "statistic (left out: 6 tests, 5 of arms not trained this time)." in said
     assert f"left out, 6 arms: {detectable(8, 6):.2f} SD" in said
     assert asked.restricted([], Config()).untested == []
 

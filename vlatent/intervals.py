@@ -101,13 +101,13 @@ def bracket(mean: float, low: float, high: float, form: str = ".3f") -> str:
     return f"{text} [{', '.join(bounds(low, high, form))}]"
 
 
-def counted(count: int, total: int) -> str:
+def counted(count: int, total: int, of: str = "") -> str:
     """How many of how many, with the exact interval of the share.
 
-    >>> counted(8, 8), counted(0, 0)
-    ('8 of 8 [63 %, 100 %]', '0 of 0')
+    >>> counted(8, 8), counted(0, 0), counted(4, 5, "seeds")
+    ('8 of 8 [63 %, 100 %]', '0 of 0', '4 of 5 seeds [28 %, 100 %]')
     """
-    said = f"{count} of {total}"
+    said = f"{count} of {total} {of}".rstrip()
     return f"{said} [{', '.join(bounds(*proportion(count, total), '.0%'))}]" if total else said
 
 
