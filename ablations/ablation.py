@@ -84,7 +84,8 @@ def _planned(
         report.check(ablation, config, plan)
     arms += [searched(config, settings, name, prior) for prior in priors]
     plan = planned(config, arms, seeds, read)
-    return AblationJob(name, config, tuple(arms), tuple(plan), settings)
+    digests = corpus_digests(config, corpus)
+    return AblationJob(name, config, tuple(arms), tuple(plan), settings, corpus=digests)
 
 
 def _train_and_report(ablation: Ablation, job: AblationJob, cells: Cells, stop: Stop) -> None:

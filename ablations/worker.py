@@ -19,7 +19,7 @@ from vlatent.config import Config, override
 from vlatent.dependence import encode
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.models import trained_model
-from vlatent.preparation import corpus_of
+from vlatent.preparation import corpus_of, require_planned_corpus
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import Latents, UserError
@@ -58,6 +58,7 @@ class AblationJob:
         cells: All cells, in the order in which they are trained.
         settings: How it is done.
         runs: Id of every arm's run in the tracker, and of the ablation's under the empty name.
+        corpus: Digests of the parts of the corpus that the base reads, by the part's name.
     """
 
     name: str
@@ -66,6 +67,7 @@ class AblationJob:
     cells: tuple[Cell, ...]
     settings: AblationConfig
     runs: Mapping[str, str | None] = field(default_factory=dict)
+    corpus: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -83,7 +85,12 @@ def work(
     look: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
 ) -> None:
-    """Train cells until all are over, together with whoever else does."""
+    """Train cells until all are over, together with whoever else does.
+
+    Raises:
+        UserError: An environment error; the cell stays free.
+    """
+    require_planned_corpus(job.config, job.corpus)
     settings = job.settings
     cells = Cells(settings.storage, settings.folder)
     while not stop.requested:

@@ -25,6 +25,7 @@ from studies.trial import (
     worker_name,
 )
 from studies.weights import keep_best
+from vlatent.preparation import require_planned_corpus
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, amend_run, end_orphaned, find_run, recorded_runs
@@ -40,7 +41,12 @@ def work(
     look: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
 ) -> None:
-    """Train trials of the study until its budget is met, then those that confirm its best."""
+    """Train trials of the study until its budget is met, then those that confirm its best.
+
+    Raises:
+        UserError: An environment error; what was being trained waits in the queue.
+    """
+    require_planned_corpus(job.config, job.corpus)
     for task in tasks(job):
         carry_out(task, stop, look, progress)
 

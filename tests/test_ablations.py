@@ -39,6 +39,7 @@ from vlatent.evaluation import Criterion
 from vlatent.figures.page import Page
 from vlatent.objective import loss
 from vlatent.runtime.interruption import Interrupted, Stop
+from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import RecordedRun, TrackingConfig, recorded_runs
 
@@ -226,6 +227,13 @@ def test_predictions_are_of_the_arms_that_this_base_has(tmp_path: Path) -> None:
     arms = {arm.name for arm in asked.arms(smoke(tmp_path, encoder__smoothing=True))}
     assert "smoothing head off" in arms
     assert {each.arm for each in asked.predictions} <= arms
+
+
+def test_a_worker_that_reads_other_sentences_trains_nothing(tmp_path: Path) -> None:
+    mine = replace(job(tmp_path, [BASE], range(1)), corpus={"held-out sentences": "others"})
+    with pytest.raises(UserError, match=r"another corpus .* held-out sentences changed"):
+        work(mine, Stop())
+    assert set(measured(mine).values()) == {None}
 
 
 def test_a_report_trains_nothing_and_shows_what_is_missing(ablated: tuple[Path, str]) -> None:

@@ -23,7 +23,7 @@ from studies.storage import Storage
 from studies.study import main
 from studies.tasks import Confirmation, Search, next_ordinal
 from studies.trial import requeue, values_of
-from studies.worker import carry_out, orphans, requeue_orphan
+from studies.worker import carry_out, orphans, requeue_orphan, work
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
@@ -185,6 +185,14 @@ def test_what_changed_is_said(tmp_path: Path) -> None:
     study.set_user_attr("corpus", {})  # an older one, that kept no parts
     with pytest.raises(UserError, match=r"\(corpus was c, is d\)"):
         create_study(replace(mine, corpus={"tokens": "d"}))
+
+
+def test_a_worker_that_reads_other_sentences_begins_no_trial(tmp_path: Path) -> None:
+    mine = quick(tmp_path)  # made for other sentences
+    study = create_study(mine)
+    with pytest.raises(UserError, match=r"another corpus .* tokens changed; give every machine"):
+        work(mine, Stop())
+    assert [trial.state for trial in study.trials] == [TrialState.WAITING]
 
 
 def test_a_trial_that_was_given_to_another_worker_is_let_go(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from math import isfinite
 
 import torch
 
-from vlatent.config import Config, TrainingConfig
-from vlatent.corpus import Corpus, load
+from vlatent.config import Config, TrainingConfig, corpus_digests
+from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import measure
 from vlatent.memory import require_memory
 from vlatent.objective import loss
@@ -35,6 +35,24 @@ def corpus_for(config: Config) -> Corpus:
         _ = corpus.variants
     config.evaluation.sentences_of(corpus)
     return corpus
+
+
+def require_planned_corpus(config: Config, planned: Mapping[str, str]) -> None:
+    """Look whether a worker, maybe on another machine, reads what its command has read.
+
+    Args:
+        config: What is trained.
+        planned: Digests of the parts that the command has read.
+
+    Raises:
+        UserError: It reads something else; names the parts.
+    """
+    parts = changed_parts(planned, corpus_digests(config, corpus_for(config)))
+    if parts:
+        raise UserError(
+            f"this worker reads another corpus than the command that began it: {', '.join(parts)} "
+            "changed; give every machine the same files, then run the command again."
+        )
 
 
 @lru_cache(maxsize=8)
