@@ -7,23 +7,16 @@ slopes are each channel's own and should not move.
 from __future__ import annotations
 
 from ablations.ablation import main
-from ablations.arms import of_prior
-from ablations.question import Ablation
+from ablations.question import ablation_of_prior
 from ablations.result import Prediction
 from vlatent.command_line import run
 
-PREDICTIONS = (
+ABLATION = ablation_of_prior(
+    "decorrelation",
+    "Does the decorrelation prior keep channels apart?",
     Prediction("without decorrelation", "correlation", "above", 0.1),
     Prediction("without decorrelation", "alpha", "stays", 0.1),
     Prediction("only decorrelation", "correlation", "below", 0.1),
-)
-
-ABLATION = Ablation(
-    name="decorrelation",
-    question="Does the decorrelation prior keep channels apart?",
-    predictions=PREDICTIONS,
-    arms=lambda base: of_prior(base, "decorrelation"),
-    retuned=("decorrelation",),
 )
 
 if __name__ == "__main__":

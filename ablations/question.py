@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ablations.arms import BASE, Arm
+from ablations.arms import BASE, Arm, of_prior
 from ablations.result import Prediction
 from vlatent.config import Config
 from vlatent.shapes import UserError
@@ -60,3 +60,8 @@ class Ablation:
             retuned=[p for p in self.retuned if f"without {p}" in chosen and not names],
             untested=[arm for name, arm in arms.items() if name not in chosen],
         )
+
+
+def ablation_of_prior(name: str, question: str, *predictions: Prediction) -> Ablation:
+    """The ablation of one prior, which is left out, alone, and at six doses."""
+    return Ablation(name, question, predictions, lambda base: of_prior(base, name), (name,))

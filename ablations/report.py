@@ -26,6 +26,7 @@ from vlatent.console import console
 from vlatent.encoder import EncoderConfig
 from vlatent.preparation import corpus_of
 from vlatent.shapes import Latents, UserError
+from vlatent.tables import as_csv, as_markdown
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
 
 DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "variance")
@@ -138,15 +139,15 @@ def texts(result: AblationResult, config: Config, table: Table) -> dict[str, str
     files = {
         FILE: result.to_json(),
         "base.yaml": to_yaml(config),
-        "cells.csv": tables.as_csv(tables.cell_columns(table), tables.cell_rows(table)),
-        "effects.csv": tables.as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(result)),
-        "effects.md": tables.as_markdown(columns, rows) + "\n",
+        "cells.csv": as_csv(tables.cell_columns(table), tables.cell_rows(table)),
+        "effects.csv": as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(result)),
+        "effects.md": as_markdown(columns, rows) + "\n",
         "effects.tex": tables.as_latex(columns, rows),
         "report.md": text.markdown(result, _costs(config, table)),
     }
     design = tables.design_rows(table)
     if design:
-        files["design.csv"] = tables.as_csv(tables.DESIGN_COLUMNS, design)
+        files["design.csv"] = as_csv(tables.DESIGN_COLUMNS, design)
     return files
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from vlatent import records
 from vlatent.effects import Effect
 from vlatent.intervals import counted
+from vlatent.records import Record
 
 FILE = "result.json"
 HOLDS = "holds: "  # before the name of a criterion: whether it holds, as a statistic
@@ -101,7 +101,7 @@ class MissingRun:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AblationResult:
+class AblationResult(Record):
     """What an ablation came to.
 
     Attributes:
@@ -153,14 +153,6 @@ class AblationResult:
         """How many predictions were held, refuted and left open."""
         counts = Counter(answered.outcome for answered in self.answers)
         return {"held": counts["held"], "refuted": counts["refuted"], "open": counts["open"]}
-
-    def to_json(self) -> str:
-        return records.to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes, place: str) -> AblationResult:
-        """The result that `to_json` wrote; a UserError names the place if it cannot be read."""
-        return records.from_json(cls, text, place)
 
 
 def needed_for(result: AblationResult) -> list[str]:

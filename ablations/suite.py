@@ -29,7 +29,9 @@ def arms(base: Config) -> list[Arm]:
 def predictions() -> list[Prediction]:
     """Predictions of every prior's own ablation."""
     modules = [f"ablations.{name}" for name in PRIORS]
-    return [p for name in modules if find_spec(name) for p in import_module(name).PREDICTIONS]
+    return [
+        p for name in modules if find_spec(name) for p in import_module(name).ABLATION.predictions
+    ]
 
 
 ABLATION = Ablation(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -69,21 +67,6 @@ def cell_rows(table: Table) -> list[Row]:
 
 def cell_columns(table: Table) -> tuple[str, ...]:
     return ("arm", "seed", "passed", *table.statistics, "steps to pass (-1: never)", "seconds")
-
-
-def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def as_markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(c.replace("|", r"\|") for c in line) + " |" for line in lines
-    )
 
 
 def as_latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

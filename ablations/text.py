@@ -18,10 +18,11 @@ from ablations.result import (
     passes,
 )
 from ablations.sentences import families_of, paragraphs, power_lines, what_p_is
-from ablations.tables import COST_COLUMNS, as_markdown
+from ablations.tables import COST_COLUMNS
 from vlatent.console import console
 from vlatent.effects import worst_case
 from vlatent.intervals import bracket
+from vlatent.tables import as_markdown
 
 OF_LATENTS = (
     *("channels in band", "alpha", "total variation", "kurtosis", "correlation", "variance"),

@@ -7,23 +7,16 @@ untrained encoder, about 0.1, and nothing else should change much.
 from __future__ import annotations
 
 from ablations.ablation import main
-from ablations.arms import of_prior
-from ablations.question import Ablation
+from ablations.question import ablation_of_prior
 from ablations.result import Prediction
 from vlatent.command_line import run
 
-PREDICTIONS = (
+ABLATION = ablation_of_prior(
+    "variance",
+    "Does the variance prior keep the latent from collapsing?",
     Prediction("without variance", "variance", "below", 0.5),
     Prediction("without variance", "correlation", "stays", 0.05),
     Prediction("without variance", "alpha", "stays", 0.1),
-)
-
-ABLATION = Ablation(
-    name="variance",
-    question="Does the variance prior keep the latent from collapsing?",
-    predictions=PREDICTIONS,
-    arms=lambda base: of_prior(base, "variance"),
-    retuned=("variance",),
 )
 
 if __name__ == "__main__":

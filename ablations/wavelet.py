@@ -8,23 +8,16 @@ should hardly move.
 from __future__ import annotations
 
 from ablations.ablation import main
-from ablations.arms import of_prior
-from ablations.question import Ablation
+from ablations.question import ablation_of_prior
 from ablations.result import Prediction
 from vlatent.command_line import run
 
-PREDICTIONS = (
+ABLATION = ablation_of_prior(
+    "wavelet",
+    "Does the wavelet prior make the latent sparse?",
     Prediction("without wavelet", "wavelet mean/rms", "rises"),
     Prediction("without wavelet", "kurtosis", "stays", 2),
     Prediction("without wavelet", "alpha", "stays", 0.1),
-)
-
-ABLATION = Ablation(
-    name="wavelet",
-    question="Does the wavelet prior make the latent sparse?",
-    predictions=PREDICTIONS,
-    arms=lambda base: of_prior(base, "wavelet"),
-    retuned=("wavelet",),
 )
 
 if __name__ == "__main__":

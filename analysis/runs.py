@@ -11,7 +11,6 @@ from typing import Literal
 from rich.table import Table
 
 from analysis import earlier
-from analysis.tables import as_csv
 from vlatent import checkpoints, run_record
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, from_yaml
@@ -19,6 +18,7 @@ from vlatent.console import console
 from vlatent.evaluation import Evaluation
 from vlatent.run_record import RunRecord
 from vlatent.shapes import UserError
+from vlatent.tables import as_csv
 from vlatent.tracking import (
     WRITING,
     RecordedRun,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from vlatent import records
 from vlatent.evaluation import Criterion, Evaluation
 from vlatent.intervals import bracket, counted, interval
+from vlatent.records import Record
 
 FILE = "result.json"
 Basis = Literal["confirmed", "knee", "search", "nearest", "none"]
@@ -147,7 +147,7 @@ class Optimism:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyResult:
+class StudyResult(Record):
     """What a study came to.
 
     Attributes:
@@ -192,14 +192,6 @@ class StudyResult:
     @property
     def leading(self) -> TrialResult | None:
         return next((trial for trial in self.ranking if trial.number == self.leader), None)
-
-    def to_json(self) -> str:
-        return records.to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes, place: str) -> StudyResult:
-        """The result that `to_json` wrote; a UserError names the place if it cannot be read."""
-        return records.from_json(cls, text, place)
 
 
 def headline(result: StudyResult) -> str:

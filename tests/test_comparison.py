@@ -30,6 +30,7 @@ from vlatent.formatting import bounds
 from vlatent.intervals import ALPHA, interval
 from vlatent.power import detectable
 from vlatent.shapes import UserError
+from vlatent.tables import as_csv, as_markdown
 
 SEEDS = tuple(range(100, 108))
 NOISE = np.random.default_rng(0).normal(size=(8, 40))
@@ -274,21 +275,17 @@ def test_tables_can_be_read_back() -> None:
     arms = [BASE, without("kurtosis")]
     made = table(arms, lambda arm, at: cell(kurtosis=at + arms.index(arm)))
     rows = list(
-        csv.DictReader(
-            io.StringIO(tables.as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(result(made))))
-        )
+        csv.DictReader(io.StringIO(as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(result(made)))))
     )
     [kurtosis] = [row for row in rows if row["statistic"] == "kurtosis"]
     assert (kurtosis["arm"], kurtosis["n"]) == ("without kurtosis", "8")
     assert float(kurtosis["difference"]) == 1.0
     assert {row["statistic"] for row in rows} == {*STATISTICS, "holds: kurtosis"}
-    cells = list(
-        csv.reader(io.StringIO(tables.as_csv(tables.cell_columns(made), tables.cell_rows(made))))
-    )
+    cells = list(csv.reader(io.StringIO(as_csv(tables.cell_columns(made), tables.cell_rows(made)))))
     assert len(cells) == 1 + 16
     assert {len(row) for row in cells} == {len(tables.cell_columns(made))}
     columns, written = text.effect_table(result(made), ["kurtosis"])
-    lines = tables.as_markdown(columns, written).splitlines()
+    lines = as_markdown(columns, written).splitlines()
     assert {line.count("|") for line in lines} == {4}
     latex = tables.as_latex(columns, [["a_b", "50 %", "1 & 2"]])
     assert r"a\_b & 50 \% & 1 \& 2 \\" in latex
@@ -452,7 +449,7 @@ def test_missing_runs_may_be_informative_and_have_a_worst_case() -> None:
     assert "missing" not in second
     said = text.markdown(found, [])
     assert "may be informative: what made it fail may also have moved what is measured" in said
-    rows = tables.as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(found)).splitlines()
+    rows = as_csv(tables.EFFECT_COLUMNS, tables.effect_rows(found)).splitlines()
     [row] = [r for r in csv.DictReader(rows) if (r["arm"], r["statistic"]) == (
         "without kurtosis", "correlation"
     )]  # fmt: skip

@@ -22,11 +22,11 @@ from analysis.runs import (
     parents,
     table,
 )
-from analysis.tables import as_csv
 from vlatent import recording
 from vlatent.config import override, to_yaml
 from vlatent.evaluation import judge, measure
 from vlatent.shapes import UserError
+from vlatent.tables import as_csv
 from vlatent.tracking import TrackingConfig, open_run, recorded_runs
 from vlatent.tracking import runs as recorded
 

@@ -40,21 +40,15 @@ def test_contract(check: contract.Check) -> None:
 ABLATION = '''"""Does roughness buy smoothness?"""
 
 from ablations.ablation import main
-from ablations.arms import of_prior
-from ablations.question import Ablation
+from ablations.question import ablation_of_prior
 from ablations.result import Prediction
 from vlatent.command_line import run
 
-PREDICTIONS = (
+ABLATION = ablation_of_prior(
+    "roughness",
+    "Does roughness buy smoothness?",
     Prediction("without roughness", "roughness of neighbours", "rises"),
     Prediction("only roughness", "roughness of neighbours", "falls"),
-)
-ABLATION = Ablation(
-    name="roughness",
-    question="Does roughness buy smoothness?",
-    predictions=PREDICTIONS,
-    arms=lambda base: of_prior(base, "roughness"),
-    retuned=("roughness",),
 )
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.jitter import shifted
 from vlatent.meaning import DIRECTIONS, compared, encode_triples
 from vlatent.objective import Loss
+from vlatent.tables import as_markdown
 from vlatent.tracking import Tracker
 
 BY_CHANNEL = "statistic_by_channel"  # MLflow charts what has a prefix in common in one place
@@ -142,12 +143,8 @@ def _encoded_split(model: Encoder, config: Config, triples: Triples) -> EncodedS
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:
     """The verdict as Markdown: one line a criterion, then the dependence on the text."""
     lines = [f"**{'PASS' if verdict.passed else 'FAIL'}** after {evaluation.step} steps", ""]
-    lines += ["| criterion | wanted | found | |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {c.name} | {c.wanted.replace('|', chr(92) + '|')} | {c.found} | "
-        f"{'pass' if c.holds else 'FAIL'} |"
-        for c in verdict.criteria
-    ]
+    rows = [(c.name, c.wanted, c.found, "pass" if c.holds else "FAIL") for c in verdict.criteria]
+    lines.append(as_markdown(("criterion", "wanted", "found", ""), rows))
     return "\n".join([*lines, "", in_words(evaluation.metrics), ""])
 
 

@@ -12,38 +12,43 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from vlatent.shapes import UserError
 
-Record = TypeVar("Record")
+R = TypeVar("R", bound="Record")
 
 
-def to_json(record: object) -> str:
-    """A dataclass as strict JSON; floats that are not finite become "nan", "inf" and "-inf"."""
-    return json.dumps(_plain(record), allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+class Record:
+    """A frozen dataclass that is written as JSON.
 
-
-def from_json(kind: type[Record], text: str | bytes, place: str) -> Record:
-    """The dataclass that `to_json` wrote.
-
-    Args:
-        kind: Its class; its field `version`, if it has one, holds the version that is written, and
-            `readable` those that are read, if they are more: fields that they lack have defaults.
-        text: What was written; fields that this version does not have are ignored.
-        place: Where it was read, for the error.
-
-    Raises:
-        UserError: It is damaged, no such record, or of another version.
+    Its field `version`, if it has one, holds the version that is written, and `readable` those
+    that are read, if they are more: fields that they lack have defaults.
     """
-    try:
-        values = json.loads(text)
-        expected = getattr(kind, "readable", (getattr(kind, "version", None),))
-        if values.get("version") not in expected:
-            raise UserError(
-                f"{place} has version {values.get('version')}, and this version of vlatent reads "
-                f"{' and '.join(map(str, expected))}; run the command that wrote it again"
-            )
-        record: Record = _made(kind, values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{place} is damaged, or no record of vlatent ({error})") from None
-    return record
+
+    def to_json(self) -> str:
+        """Strict JSON; floats that are not finite become "nan", "inf" and "-inf"."""
+        return json.dumps(_plain(self), allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls: type[R], text: str | bytes, place: str) -> R:
+        """The record that `to_json` wrote.
+
+        Args:
+            text: What was written; fields that this version does not have are ignored.
+            place: Where it was read, for the error.
+
+        Raises:
+            UserError: It is damaged, no such record, or of another version.
+        """
+        try:
+            values = json.loads(text)
+            expected = getattr(cls, "readable", (getattr(cls, "version", None),))
+            if values.get("version") not in expected:
+                raise UserError(
+                    f"{place} has version {values.get('version')}, and this version of vlatent "
+                    f"reads {' and '.join(map(str, expected))}; run the command that wrote it again"
+                )
+            record: R = _made(cls, values)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{place} is damaged, or no record of vlatent ({error})") from None
+        return record
 
 
 def _plain(value: object) -> object:

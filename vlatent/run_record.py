@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vlatent import records
 from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, score, steps_to_pass
 from vlatent.priors import Priors
+from vlatent.records import Record
 
 FILE = "evaluations.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunRecord:
+class RunRecord(Record):
     """The evaluations of a run, and the verdict at the last one.
 
     Attributes:
@@ -39,14 +39,6 @@ class RunRecord:
     @property
     def verdict(self) -> Verdict:
         return Verdict(self.criteria)
-
-    def to_json(self) -> str:
-        return records.to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes, place: str) -> RunRecord:
-        """The record that `to_json` wrote; a UserError names the place if it cannot be read."""
-        return records.from_json(cls, text, place)
 
 
 def run_record(

@@ -36,7 +36,6 @@ class Statistic:
         name: The metric in the tracker; of a statistic of meaning, its last part.
         label: How tables, figures and predictions call it.
         source: What measures it.
-        unit: Written after the label on axes, "" where there is none.
         form: Format of its numbers.
         accepted: Lowest and highest value for which its criterion holds, for channels the mean's;
             infinite where it has no such end.
@@ -48,7 +47,6 @@ class Statistic:
     name: str
     label: str
     source: Source = "evaluation"
-    unit: str = ""
     form: str = ".3g"
     accepted: Limits = ANY
     possible: Limits = POSITIVE
@@ -105,7 +103,6 @@ def of_priors(priors: Priors | None = None) -> dict[str, Statistic]:
         name: channel(
             *(name, prior.label or name.replace("_", " ")),
             source="prior",
-            unit=prior.unit,
             form=prior.form,
             accepted=prior.accepted,
             possible=prior.possible,

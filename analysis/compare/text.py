@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from analysis.compare.result import STATISTICS, Comparison, Over, SampleMean, criteria_of
-from analysis.tables import as_csv, as_markdown
 from vlatent.dependence import in_words as dependence_in_words
 from vlatent.effects import NULL, Effect
 from vlatent.effects import in_words as effect_in_words
 from vlatent.evaluation import VIOLATED
 from vlatent.formatting import bounds, digits
 from vlatent.intervals import bracket
+from vlatent.tables import as_csv, as_markdown
 
 COLUMNS = ("part", "name", "subject", "value", "low", "high", "n", "p_adjusted")
 

@@ -9,11 +9,11 @@ import numpy as np
 from rich.table import Table
 
 from analysis.importance.result import Estimate, Finding, Importance
-from analysis.tables import as_csv, as_markdown
 from vlatent.figures.parameter_names import short_names
 from vlatent.formatting import digits
 from vlatent.intervals import bracket
 from vlatent.search_space import Axis
+from vlatent.tables import as_csv, as_markdown
 
 COLUMNS = (
     *("study", "target", "among", "trials", "silent", "quantity", "parameter"),

@@ -21,9 +21,9 @@ from analysis.natural_images.evidence import (
 )
 from analysis.natural_images.photographs import FLAT, TONES
 from analysis.natural_images.table import ESTIMATORS, ImageKind
-from analysis.tables import as_csv, as_markdown
 from vlatent.spectra import RESIDUAL_LIMIT
 from vlatent.statistics import STATISTICS as REGISTRY
+from vlatent.tables import as_csv, as_markdown
 
 STATISTICS = (
     *("spectrum", "alpha_radial", "residual", "total_variation_normalized", "wavelet", "kurtosis"),

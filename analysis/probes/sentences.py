@@ -13,11 +13,11 @@ from scipy.sparse.csgraph import connected_components
 
 from vlatent.corpus import DataConfig
 from vlatent.corpus.files import hold_out, read
+from vlatent.corpus.wordings import meaning_of
 from vlatent.dependence import first_fact
-from vlatent.scenes import Block, Line, Meaning, default_corpus, parse
+from vlatent.scenes import Block, Line, Meaning, default_corpus
 from vlatent.scenes.sentence import Clause, Sentence
 from vlatent.scenes.words import COLORS, RELATIONS, SHAPES, VERBS
-from vlatent.shapes import UserError
 
 TARGETS = ("color", "shape", "relation")
 ORDERS = ("argument order", "word order")
@@ -76,7 +76,7 @@ def scenes(lines: Sequence[Line]) -> Asked:
         chosen = paraphrases[place % len(paraphrases) :][:1] if paraphrases else ()
         original += [len(texts)] * (1 + len(chosen))
         texts += [line.text, *chosen]
-    meanings = [_meaning(text) for text in texts]
+    meanings = [meaning_of(text) for text in texts]
     first = [first_fact(text) for text in texts]
     facts = [fact or ("", "", "") for fact in first]
     return Asked(
@@ -131,14 +131,6 @@ def argument_pairs(count: int, without: Collection[str] = (), seed: int = 0) -> 
     groups = np.repeat(np.arange(count), 4)
     by_order = {order: tuple(given) for order, given in answers.items()}
     return Asked(tuple(texts), groups, groups, by_order, np.zeros(len(texts), dtype=bool))
-
-
-def _meaning(text: str) -> Meaning | str:
-    """Meaning of a sentence; the sentence itself where it cannot be parsed."""
-    try:
-        return parse(text)
-    except UserError:
-        return text
 
 
 def _stratum(meaning: Meaning | str) -> int:

@@ -11,10 +11,10 @@ from rich.text import Text
 from analysis.probes.linear_probe import Outcome, Reading, Span
 from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
-from analysis.tables import as_csv, as_markdown
 from vlatent import intervals
 from vlatent.dependence import in_words
 from vlatent.formatting import digits
+from vlatent.tables import as_csv, as_markdown
 
 COLUMNS = (
     *("run", "target", "representation", "value", "low", "high"),

@@ -35,7 +35,6 @@ class Prior(metaclass=ABCMeta):
 
     # The statistic, wherever it is shown (vlatent/statistics.py).
     label: ClassVar[str] = ""  # "" is the prior's own name
-    unit: ClassVar[str] = ""
     form: ClassVar[str] = ".3g"  # format of its numbers
     possible: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     accepted: ClassVar[tuple[float, float]] = (-math.inf, math.inf)  # limits of the criterion
