@@ -165,8 +165,8 @@ def needed_for(result: AblationResult) -> list[str]:
     if base.passed < base.n or not base.n:
         lines.append(
             f"The base itself passes every criterion on {counted(base.passed, base.n, 'seeds')}: "
-            "where it fails, passing cannot tell which prior is needed; what each arm moves is still "
-            "among the effects."
+            "where it fails, passing cannot tell which prior is needed; what each arm moves is "
+            "still among the effects."
         )
     for criterion in result.criteria:
         held, of = base.held[criterion]
