@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ablations.result import AblationResult, ArmResult, passes
-from vlatent.effects import NULL, Effect, in_words, largest, worst_case
+from vlatent.effects import NULL, UNBOUNDED, Effect, in_words, largest, worst_case
 from vlatent.formatting import bounds
 from vlatent.intervals import counted, proportion, unseen
 from vlatent.power import detectable, detectable_by_interval
@@ -67,9 +67,12 @@ def _the_rest(effects: Mapping[str, Effect]) -> list[str]:
     skewed = [s for s, e in rest.items() if e.skewed]
     if skewed:
         lines.append(f"Skewed differences, which p takes as symmetric: {', '.join(skewed)}.")
-    worst = [f"{s} {worst_case(e)}" for s, e in effects.items() if e.worst is not None]
+    worst = {s: worst_case(e) for s, e in effects.items() if e.worst is not None}
     if worst:
-        lines.append(f"Wherever the missing pairs lie, differences are: {', '.join(worst)}.")
+        bounded = [f"{s} {within}" for s, within in worst.items() if within != UNBOUNDED]
+        others = [s for s, within in worst.items() if within == UNBOUNDED]
+        said = bounded + [f"{UNBOUNDED} for {', '.join(others)}"] * bool(others)
+        lines.append(f"Wherever the missing pairs lie, differences are: {', '.join(said)}.")
     return lines
 
 

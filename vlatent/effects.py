@@ -17,6 +17,7 @@ from vlatent.intervals import ALPHA, ANYTHING, alike, interval, refuse_not_finit
 
 RESAMPLES = 9_999  # sign flips at most: all of them up to 13 pairs, a seeded sample beyond
 SKEWED = 1.0  # skewness beyond which differences count as skewed ("highly", Bulmer 1979)
+UNBOUNDED = "unbounded"  # a worst case that nothing limits
 NULL = "the differences are symmetric about 0"  # what p tests
 
 Key = TypeVar("Key")
@@ -97,7 +98,8 @@ def paired(
         missing: Lowest and highest difference that each pair which is missing could have had.
             That runs failed may be due to what they would have measured, so the mean is only known
             to lie between those with all of them at one end (Manski 1990); its interval reaches
-            from the lower end of the one to the upper end of the other (Horowitz and Manski 2000).
+            from the lower end of the one to the upper end of the other (Horowitz and Manski 2000),
+            and is never narrower than that of the pairs that are left.
     """
     refuse_not_finite(differences, "differences")
     mean, low, high = interval(differences, possible)
@@ -140,12 +142,15 @@ def sign_flips(differences: Float[np.ndarray, "*families pair"]) -> Float[np.nda
 def _worst(differences: Sequence[float], possible: Limits, missing: Sequence[Limits]) -> Limits:
     """Ends of the intervals with all missing pairs at their lowest, and at their highest."""
     lowest, highest = zip(*missing, strict=True)
-    low = high = math.inf
+    low, high = ANYTHING
     if all(map(math.isfinite, lowest)):
-        low = -interval([*differences, *lowest], possible)[1]
+        low = interval([*differences, *lowest], possible)[1]
     if all(map(math.isfinite, highest)):
         high = interval([*differences, *highest], possible)[2]
-    return -low, high
+    if len(differences) > 1:
+        _, least, most = interval(differences, possible)
+        low, high = min(low, least), max(high, most)
+    return low, high
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -207,7 +212,7 @@ def worst_case(effect: Effect) -> str:
     """The interval with missing pairs as low and as high as they can be, in words."""
     low, high = effect.worst or (effect.low, effect.high)
     if not (math.isfinite(low) or math.isfinite(high)):
-        return "unbounded"
+        return UNBOUNDED
     return f"within [{', '.join(bounds(low, high))}]"
 
 
