@@ -12,7 +12,9 @@ from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -21,21 +23,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from ablations.cost import cost
 from benchmarks import reference
 from vlatent import checkpoints, recording
-from vlatent.config import Config, from_yaml, override, to_yaml
+from vlatent.config import Config, from_yaml, override, read_config, to_yaml
 from vlatent.corpus import TokenBatch, load, stream
 from vlatent.encoder import Encoder
-from vlatent.evaluation import evaluate
+from vlatent.evaluation import Evaluation, evaluate
 from vlatent.objective import loss
 from vlatent.optimization import MovingAverage, adamw, learning_rate, set_learning_rate
 from vlatent.preparation import placement
-from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker, open_run
 
-CONFIGS = Path(__file__).parent.parent / "configs"
 PARTS = ("batch", "forward", "priors", "backward", "clipping", "optimizer", "moving average")
 AGAINST = "times as fast as the reference: median, lowest, highest"
 
 Row = dict[str, str | float]
+R = TypeVar("R")
 
 
 class Step:
@@ -52,56 +53,47 @@ class Step:
 
     def __call__(self, batch: TokenBatch) -> list[float]:
         """Seconds of every part after the first."""
-        optimizer, clock = self.config.optimizer, [self.now()]
+        optimizer, clock = self.config.optimizer, [now()]
         with self.autocast():
             latent = self.model(batch.ids.to(self.device), batch.mask.to(self.device))
         latent = latent.float()
-        clock.append(self.now())
+        clock.append(now())
         terms = loss(self.config.priors, latent)
-        clock.append(self.now())
+        clock.append(now())
         self.optimizer.zero_grad()
         terms.total.backward()
-        clock.append(self.now())
+        clock.append(now())
         nn.utils.clip_grad_norm_(self.model.parameters(), optimizer.clip)
-        clock.append(self.now())
+        clock.append(now())
         rate = learning_rate(optimizer, self.done, self.config.training.steps)
         set_learning_rate(self.optimizer, rate)
         self.optimizer.step()
-        clock.append(self.now())
+        clock.append(now())
         self.average.update_parameters(self.model)
-        clock.append(self.now())
+        clock.append(now())
         self.done += 1
         return [end - start for start, end in pairwise(clock)]
-
-    def now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
 
     def operations(self, batch: TokenBatch) -> dict[str, int]:
         """Those of matrix products and convolutions, counted on tensors without numbers."""
         model = deepcopy(self.model).to("meta")
-        counts: dict[str, int] = {}
         with sdpa_kernel(SDPBackend.MATH):  # as matrix products, which the counter knows
-            with FlopCounterMode(display=False) as counter:
-                latent = model(batch.ids.to("meta"), batch.mask.to("meta"))
-            counts["forward"] = counter.get_total_flops()
-            with FlopCounterMode(display=False) as counter:
-                total = loss(self.config.priors, latent).total
-            counts["priors"] = counter.get_total_flops()
-            with FlopCounterMode(display=False) as counter:
-                total.backward()
-            counts["backward"] = counter.get_total_flops()
-        return counts
+            latent, forward = counted(lambda: model(batch.ids.to("meta"), batch.mask.to("meta")))
+            total, priors = counted(lambda: loss(self.config.priors, latent).total)
+            _, backward = counted(total.backward)
+        return {"forward": forward, "priors": priors, "backward": backward}
+
+
+def counted(work: Callable[[], R]) -> tuple[R, int]:
+    """What some work gives, and its operations."""
+    with FlopCounterMode(display=False) as counter:
+        result = work()
+    return result, counter.get_total_flops()
 
 
 def config_of(size: str, **changes: object) -> Config:
     """The config of a size, with the values of some dotted names changed."""
-    path = CONFIGS / f"{size}.yaml"
-    if not path.exists():
-        sizes = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
-        raise UserError(f"--sizes {size}: there is no {path.name} in configs; there are {sizes}.")
-    return override(from_yaml(path.read_text(encoding="utf-8")), changes)
+    return override(read_config(size), changes)
 
 
 def peak(dtype: torch.dtype, device: torch.device, seconds: float = 0.3) -> float:
@@ -110,16 +102,21 @@ def peak(dtype: torch.dtype, device: torch.device, seconds: float = 0.3) -> floa
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
-        best = min(best, seconds_of(lambda: left @ right, device))
+        best = min(best, seconds_of(lambda: left @ right))
     return 2 * side**3 / best
 
 
-def seconds_of(work: Callable[[], object], device: torch.device | None = None) -> float:
-    began = time.perf_counter()
-    work()
-    if device is not None and device.type == "cuda":
+def now() -> float:
+    """Seconds, once a GPU has done all that was ordered."""
+    if torch.cuda.is_initialized():
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return time.perf_counter()
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    began = now()
+    work()
+    return now() - began
 
 
 def parts_of_a_step(size: str, precision: str, repeats: int) -> list[Row]:
@@ -129,32 +126,26 @@ def parts_of_a_step(size: str, precision: str, repeats: int) -> list[Row]:
     """
     config = config_of(size, **{"training.precision": precision})
     corpus = load(config.data)
-    step, batches = Step(config, corpus.vocabulary_size), stream(corpus.train, *order(config))
+    batches = stream(corpus.train, config.training.batch_size, config.training.seed)
+    step = Step(config, corpus.vocabulary_size)
     step(next(batches))
-    times: list[list[float]] = []
-    counts: list[list[int]] = []
-    rates: list[float] = []
+    measured: list[tuple[list[float], list[int], float]] = []
     for _ in range(repeats):
-        rates.append(peak(torch.bfloat16 if precision == "bf16" else torch.float32, step.device))
+        rate = peak(torch.bfloat16 if precision == "bf16" else torch.float32, step.device)
         began = time.perf_counter()
         batch = next(batches)
         took = [time.perf_counter() - began, *step(batch)]
         done = step.operations(batch)
-        times.append([*took, sum(took)])
-        counts.append([*(done.get(part, 0) for part in PARTS), sum(done.values())])
+        operations = [*(done.get(part, 0) for part in PARTS), sum(done.values())]
+        measured.append(([*took, sum(took)], operations, rate))
+    times, counts, rates = (np.array(column) for column in zip(*measured, strict=True))
     table = f"a step of {size}, batch {config.training.batch_size}, {precision}"
     rows: list[Row] = []
-    for place, part in enumerate((*PARTS, "all")):
-        seconds = median(took[place] for took in times)
-        share = median(took[place] / took[-1] for took in times)
-        rows.append({"table": table, "name": part, "ms": 1e3 * seconds, "share": share})
-        if any(done[place] for done in counts):
-            fractions = [
-                done[place] / took[place] / rate
-                for done, took, rate in zip(counts, times, rates, strict=True)
-            ]
-            gflop = median(done[place] for done in counts) / 1e9
-            rows[-1] |= {"GFLOP": gflop, "of peak": median(fractions)}
+    for part, took, done in zip((*PARTS, "all"), times.T, counts.T, strict=True):
+        share = median(took / times[:, -1])
+        rows.append({"table": table, "name": part, "ms": 1e3 * median(took), "share": share})
+        if done.any():
+            rows[-1] |= {"GFLOP": median(done) / 1e9, "of peak": median(done / took / rates)}
     rows.append(
         {"table": table, "name": "the peak beside it, GFLOP/s", "GFLOP": median(rates) / 1e9}
     )
@@ -166,28 +157,31 @@ def beside_the_steps(size: str, repeats: int) -> list[Row]:
     config = config_of(size)
     corpus = load(config.data)
     step = Step(config, corpus.vocabulary_size)
-    judged = evaluate(0, step.model, corpus, config.evaluation, config.priors, config.terms, False)
+
+    def judged() -> Evaluation:
+        of = config.evaluation, config.priors, config.terms
+        return evaluate(0, step.model, corpus, *of, last=False)
+
+    history = [judged()]
     state = {"model": step.model.state_dict(), "optimizer": step.optimizer.state_dict()}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         override_uri = {"tracking.uri": f"sqlite:///{folder / 'mlflow.db'}"}
         tracker = open_run(override(config, override_uri).tracking, "bench", folder=folder)
 
-        def told() -> None:
+        def recorded() -> None:
             tracker.metrics({f"metric_{i}": 0.0 for i in range(130)}, time.time_ns() // 1000)
             tracker.flush()
 
         def drawn() -> None:
-            arguments = (config, step.model, corpus, [judged], [{"step": 0, "loss": 1.0}])
+            arguments = (config, step.model, corpus, history, [{"step": 0, "loss": 1.0}])
             recording.conclude(MemoryTracker(), folder, *arguments)
 
         work: dict[str, Callable[[], object]] = {
             "the corpus: made and tokenized": lambda: load(config.data),
-            "an evaluation": lambda: evaluate(
-                0, step.model, corpus, config.evaluation, config.priors, config.terms, False
-            ),
+            "an evaluation": judged,
             "a checkpoint": lambda: checkpoints.save(folder / checkpoints.NAME, state),
-            "130 metrics to MLflow": told,
+            "130 metrics to MLflow": recorded,
             "the figures of a run": drawn,
         }
         times = {
@@ -223,7 +217,7 @@ def memory_of(text: str) -> tuple[float, float, float]:
     step(next(stream(corpus.train, 1, 0)))  # gradients and moments are there
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
     before = status("VmRSS")
-    step(next(stream(corpus.train, *order(config))))
+    step(next(stream(corpus.train, config.training.batch_size, config.training.seed)))
     return before, status("VmHWM"), cost(config).kept / 1e9
 
 
@@ -249,14 +243,8 @@ def growth(size: str) -> list[Row]:
             length = value if axis == "tokens" else 16
             ids = torch.randint(1000, (config.training.batch_size, length))
             batch = TokenBatch(ids, torch.ones_like(ids, dtype=torch.bool))
-            took = [sum(step(batch)) for _ in range(4)][1:]
-            rows.append(
-                {
-                    "table": f"a step of {size} by {axis}",
-                    "name": str(value),
-                    "ms": 1e3 * median(took),
-                }
-            )
+            took = 1e3 * median([sum(step(batch)) for _ in range(4)][1:])
+            rows.append({"table": f"a step of {size} by {axis}", "name": str(value), "ms": took})
     return rows
 
 
@@ -276,7 +264,7 @@ def against_the_reference(size: str, precision: str, repeats: int) -> list[Row]:
         config.optimizer,
         config.training.steps,
     )
-    batches = stream(corpus.train, *order(config))
+    batches = stream(corpus.train, config.training.batch_size, config.training.seed)
     ratios: dict[str, list[float]] = {}
     for _ in range(repeats + 1):
         batch = next(batches)
@@ -309,7 +297,3 @@ def priors_against_loops(batch: int, repeats: int) -> list[Row]:
 def ratio_row(name: str, ratios: list[float]) -> Row:
     ends: Row = {"lowest": min(ratios), "highest": max(ratios)}
     return {"table": AGAINST, "name": name, "times": median(ratios), **ends}
-
-
-def order(config: Config) -> tuple[int, int]:
-    return config.training.batch_size, config.training.seed

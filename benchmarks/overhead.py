@@ -31,7 +31,7 @@ from studies.storage import Storage
 from studies.tasks import Search
 from studies.worker import carry_out
 from vlatent import checkpoints, recording, training
-from vlatent.config import corpus_digests, from_yaml, override
+from vlatent.config import corpus_digests, override, read_config
 from vlatent.corpus import load
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MlflowTracker
@@ -66,7 +66,7 @@ def timed(owner: Any, name: str, part: str) -> None:
 
 def measure(count: int, folder: Path) -> list[dict[str, float]]:
     """Seconds of every part, and of the whole, for each trial."""
-    config = from_yaml((ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
+    config = read_config("quick")
     config = override(config, {"tracking.uri": f"sqlite:///{folder / 'mlflow.db'}"})
     storage = f"sqlite:///{folder / 'studies.db'}"
     settings = StudyConfig(

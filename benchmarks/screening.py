@@ -24,7 +24,7 @@ from scipy.stats import bootstrap, spearmanr
 
 from studies.job import load_study
 from studies.screen import Screened, evaluate_weights
-from vlatent.config import from_yaml
+from vlatent.config import read_config
 from vlatent.intervals import bracket
 
 ROOT = Path(__file__).parent.parent
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="that of benchmarks/search.py")
     folder = parser.parse_args().folder
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    config = from_yaml((ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
+    config = read_config("quick")
     print("| rank correlation, screened with trained | " + " | ".join(("random", "default")) + " |")
     columns: list[dict[str, str]] = []
     for arm in ("random", "default"):

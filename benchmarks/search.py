@@ -30,7 +30,7 @@ from studies.record import counted, feasible, ranked
 from studies.settings import StudyConfig
 from studies.tasks import Search
 from studies.worker import carry_out
-from vlatent.config import Config, corpus_digests, from_yaml, override
+from vlatent.config import Config, corpus_digests, override, read_config
 from vlatent.corpus import load
 from vlatent.intervals import bracket, interval
 from vlatent.runtime.interruption import Stop
@@ -50,7 +50,7 @@ NEW_SEEDS = (101, 102, 103, 104, 105)
 def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict[str, object]:
     """One search: steps to its first trial that passes, and what its best is worth on new seeds."""
     torch.set_num_threads(threads)
-    config = from_yaml((ROOT / "configs" / "quick.yaml").read_text())
+    config = read_config("quick")
     here = folder / f"{arm}-{seed}".replace(", ", "-").replace(" ", "-")
     here.mkdir(parents=True, exist_ok=True)
     config = override(

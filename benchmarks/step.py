@@ -35,7 +35,6 @@ from benchmarks.measures import (
     config_of,
     growth,
     memory,
-    order,
     parts_of_a_step,
     priors_against_loops,
 )
@@ -50,7 +49,10 @@ from vlatent.shapes import UserError
 def trace(size: str, path: Path) -> None:
     config = config_of(size)
     corpus = load(config.data)
-    step, batches = Step(config, corpus.vocabulary_size), stream(corpus.train, *order(config))
+    step, batches = (
+        Step(config, corpus.vocabulary_size),
+        stream(corpus.train, config.training.batch_size, config.training.seed),
+    )
     step(next(batches))
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * torch.cuda.is_available()
     with profile(activities=kinds) as profiler:

@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 import torch
 from inside import inside
+from smoke import CONFIGS
 
 from benchmarks import full, gpu, measures, step
 from benchmarks.stacked import Stack
@@ -39,7 +40,7 @@ def test_operations_are_those_counted_by_hand() -> None:
 
 
 def test_the_peak_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures, "seconds_of", lambda work, device: 0.5)
+    monkeypatch.setattr(measures, "seconds_of", lambda work: 0.5)
     rate = measures.peak(torch.float32, torch.device("cpu"), seconds=0.01)
     assert rate == 2 * 2048**3 / 0.5
 
@@ -67,7 +68,7 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "no.json").write_text("{}")
     for arguments, words in (
         (("--compare", "no.json"), "is no file that --json wrote"),
-        (("--sizes", "huge"), "there is no huge.yaml in configs"),
+        (("--sizes", "huge"), "there is no config huge"),
         (("--repeats", "0"), "repeats must be above 0"),
     ):
         done = inside(tmp_path, step.main, *arguments)
@@ -122,7 +123,7 @@ def test_the_documented_run_is_shortened_to_what_fits(tmp_path: Path) -> None:
     flags = f"--config configs/smoke.yaml --training.device cpu --json {tmp_path}/it"
     command = ["make", "-o", ".venv/.installed", "gpu", f"FLAGS={flags}"]
     command.append(f"BIN={Path(sys.executable).parent}")
-    done = subprocess.run(command, cwd=measures.CONFIGS.parent, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=CONFIGS.parent, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "it").read_text())
     assert found["tests"]["passed"]

@@ -121,3 +121,18 @@ def test_help_teaches(tmp_path: Path) -> None:
     unknown = inside(tmp_path, main, "trian")
     assert unknown.returncode == 2
     assert "there is no command trian" in unknown.stderr
+
+
+def test_a_missing_dependency_is_one_line(tmp_path: Path) -> None:
+    """As after `pip install --no-deps`."""
+    (tmp_path / "jsonargparse.py").write_text("raise ModuleNotFoundError(name='jsonargparse')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from vlatent.__main__ import entry; entry()", "train"],
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: jsonargparse is not installed; pip install vlatent")
+    assert len(done.stderr.splitlines()) == 1

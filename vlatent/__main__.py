@@ -45,6 +45,7 @@ COMMANDS = {
     "replay": _Command("train a trial again and compare", "studies.__main__", ("replay",)),
     "doctor": _Command("check run records, and repair them", "studies.__main__", ("doctor",)),
 }
+ROOMS = ("vlatent", "studies", "ablations", "analysis")
 EXAMPLES = """
 For instance:
   vlatent train --config quick
@@ -119,9 +120,19 @@ def entry() -> None:
     status = _listed(sys.argv[1:])
     if status is not None:
         sys.exit(status)
-    from vlatent.command_line import run  # imports PyTorch, for seconds
+    try:
+        from vlatent.command_line import run  # imports PyTorch, for seconds
 
-    run(main)
+        run(main)
+    except ModuleNotFoundError as error:  # installed without its dependencies
+        if error.name is None or error.name.partition(".")[0] in ROOMS:
+            raise
+        print(
+            f"error: {error.name} is not installed; pip install vlatent, without --no-deps, "
+            "brings what its commands need",
+            file=sys.stderr,
+        )
+        sys.exit(2)
 
 
 if __name__ == "__main__":
