@@ -18,7 +18,17 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.outcome import study_result
-from studies.record import CONFIRMATION, MAKING, cell_of, completed, counted, feasible, is_ours
+from studies.record import (
+    CONFIRMATION,
+    MAKING,
+    cell_of,
+    completed,
+    counted,
+    feasible,
+    is_ours,
+    kind_of,
+    load_beside,
+)
 from studies.result import StudyResult
 from vlatent.evaluation import Criterion, Evaluation
 from vlatent.runtime.addresses import is_file, shown
@@ -106,10 +116,7 @@ def read_study(storage: str, name: str) -> Study:
         if name not in names:
             raise UserError(f"there is no study {name} in {shown(storage)}; {_offer(name, names)}")
         search = optuna.load_study(study_name=name, storage=database)
-        again = name + CONFIRMATION
-        confirmation = (
-            optuna.load_study(study_name=again, storage=database) if again in names else None
-        )
+        others = load_beside(name, database)
         trials = _ended(search)
         if not trials:
             raise UserError(
@@ -120,8 +127,8 @@ def read_study(storage: str, name: str) -> Study:
             name=name,
             space=_space(name, trials),
             trials=tuple(_trial(name, trial) for trial in trials),
-            confirmed=_confirmed(confirmation),
-            result=study_result(search, confirmation),
+            confirmed=_confirmed(others.get(CONFIRMATION)),
+            result=study_result(search, others),
             corpus=search.user_attrs.get("identity", {}).get("corpus", "unknown"),
         )
 
@@ -134,7 +141,7 @@ def study_names(storage: str) -> list[str]:
     """
     with _opened(storage) as database:
         names = [study.study_name for study in database.get_all_studies()]
-    return sorted(name for name in names if not name.endswith((CONFIRMATION, MAKING)))
+    return sorted(n for n in names if kind_of(n)[1] == "trial" and not n.endswith(MAKING))
 
 
 @contextmanager

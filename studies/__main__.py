@@ -20,12 +20,13 @@ from studies.doctor import DEFAULT_SILENCE, Sources, examine, there_is
 from studies.job import load_study
 from studies.outcome import study_result
 from studies.progress import trial_line
-from studies.record import CONFIRMATION, MAKING, added, counted, feasible, is_ours, running
+from studies.record import MAKING, added, counted, feasible, is_ours, kind_of, load_beside, running
 from studies.replay import replay
-from studies.result import StudyResult, headline
+from studies.result import StudyResult
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.study import main as run_study
+from studies.text import headline
 from vlatent.command_line import Parser, listed, run
 from vlatent.console import console
 from vlatent.runtime.addresses import shown
@@ -97,7 +98,8 @@ def list_command(arguments: Sequence[str]) -> int:
             sum(map(feasible, trials)),
             len(running(study)),
         )
-        label = name if is_ours(study) or name.endswith(CONFIRMATION) else f"{name} ({FOREIGN})"
+        ours = is_ours(study) or kind_of(name)[1] != "trial"
+        label = name if ours else f"{name} ({FOREIGN})"
         table.add_row(label, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
     console.print(table)
     return 0
@@ -133,7 +135,7 @@ def status_command(arguments: Sequence[str]) -> int:
         since = timedelta(seconds=round((datetime.now() - began).total_seconds()))
         worker = trial.user_attrs.get("worker", "an unknown worker")
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
-    result = study_result(study, _confirmation(study, given["storage"]))
+    result = study_result(study, load_beside(study.study_name, open_storage(given["storage"])))
     print_leader(study, result)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
@@ -156,13 +158,6 @@ def print_leader(study: optuna.Study, result: StudyResult) -> None:
         console.print(trial_line(study.get_trials(deepcopy=False)[result.leader], names))
     if result.front:
         console.print(f"The front has {len(result.front)} trials.")
-
-
-def _confirmation(study: optuna.Study, url: str) -> optuna.Study | None:
-    """The study that confirms this one's best trials; None if there is none."""
-    name = study.study_name + CONFIRMATION
-    names = {listed.study_name for listed in open_storage(url).get_all_studies()}
-    return load_study(name, url) if name in names else None
 
 
 def replay_command(arguments: Sequence[str]) -> int:

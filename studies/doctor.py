@@ -16,7 +16,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.job import load_study
-from studies.record import CONFIRMATION, is_ours, running
+from studies.record import CONFIRMATION, TEST, VERIFICATION, is_ours, kind_of, running
 from studies.storage import MISSED_BEATS, lock_of, open_storage
 from studies.trial import requeue, status_of
 from vlatent.corpus.tokenizer import default_cache
@@ -39,7 +39,7 @@ from vlatent.tracking import (
     recorded_runs,
 )
 
-OF_TRIALS = ("trial", "confirmation")  # kinds of runs
+OF_TRIALS = ("trial", CONFIRMATION, TEST, VERIFICATION)  # kinds of runs
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,9 @@ def examine(sources: Sources) -> Iterator[Inconsistency]:
         names = sorted(study.study_name for study in storage.get_all_studies())
     for study_id in names if sources.name is None else [sources.name]:
         study = load_study(study_id, sources.storage)
-        if not is_ours(study) and not study_id.endswith(CONFIRMATION):
+        if not is_ours(study) and kind_of(study_id)[1] == "trial":
             if sources.name:
-                raise UserError(
-                    f"study {study_id} was made by another program; nothing is known of it"
-                )
+                raise UserError(f"study {study_id} was made by another program: nothing is known")
             continue  # another program's study
         yield from _abandoned(study, sources.storage, sources.silence)
         yield from _runs(study, sources.tracking)
@@ -142,7 +140,8 @@ def _left_running(sources: Sources, studies: Sequence[str]) -> Iterator[Inconsis
     for run in runs.values():
         tags = run.tags
         kind, study = tags.get("kind"), tags.get("study", "")
-        if kind is None or run.status != "RUNNING" or (kind in OF_TRIALS and study in studies):
+        of_trial = str(kind).partition("/")[0] in OF_TRIALS and study in studies
+        if kind is None or run.status != "RUNNING" or of_trial:
             continue
         if kind == "study" and study in studies and running(load_study(study, sources.storage)):
             continue
@@ -235,9 +234,7 @@ def _last_signs(url: str) -> dict[int, float]:
 
 def _runs(study: optuna.Study, tracking: TrackingConfig) -> Iterator[Inconsistency]:
     """Runs and trials that do not belong together, or say different things."""
-    name, kind = study.study_name, "trial"
-    if name.endswith(CONFIRMATION):
-        name, kind = name.removesuffix(CONFIRMATION), "confirmation"
+    name, kind = kind_of(study.study_name)
     runs = [
         run
         for run in recorded_runs(tracking, {"study": name, "kind": kind})

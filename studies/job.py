@@ -9,14 +9,14 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 import optuna
 
 from studies.question import Params, Question, Space
-from studies.record import CONFIRMATION, MAKING, ranked
+from studies.record import CONFIRMATION, MAKING, TEST, beside, kind_of, load_beside, ranked
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
+from studies.verified import Verified
 from vlatent.config import Config, effective, flatten
 from vlatent.corpus import changed_parts, corpus_fingerprint
 from vlatent.names import OWNER, claim
@@ -43,6 +43,9 @@ class Job:
         corpus: Digests of the parts of the corpus that are read, by the part's name.
         parent: Id of the study's own run in the tracker.
         uid: Id of the study: another storage may have one of the same name. None of older ones.
+        divided: Whether confirmation and test have held-out sentences of their own.
+        verified: Another config on which the values that were found are trained too.
+        kind: What its trials are: `trial` of the search, or what trains these again.
     """
 
     question_name: str
@@ -53,11 +56,26 @@ class Job:
     corpus: Mapping[str, str]
     parent: str | None = None
     uid: str | None = None
-    kind: Literal["trial", "confirmation"] = "trial"
+    divided: bool = False
+    verified: Verified | None = None
+    kind: str = "trial"
 
     @property
     def question(self) -> Question:
         return question_of(self.question_name)
+
+    @property
+    def study_name(self) -> str:
+        """Name of the study, in Optuna's database, that holds trials of this kind."""
+        return self.name if self.kind == "trial" else beside(self.name, self.kind)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of what is trained after the search, in this order."""
+        kinds = []
+        if self.settings.confirm:
+            kinds += [CONFIRMATION, TEST] if self.settings.test else [CONFIRMATION]
+        return kinds + ([self.verified.kind] if self.verified else [])
 
     @property
     def tags(self) -> dict[str, str]:
@@ -123,17 +141,18 @@ def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
     folder = job.settings.folder / job.name
     with job.lock:
         studies = {study.study_name: study for study in storage.get_all_studies()}
-        again = job.name + CONFIRMATION
+        others = load_beside(job.name, storage)
         if job.name in studies:
             study = optuna.load_study(study_name=job.name, storage=storage)
             _refuse_changes(job, study)
             uid = study.user_attrs.get("uid")
-            if again in studies and studies[again].user_attrs.get("uid") != uid:
-                raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
+            for other in others.values():
+                if other.user_attrs.get("uid") != uid:
+                    raise UserError(_foreign(job, other))
             claim(folder, uid, place_of(job.settings.storage), "study")
         else:
-            if again in studies:
-                raise UserError(_foreign(job, optuna.load_study(study_name=again, storage=storage)))
+            for other in others.values():
+                raise UserError(_foreign(job, other))
             waiting = _first_trials(job, screened)
             if any(folder.glob("trial-*")) and not (folder / OWNER).exists():
                 raise UserError(
@@ -152,10 +171,14 @@ def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
                 made.set_user_attr("identity", job.identity())
                 made.set_user_attr("corpus", dict(job.corpus))
             study = optuna.load_study(study_name=job.name, storage=storage)
-        if job.settings.confirm and again not in studies:  # before workers start, which load it
-            with _made_aside(job, storage, again) as made:
+        for kind in job.kinds:  # before workers start, which load it
+            if kind in others:
+                continue
+            with _made_aside(job, storage, beside(job.name, kind)) as made:
                 if uid is not None:
                     made.set_user_attr("uid", uid)
+                if job.verified and kind == job.verified.kind:
+                    made.set_user_attr("verifies", job.verified.name)
     return study
 
 
@@ -226,7 +249,7 @@ def load_study(
         return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         names = sorted(study.study_name for study in storage.get_all_studies())
-        listed = [name for name in names if not name.endswith((CONFIRMATION, MAKING))]
+        listed = [n for n in names if kind_of(n)[1] == "trial" and not n.endswith(MAKING)]
         raise UserError(
             f"there is no study {name} in {shown(url)}; there is "
             f"{', '.join(listed) or 'none at all'}."

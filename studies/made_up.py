@@ -14,9 +14,10 @@ import torch
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from studies.confirmation import cells
+from studies.confirmation import Cell, to_confirm, to_test, to_verify
 from studies.job import Job, describe
 from studies.question import distributions
+from studies.record import CONFIRMATION, TEST, VERIFICATION
 from studies.report import conclude
 from vlatent.config import to_yaml
 from vlatent.console import console
@@ -38,7 +39,7 @@ def check_report(job: Job) -> None:
     for kinds in (USUAL, POOR):
         search = made_up(job, kinds, draw)
         with tempfile.TemporaryDirectory() as folder, console.capture():
-            conclude(job, search, confirmed(job, search, draw), Path(folder), 0.0)
+            conclude(job, search, made_beside(job, search, draw), Path(folder), 0.0)
 
 
 def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optuna.Study:
@@ -78,16 +79,37 @@ def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optun
     return study
 
 
-def confirmed(job: Job, search: optuna.Study, draw: np.random.Generator) -> optuna.Study:
-    """The best trials of a search again, one of them on a single seed."""
+def made_beside(
+    job: Job, search: optuna.Study, draw: np.random.Generator
+) -> dict[str, optuna.Study]:
+    """What trains a search's trials again, by kind: confirmation, test, verification."""
+    seed, settings = job.config.training.seed, job.settings
+    cells = to_confirm(search, settings, seed)
+    # One of them on a single seed.
+    few = [cell for cell in cells if cell[0] != cells[-1][0]] + cells[-1:]
+    confirmation = _again(job, search, few, draw)
+    leader = to_test(search, confirmation)
+    tested = [] if leader is None else [(leader, 1), (leader, 2)]
+    verification = _again(job, search, [(n, 1) for n in to_verify(search, confirmation)], draw)
+    verification.set_user_attr("verifies", settings.verify)
+    return {
+        CONFIRMATION: confirmation,
+        TEST: _again(job, search, tested, draw),
+        f"{VERIFICATION}/0": verification,
+    }
+
+
+def _again(
+    job: Job, search: optuna.Study, cells: Sequence[Cell], draw: np.random.Generator
+) -> optuna.Study:
+    """Trials of a search again, as if they had been trained on these seeds."""
     again = _in_memory(job)
-    planned = cells(search, job.settings, job.config.training.seed)
-    for number, seed in [cell for cell in planned if cell[0] != planned[-1][0]] + planned[-1:]:
+    for number, seed in cells:
         again.enqueue_trial({"trial": number, "seed": seed})
         trial = again.ask()
         trial.suggest_int("trial", 0, 10**6)
         trial.suggest_int("seed", 0, 2**31)
-        trial.set_user_attr("criteria", search.trials[number].user_attrs["criteria"])
+        trial.set_user_attr("criteria", search.trials[number].user_attrs.get("criteria", []))
         again.tell(trial, draw.uniform(size=len(again.directions)).tolist())
     return again
 

@@ -22,20 +22,21 @@ class Reporter:
     """
 
     def __init__(
-        self, study: optuna.Study, objectives: Sequence[str], confirms: bool = False
+        self, study: optuna.Study, objectives: Sequence[str], again: str | None = None
     ) -> None:
         """Begin to look; of what has ended before, nothing is said.
 
         Args:
             study: The trials.
             objectives: Names of what they return.
-            confirms: Whether they are trials of another study on new seeds, which do not compete.
+            again: What was done with trials of another study on new seeds, `confirmed` for
+                instance; these do not compete.
         """
         ended = [trial for trial in study.get_trials(deepcopy=False) if _over(trial)]
         self.done = sum(map(counts, ended))
         self._study = study
         self._objectives = objectives
-        self._confirms = confirms
+        self._again = again
         self._told = {trial.number for trial in ended}
         self._maximize = maximized(study)[0]
         complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
@@ -65,14 +66,14 @@ class Reporter:
         head = f"{self._name(trial)}  {self._clock(of())}  "
         place = self._place(trial)
         room = COLUMNS - len(head) - len(place)
-        ending = _ending(trial, self._objectives, room, self._confirms)
+        ending = _ending(trial, self._objectives, room, self._again is not None)
         return Text.assemble(head, ending, (place, "bold"))
 
     def _name(self, trial: FrozenTrial) -> str:
-        if not self._confirms:
+        if self._again is None:
             return f"trial {trial.number:3d}"
         number, seed = cell_of(trial)
-        return f"confirmed trial {number}, seed {seed}"
+        return f"{self._again} trial {number}, seed {seed}"
 
     def _clock(self, of: int) -> str:
         """`12/60`, the time so far, and when the last one ends at this pace."""
@@ -86,7 +87,7 @@ class Reporter:
 
     def _place(self, trial: FrozenTrial) -> str:
         """Whether no trial before it was better."""
-        if trial.state != TrialState.COMPLETE or self._confirms:
+        if trial.state != TrialState.COMPLETE or self._again is not None:
             return ""
         if len(self._study.directions) > 1:
             unbeaten = {member.number for member in front(self._study)}
@@ -108,7 +109,7 @@ def _over(trial: FrozenTrial) -> bool:
 
 
 def _ending(
-    trial: FrozenTrial, objectives: Sequence[str], columns: int = 1000, confirms: bool = False
+    trial: FrozenTrial, objectives: Sequence[str], columns: int = 1000, again: bool = False
 ) -> Text:
     """How a trial ended, its values, and what it violates, in so many columns."""
     attributes = trial.user_attrs
@@ -123,12 +124,12 @@ def _ending(
     digits = ".3g" if len(values) > 1 else ".3f"
     shown = "  ".join(f"{name} {value:{digits}}" for name, value in values.items())
     before = attributes.get("continues")
-    again = "" if before is None else f"  continues trial {before}"
-    start = f"{'' if confirms else state}{shown}  {attributes['seconds']:4.1f} s  "
+    continued = "" if before is None else f"  continues trial {before}"
+    found = f"{'' if again else state}{shown}  {attributes['seconds']:4.1f} s  "
     broken = [line["name"] for line in attributes["criteria"] if line["margin"] > 0]
-    room = columns - len(start) - len(again)
+    room = columns - len(found) - len(continued)
     passes = ("passes every criterion", "green")
-    return Text.assemble(start, _violates(broken, room) if broken else passes, again)
+    return Text.assemble(found, _violates(broken, room) if broken else passes, continued)
 
 
 def _violates(names: Sequence[str], columns: int) -> str:

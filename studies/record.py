@@ -5,16 +5,46 @@ Studies and analysis alike take them from here; `studies.outcome` says which tri
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import optuna
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from vlatent.pareto import front as pareto_front
 
-CONFIRMATION = "/confirmation"  # ends the name of the study that confirms another one's best
+# Kinds of trials beside those of the search, each in a study of its own beside the search's.
+CONFIRMATION, TEST, VERIFICATION = "confirmation", "test", "verification"
+BESIDE = re.compile(rf"(.+)/({CONFIRMATION}|{TEST}|{VERIFICATION}/[0-9a-f]{{16}})")
 MAKING = "/making"  # ends the name of a study that is not whole yet
 LIVE = (TrialState.RUNNING, TrialState.WAITING)
+
+
+def beside(name: str, kind: str) -> str:
+    """Name of the study that holds the trials of this kind of another study."""
+    return f"{name}/{kind}"
+
+
+def kind_of(name: str) -> tuple[str, str]:
+    """Name of the study to which one of this name belongs, and the kind of its trials.
+
+    >>> kind_of("mine"), kind_of("mine/test")
+    (('mine', 'trial'), ('mine', 'test'))
+    """
+    match = BESIDE.fullmatch(name)
+    return (match[1], match[2]) if match else (name, "trial")
+
+
+def load_beside(name: str, storage: BaseStorage) -> dict[str, optuna.Study]:
+    """The studies that belong to one, by the kind of their trials."""
+    known = {each.study_name: kind_of(each.study_name) for each in storage.get_all_studies()}
+    return {
+        kind: optuna.load_study(study_name=full, storage=storage)
+        for full, (of, kind) in sorted(known.items())
+        if of == name and kind != "trial"
+    }
 
 
 def is_ours(study: optuna.Study) -> bool:
@@ -149,9 +179,14 @@ def by_knee(study: optuna.Study) -> list[FrozenTrial]:
     return [unbeaten[index] for index in order]
 
 
+def values_of(trial: FrozenTrial) -> dict[str, float]:
+    """What a trial was drawn with, or is to be begun with."""
+    return trial.system_attrs.get("fixed_params", {}) | trial.params
+
+
 def cell_of(trial: FrozenTrial) -> tuple[int, int]:
-    """The trial and the seed of a confirmation, also of one that waits."""
-    values = trial.system_attrs.get("fixed_params", {}) | trial.params
+    """The trial of the search and the seed on which one trains it again, or is to do so."""
+    values = values_of(trial)
     return int(values["trial"]), int(values["seed"])
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,17 @@ from studies import record
 from studies.figures.study import study_figures
 from studies.job import Job, load_study
 from studies.outcome import study_result
-from studies.result import FILE, StudyResult, headline, passes, summary
+from studies.result import FILE, Finalist, StudyResult, Verification
 from studies.settings import StudyConfig
+from studies.storage import open_storage
+from studies.text import (
+    certainty,
+    headline,
+    passes,
+    seeds_and_sentences,
+    summary,
+    verification_words,
+)
 from studies.weights import keep_best, write_best
 from vlatent import checkpoints
 from vlatent.config import to_yaml
@@ -58,27 +68,31 @@ class Findings:
 
 def close(job: Job, folder: Path, seconds: float) -> Findings:
     """Say what came of a study, and write its result, its best config and its figures."""
-    storage = job.settings.storage
-    again = load_study(job.name + record.CONFIRMATION, storage) if job.settings.confirm else None
-    findings = conclude(job, load_study(job.name, storage), again, folder, seconds)
+    url = job.settings.storage
+    others = record.load_beside(job.name, open_storage(url))
+    findings = conclude(job, load_study(job.name, url), others, folder, seconds)
     page = view_instructions(job.config.tracking, job.view)
     console.print(f"Compare all trials: {page}", soft_wrap=True)
     return findings
 
 
 def conclude(
-    job: Job, search: optuna.Study, again: optuna.Study | None, folder: Path, seconds: float
+    job: Job,
+    search: optuna.Study,
+    others: Mapping[str, optuna.Study],
+    folder: Path,
+    seconds: float,
 ) -> Findings:
     """Do what `close` does, but for what is read from elsewhere: the studies, the tracker's page.
 
     Args:
         job: The study.
         search: Its trials.
-        again: Its confirmations, if it has any.
+        others: The studies beside it, which train them again, by their kind.
         folder: Where files go.
         seconds: How long it took.
     """
-    result = study_result(search, again)
+    result = study_result(search, others)
     trials = search.get_trials(deepcopy=False)
     files = {FILE: result.to_json()}
     console.rule(Text(job.name, "bold"))
@@ -112,10 +126,12 @@ def metrics(result: StudyResult) -> dict[str, float]:
             f"best/{objective.name}": value
             for objective, value in zip(result.objectives, leader.values, strict=True)
         }
-    for finalist in result.finalists[:1]:
-        mean, low, high = finalist.interval()
-        values |= {"confirmed/mean": mean, "confirmed/low": low, "confirmed/high": high}
-        values |= {"confirmed/passed": finalist.passed}
+    trained = {"confirmed": result.finalists[:1], "test": [result.test] if result.test else []}
+    for name, finalists in trained.items():
+        for finalist in finalists:
+            ends = zip(("mean", "low", "high"), finalist.interval(), strict=True)
+            values |= {f"{name}/{end}": value for end, value in ends}
+            values |= {f"{name}/passed": finalist.passed, f"{name}/seeds": len(finalist.runs)}
     if result.optimism is not None:
         values["confirmed/optimism"] = result.optimism.mean
     return {name: float(value) for name, value in values.items() if math.isfinite(value)}
@@ -123,18 +139,21 @@ def metrics(result: StudyResult) -> dict[str, float]:
 
 def note(result: StudyResult) -> str:
     """The description at the head of the study's page in MLflow, as Markdown."""
-    parts = [result.text, f"**{headline(result)}** {summary(result)}"]
+    parts = [result.text, f"**{headline(result)}** {summary(result)}", " ".join(certainty(result))]
+    parts += [verification_words(result, each) for each in result.verifications]
     if result.evaluation is not None:
         parts.append(dependence_lines(result.evaluation)[0])
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def show(
     result: StudyResult, baseline: FrozenTrial, leader: FrozenTrial, settings: StudyConfig
 ) -> None:
-    """Print the leader's verdict, what sets it apart from trial 0, the front, confirmations."""
+    """Print the test, then what chose the leader: its run in the search, trial 0, confirmations."""
     assert result.leading is not None
-    title = f"Trial {leader.number}, held-out sentences"
+    if result.test is not None and result.test.runs:
+        console.print(_test(result.test))
+    title = f"Trial {leader.number} in the search, on its held-out sentences"
     console.print(verdict_table(Verdict(result.leading.criteria), title))
     for line in dependence_lines(result.evaluation) if result.evaluation else ():
         console.print(line)
@@ -146,11 +165,17 @@ def show(
         console.print(_front(result))
     if result.finalists:
         console.print(_confirmations(result))
-        console.print(_optimism(result))
+        for line in certainty(result):
+            console.print(line)
     elif settings.confirm:
         lost = result.basis == "search"
         why = "every confirmation failed" if lost else "no trial passes every criterion"
-        console.print(f"Nothing was confirmed: {why}.")
+        console.print(f"Nothing was confirmed: {why}. The test set has not been looked at.")
+    for verification in result.verifications:
+        console.print(_verification(result, verification))
+        console.print(verification_words(result, verification))
+    if settings.verify and result.basis == "nearest":
+        console.print(f"Nothing to verify on {settings.verify}: no trial passes every criterion.")
 
 
 def _commands(job: Job, place: Path) -> None:
@@ -165,17 +190,6 @@ def _commands(job: Job, place: Path) -> None:
 def _where(settings: StudyConfig) -> str:
     usual = settings.storage == StudyConfig().storage
     return "" if usual else f" --storage {shlex.quote(without_password(settings.storage))}"
-
-
-def _optimism(result: StudyResult) -> str:
-    """How much better the search measured its best than new seeds do."""
-    optimism = result.optimism
-    assert optimism is not None
-    return (
-        f"Optimism of the search: its best, trial {optimism.trial}, was found at "
-        f"{optimism.found:.3f} and confirmed at {optimism.confirmed:.3f}, a difference of "
-        f"{bracket(optimism.mean, optimism.low, optimism.high, '+.3f')}."
-    )
 
 
 def _changes(baseline: FrozenTrial, leader: FrozenTrial) -> Table:
@@ -219,9 +233,46 @@ def _front(result: StudyResult) -> Table:
     return table
 
 
+def _test(test: Finalist) -> Table:
+    """The verdict on the test set: every criterion on the seed that is worst for it."""
+    seeds = ", ".join(str(run.seed) for run in test.runs)
+    table = _table(f"Test: trial {test.number} on new {seeds_and_sentences(test)} ({seeds})")
+    for heading in ("criterion", "wanted", "on the worst seed", "margin", "holds on"):
+        table.add_column(heading, justify="right" if heading == "margin" else "left")
+    for lines in zip(*(run.criteria for run in test.runs), strict=True):
+        worst = max(lines, key=lambda line: line.margin)
+        held = f"{sum(line.holds for line in lines)} of {len(lines)}"
+        style = "green" if worst.holds else "red"
+        table.add_row(
+            worst.name, worst.wanted, worst.found, f"{worst.margin:+.2f}", Text(held, style)
+        )
+    return table
+
+
+def _verification(result: StudyResult, verification: Verification) -> Table:
+    """The study's values on another config, trial by trial."""
+    table = _table(f"Verified on {verification.name}")
+    for heading in ("trial", "passes", *(objective.label for objective in result.objectives)):
+        table.add_column(heading, justify="left" if heading == "trial" else "right")
+    table.add_column("violated, on how many seeds")
+    for trained in verification.trials:
+        values = [
+            bracket(*trained.interval(index)) if trained.runs else "failed"
+            for index in range(len(result.objectives))
+        ]
+        broken = Counter(
+            line.name for run in trained.runs for line in run.criteria if not line.holds
+        )
+        violated = ", ".join(f"{name} {count}" for name, count in broken.items())
+        leads = ", leads" if trained.number == result.leader else ""
+        label = f"{trained.number}{leads}"
+        table.add_row(label, passes(trained), *values, violated or "nothing")
+    return table
+
+
 def _confirmations(result: StudyResult) -> Table:
     """Values in the search against those on new seeds, with the interval over seeds."""
-    table = _table("Confirmed on seeds that the search never saw")
+    table = _table(f"Confirmed on new {seeds_and_sentences(*result.finalists)}")
     for heading in ("trial", "passes", "objective", "search", "confirmed", "95 % interval"):
         table.add_column(heading, justify="left" if heading in ("trial", "objective") else "right")
     for finalist in result.finalists:

@@ -1,4 +1,4 @@
-"""What a study came to, as data: `result.json`, from which console, report, status and note say it.
+"""What a study came to, as data: `result.json`; `studies.text` puts it into words.
 
 `studies.outcome.study_result` makes it from Optuna's studies, also from those of earlier versions.
 """
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from vlatent.corpus import Part
 from vlatent.evaluation import Criterion, Evaluation
-from vlatent.intervals import bracket, counted, interval
+from vlatent.intervals import ALPHA, interval
 from vlatent.records import Record
 
 FILE = "result.json"
@@ -72,7 +73,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """A trial of the search, trained again on a seed that the search never saw.
+    """A trial of the search, trained again on a seed that the search never saw, whatever for.
 
     Attributes:
         trial: Number of the trial in the search.
@@ -81,6 +82,8 @@ class Confirmation:
         passed: Whether it passes every criterion.
         failure: Why it failed; None if it did not.
         run_id: Its run in the tracker.
+        held_out: The set of held-out sentences on which it was judged.
+        criteria: The lines of its verdict; none if it failed.
     """
 
     trial: int
@@ -89,15 +92,17 @@ class Confirmation:
     passed: bool
     failure: str | None
     run_id: str | None
+    held_out: Part = "search"
+    criteria: tuple[Criterion, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial of the search and its confirmations, of which at least one ended well.
+    """A trial of the search, and the same on other seeds: to confirm, to test or to verify it.
 
     Attributes:
         number: Number of the trial in the search.
-        values: Its values in the search.
+        values: Its values in the search; none if it failed there.
         confirmations: One a seed, the seeds rising.
     """
 
@@ -146,6 +151,71 @@ class Optimism:
     high: float
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """The leader beside another finalist, by differences paired by seed.
+
+    Attributes:
+        trial: The other one.
+        mean: By how much the leader's first objective is the better one; NaN without a pair.
+        low: Lower end of the 95 % t interval of the difference.
+        high: Upper end.
+        adjusted: Two-sided p of the paired t test, after Holm's correction over all pairs of
+            finalists: which of them leads was chosen by the same numbers. 1 without a spread.
+        pairs: Number of seeds on which both ended well.
+    """
+
+    trial: int
+    mean: float
+    low: float
+    high: float
+    adjusted: float
+    pairs: int
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the leader is better, and that is established."""
+        return self.adjusted < ALPHA and self.mean > 0
+
+    @property
+    def behind(self) -> bool:
+        """Whether the other one is better in this, though it passes on fewer seeds."""
+        return self.adjusted < ALPHA and self.mean < 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How much being the best of several flatters the leader's mean over the confirmation seeds.
+
+    Attributes:
+        among: Number of finalists.
+        seeds: Number of seeds on which the leader ended well.
+        standard_errors: The expected largest of so many standard normal numbers: the bias, in
+            standard errors of the mean, if the finalists are alike; less if they differ.
+        bias: The same in units of the objective; None where there is no spread to go by.
+    """
+
+    among: int
+    seeds: int
+    standard_errors: float
+    bias: float | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Values of the study on another config.
+
+    Attributes:
+        name: The config, as the command line named it.
+        key: Ends the name of the study that holds its trials.
+        trials: The trials whose values were trained, in the order in which they were begun.
+    """
+
+    name: str
+    key: str
+    trials: tuple[Finalist, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyResult(Record):
     """What a study came to.
@@ -166,9 +236,13 @@ class StudyResult(Record):
         leader: The trial that everything names; None if no trial was trained to the end.
         basis: Why it leads: `confirmed` best, the `knee` of the front, best of the `search`,
             `nearest` to feasible as nothing is; `none` without a leader.
-        undistinguished: Confirmed trials whose 95 % interval overlaps with the leader's.
+        undistinguished: Confirmed trials from which no paired difference tells the leader.
         optimism: Optimism of the search; None if nothing was confirmed.
         evaluation: The last evaluation of the leader.
+        comparisons: The leader beside every other finalist; of one objective only.
+        selection: What being the best of the finalists does to the leader's mean; None of one.
+        tested: The trials that were judged on the test set, in that order: each is a look at it.
+        verifications: What came of the values on other configs.
     """
 
     version: int = 1
@@ -188,54 +262,16 @@ class StudyResult(Record):
     undistinguished: tuple[int, ...]
     optimism: Optimism | None
     evaluation: Evaluation | None
+    comparisons: tuple[Comparison, ...] = ()
+    selection: Selection | None = None
+    tested: tuple[Finalist, ...] = ()
+    verifications: tuple[Verification, ...] = ()
+
+    @property
+    def test(self) -> Finalist | None:
+        """The leader on the test set."""
+        return next((each for each in self.tested if each.number == self.leader), None)
 
     @property
     def leading(self) -> TrialResult | None:
         return next((trial for trial in self.ranking if trial.number == self.leader), None)
-
-
-def headline(result: StudyResult) -> str:
-    """Which trial leads and why, in one or two sentences."""
-    leader, name = result.leading, f"Trial {result.leader}"
-    if leader is None:
-        return "No trial was trained to the end yet."
-    if result.basis == "knee":
-        return f"{name} is the knee of the front: the best compromise."
-    if result.basis == "confirmed":
-        first, others = result.finalists[0], result.undistinguished
-        mean, seeds = bracket(*first.interval()), len(first.runs)
-        new = f"{seeds} new seed{'s' * (seeds > 1)}"
-        said = (
-            f"{name} leads after confirmation: {result.objectives[0].label} {mean} on {new}; it "
-            f"passes on {passes(first)}."
-        )
-        if not others:
-            return said
-        listed = ", ".join(map(str, others[:-1])) + " and " * (len(others) > 1) + str(others[-1])
-        few = f"Trials {listed} are" if len(others) > 1 else f"Trial {listed} is"
-        return f"{said} {few} not distinguishable from it."
-    if result.basis == "search":
-        return f"{name} is the best that passes every criterion."
-    violated = ", ".join(line.name for line in leader.criteria if not line.holds)
-    return f"No trial passes every criterion. {name} is nearest; it violates {violated}."
-
-
-def passes(finalist: Finalist) -> str:
-    """On how many new seeds a finalist passes, with the exact interval of that share.
-
-    `4 of 5 [28 %, 100 %]`, and how many of its runs failed, which may have failed to pass.
-    """
-    failed = len(finalist.confirmations) - len(finalist.runs)
-    count = counted(finalist.passed, len(finalist.runs))
-    return f"{count} ({failed} more failed)" if failed else count
-
-
-def summary(result: StudyResult) -> str:
-    """How the trials ended and what they cost, in two sentences."""
-    counts, trained, saved = result.counts, result.steps_trained, result.steps_saved
-    share = saved / max(trained + saved, 1)
-    return (
-        f"{counts.feasible} of {counts.complete} complete trials pass every criterion; "
-        f"{counts.pruned} were pruned, {counts.failed} failed. {trained} steps trained, {saved} "
-        f"saved by pruning ({share:.0%})."
-    )

@@ -10,6 +10,8 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from vlatent.runtime.settings import WorkSettings
 
+MOST_SEEDS = 1_000  # of a confirmation: those of the test lie beyond
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig(WorkSettings):
@@ -32,6 +34,12 @@ class StudyConfig(WorkSettings):
         stagnation: End the study when so many trials in a row brought no better one.
         confirm: Number of top trials to retrain on seeds that the search never saw.
         confirmation_seeds: Number of these seeds; below 2 there is no interval.
+        test: Number of seeds, used nowhere else, on which the trial that leads after confirmation
+            is judged once more, on sentences that no choice has seen; 0 keeps them for later.
+        verify: Another config, by name or path, on which the values of the trial that leads, and
+            those of trial 0, are trained too and judged on the test set. Of a finished study the
+            same command with this flag trains nothing else.
+        verify_seeds: Number of seeds of that.
         heartbeat: Seconds between two heartbeats of a worker; after four missed ones its trial is
             given to another.
         retries: How often a trial is begun again whose worker died.
@@ -43,7 +51,9 @@ class StudyConfig(WorkSettings):
         "trials": 10**6,
         "rehearse": 256,
         "confirm": 1_000,
-        "confirmation_seeds": 1_000,
+        "confirmation_seeds": MOST_SEEDS,
+        "test": MOST_SEEDS,
+        "verify_seeds": MOST_SEEDS,
         "heartbeat": 86_400,
     }
 
@@ -60,5 +70,8 @@ class StudyConfig(WorkSettings):
     stagnation: PositiveInt | None = None
     confirm: NonNegativeInt = 3
     confirmation_seeds: PositiveInt = 5
+    test: NonNegativeInt = 3
+    verify: str | None = None
+    verify_seeds: PositiveInt = 3
     heartbeat: PositiveInt = 15
     retries: NonNegativeInt = 3

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import get_args
 
 import optuna
 from rich.text import Text
@@ -19,13 +21,14 @@ from studies.screen import check_screenable, screen
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from studies.tasks import Confirmation, Search, tasks
+from studies.tasks import SEEDS, Again, Search, Test, again, tasks
+from studies.verified import verified
 from studies.worker import end_orphaned_runs, over, work
 from vlatent.command_line import Parser
 from vlatent.config import add_settings, build, corpus_digests, flatten
 from vlatent.console import console, progress_display
-from vlatent.corpus import Corpus
-from vlatent.preparation import corpus_for, placement
+from vlatent.corpus import Corpus, Part
+from vlatent.preparation import corpus_for, not_divided, placement
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
@@ -63,6 +66,8 @@ def main(question_name: str, arguments: Sequence[str]) -> int:
         console.print(job.question.text, style="bold")
         console.print(f"{corpus}", markup=False)
         console.print(_plan(job, len(corpus.train)))
+        for line in filter(None, (_sets(job, corpus), _fixed(job))):
+            console.print(line)
         run.findings = _train_and_report(run.job, study, stop)
     return 0
 
@@ -93,6 +98,7 @@ def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
     pruner(settings, config.training.steps)
     placement(config.training)
     corpus = corpus_for(config)
+    verify = settings.verify
     job = Job(
         question_name=question_name,
         name=settings.name or question_name,
@@ -100,6 +106,8 @@ def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
         settings=settings,
         space=space,
         corpus=corpus_digests(config, corpus),
+        divided=not_divided(config, corpus) is None,
+        verified=None if verify is None else verified(verify, config, question, space),
     )
     return job, corpus
 
@@ -208,15 +216,15 @@ def _train(job: Job, study: optuna.Study, stop: Stop) -> None:
     """Let workers train until the budget is met, and show what they do."""
     settings, budget = job.settings, Search(job).budget
     objectives = [objective.name for objective in job.question.objectives]
-    search, again, confirmation = Reporter(study, objectives), None, Confirmation(job)
-    if settings.confirm:
-        confirms = load_study(confirmation.study_name, settings.storage)
-        again = Reporter(confirms, objectives, confirms=True)
+    search, others = Reporter(study, objectives), []
+    for task in again(job):
+        trained = load_study(task.study_name, settings.storage)
+        others.append((Reporter(trained, objectives, task.verb), partial(_planned, task, trained)))
 
     def news() -> tuple[int, list[Text]]:
         lines = search.lines(lambda: budget)
-        if again is not None:
-            lines += again.lines(lambda: len(confirmation.cells()))
+        for reporter, planned in others:
+            lines += reporter.lines(planned)
         return search.done, lines
 
     with progress_display() as progress:
@@ -228,6 +236,11 @@ def _train(job: Job, study: optuna.Study, stop: Stop) -> None:
         )
 
 
+def _planned(task: Again, study: optuna.Study) -> int:
+    """How many trials a task has in all."""
+    return len(task.cells(study))
+
+
 def _plan(job: Job, sentences: int) -> str:
     settings = job.settings
     places = "" if settings.workers == 1 else f"; {settings.workers} workers ({settings.launcher})"
@@ -236,8 +249,45 @@ def _plan(job: Job, sentences: int) -> str:
         if settings.confirm
         else ""
     )
+    tested = f", the first of them on {settings.test} others" if confirmed and settings.test else ""
+    verify = (
+        f"; verified on {settings.verify}, {settings.verify_seeds} seeds" if job.verified else ""
+    )
     return (
         f"Study {job.name}: {Search(job).budget} trials of {job.config.training.steps} steps on "
         f"{sentences} sentences; {settings.sampler} sampler, {settings.pruner} pruner, "
-        f"{shown(settings.storage)}{places}{confirmed}"
+        f"{shown(settings.storage)}{places}{confirmed}{tested}{verify}"
+    )
+
+
+def _fixed(job: Job) -> str | None:
+    """That the test has its seeds already, if another number of them is asked for."""
+    test = next((task for task in again(job) if isinstance(task, Test)), None)
+    seeds = test and load_study(test.study_name, job.settings.storage).user_attrs.get(SEEDS)
+    if not seeds or len(seeds) == job.settings.test:
+        return None
+    return (
+        f"The test set is judged on {len(seeds)} seeds, as when it was first looked at: "
+        f"--study.test {job.settings.test} changes nothing."
+    )
+
+
+def _sets(job: Job, corpus: Corpus) -> str:
+    """On how many held-out sentences each part of the study is judged, or why on the same."""
+    lacking = not_divided(job.config, corpus)
+    if lacking is not None:
+        return (
+            f"Confirmation and test have no sentences of their own and judge on the search's, on "
+            f"new seeds: {lacking}."
+        )
+    judged, retrieved = [], []
+    for part in get_args(Part):
+        own = replace(job.config.evaluation, held_out=part).sentences_of(corpus)
+        fixed = len(corpus.fixed) if part == "search" else 0
+        judged.append(f"{part} {fixed + len(own.judged or ())}")
+        found = [job.config.evaluation.retrieved, *map(len, own.splits.values())]
+        retrieved.append(f"{part} {min(found)}")
+    asked = f"; retrieved of each split: {', '.join(retrieved)}" if own.splits else ""
+    return (
+        f"Held-out sentences that are judged: {', '.join(judged)}{asked}; none is in two of these."
     )

@@ -1,23 +1,38 @@
-"""Tasks of a study: the search, then the confirmation of its best; what each does next."""
+"""Tasks of a study: the search, then confirmation, test and verification; what each does next."""
 
 from __future__ import annotations
 
 import itertools
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from studies.confirmation import cells
+from studies.confirmation import Cell, fresh_seeds, to_confirm, to_test, to_verify
 from studies.job import Job, load_study
-from studies.record import CONFIRMATION, LIVE, all_failed, cell_of, counts, stagnated
+from studies.record import (
+    CONFIRMATION,
+    LIVE,
+    TEST,
+    VERIFICATION,
+    all_failed,
+    beside,
+    cell_of,
+    counts,
+    stagnated,
+    values_of,
+)
 from studies.search import grid_size, pruner, sampler
 from vlatent.config import Config, override
+from vlatent.corpus import Part
 
 Next = Literal["trial", "wait", "done"]
+SEEDS = "seeds"  # of the test, fixed with its first trial: more of them would be another look
 
 
 class Task(metaclass=ABCMeta):
@@ -88,28 +103,44 @@ class Search(Task):
         return f"trial {trial.number}"
 
 
-class Confirmation(Task):
-    """The best trials again, on seeds that the search never saw: a study of its own."""
+class Again(Task):
+    """Trials of the search again, on new seeds: a study of their own beside it.
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(replace(job, kind="confirmation"))
+    Attributes:
+        verb: What has been done with a trial that has ended, for its line.
+    """
+
+    verb: str
+    judged_on: Part
 
     @property
     def study_name(self) -> str:
-        return self.job.name + CONFIRMATION
+        return self.job.study_name
 
     @cached_property
     def search(self) -> optuna.Study:
         return load_study(self.job.name, self.job.settings.storage)
 
-    def cells(self) -> list[tuple[int, int]]:
-        """Which trial is to be trained on which seed."""
-        return cells(self.search, self.job.settings, self.job.config.training.seed)
+    @cached_property
+    def confirmation(self) -> optuna.Study | None:
+        """The confirmations of the search, if it has any."""
+        if not self.job.settings.confirm:
+            return None
+        return load_study(beside(self.job.name, CONFIRMATION), self.job.settings.storage)
+
+    @property
+    def seed(self) -> int:
+        """The seed of all trials of the search."""
+        return self.job.config.training.seed
+
+    @abstractmethod
+    def cells(self, study: optuna.Study) -> list[Cell]:
+        """Which trial of the search is to be trained on which seed."""
 
     def next(self, study: optuna.Study) -> Next:
         trials = study.get_trials(deepcopy=False)
         planned = {cell_of(trial) for trial in trials if trial.state in LIVE or counts(trial)}
-        for number, seed in self.cells():
+        for number, seed in self.cells(study):
             if (number, seed) not in planned:
                 study.enqueue_trial({"trial": number, "seed": seed})
         states = [trial.state for trial in study.get_trials(deepcopy=False)]
@@ -124,17 +155,85 @@ class Confirmation(Task):
     def config(self, trial: Trial) -> Config:
         number = trial.suggest_int("trial", 0, 10**6)
         seed = trial.suggest_int("seed", 0, 2**31)
-        trials = self.search.get_trials(deepcopy=False)
-        config = self.job.question.apply(self.job.config, trials[number].params)
-        return override(config, {"training.seed": seed})
+        part = self.judged_on if self.job.divided else "search"
+        trial.set_user_attr("held_out", part)
+        values = values_of(self.search.get_trials(deepcopy=False)[number])
+        config = self.job.question.apply(self.job.config, values)
+        return override(config, {"training.seed": seed, "evaluation.held_out": part})
 
     def label(self, trial: FrozenTrial | Trial) -> str:
         return f"trial {trial.params['trial']}, seed {trial.params['seed']}"
 
 
+class Confirmation(Again):
+    """The best trials again, on seeds and sentences that the search never saw."""
+
+    verb, judged_on = "confirmed", "confirmation"
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(replace(job, kind=CONFIRMATION))
+
+    def cells(self, study: optuna.Study) -> list[Cell]:
+        return to_confirm(self.search, self.job.settings, self.seed)
+
+
+class Test(Again):
+    """The trial that leads after confirmation, once, on seeds and sentences that chose nothing."""
+
+    verb, judged_on = "tested", "test"
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(replace(job, kind=TEST))
+
+    def cells(self, study: optuna.Study) -> list[Cell]:
+        assert self.confirmation is not None
+        leader = to_test(self.search, self.confirmation)
+        if leader is None:
+            return []
+        seeds = study.user_attrs.get(SEEDS) or fresh_seeds(self.job.settings.test, self.seed)
+        return [(leader, seed) for seed in seeds]
+
+    def next(self, study: optuna.Study) -> Next:
+        if SEEDS not in study.user_attrs and (cells := self.cells(study)):
+            study.set_user_attr(SEEDS, [seed for _, seed in cells])
+        return super().next(study)
+
+
+class Verification(Again):
+    """The values of the trial that leads, and those of trial 0, on another config."""
+
+    verb, judged_on = "verified", "test"
+
+    def __init__(self, job: Job) -> None:
+        its = job.verified
+        assert its is not None
+        self.name = Path(its.name).stem
+        super().__init__(replace(job, kind=its.kind, config=its.config, divided=its.divided))
+
+    def cells(self, study: optuna.Study) -> list[Cell]:
+        numbers = to_verify(self.search, self.confirmation)
+        seeds = fresh_seeds(self.job.settings.verify_seeds, self.seed)
+        return [(number, seed) for seed in seeds for number in numbers]
+
+    def label(self, trial: FrozenTrial | Trial) -> str:
+        return f"{super().label(trial)}, {self.name}"
+
+
+AGAIN: dict[str, Callable[[Job], Again]] = {
+    CONFIRMATION: Confirmation,
+    TEST: Test,
+    VERIFICATION: Verification,
+}
+
+
+def again(job: Job) -> list[Again]:
+    """What is trained again after the search, one after the other."""
+    return [AGAIN[kind.partition("/")[0]](job) for kind in job.kinds]
+
+
 def tasks(job: Job) -> list[Task]:
     """The parts of a study, one after the other."""
-    return [Search(job), Confirmation(job)] if job.settings.confirm else [Search(job)]
+    return [Search(job), *again(job)]
 
 
 def next_ordinal(study: optuna.Study) -> int:

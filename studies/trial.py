@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job
-from studies.record import counts
+from studies.record import counts, values_of
 from vlatent import checkpoints
 from vlatent.config import Config, override, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
@@ -115,7 +115,7 @@ class _TrialRun:
         lineage = {name: trial.user_attrs.get(name) for name in LINEAGE}
         tags = {"kind": job.kind, "trial": trial.number, "label": label} | job.tags
         tags |= {name: value for name, value in lineage.items() if value}
-        if job.kind == "confirmation":
+        if job.kind != "trial":
             tags["confirms"] = trial.params["trial"]
         self.tracker = open_run(
             config.tracking, label, job.parent, tags, folder=folder, patient=True
@@ -232,11 +232,6 @@ def status_of(trial: FrozenTrial) -> Status | None:
     if trial.state == TrialState.FAIL and not counts(trial):
         return "KILLED"  # it was interrupted, or its worker was
     return STATUS.get(trial.state)
-
-
-def values_of(trial: FrozenTrial) -> dict[str, float]:
-    """What a trial was drawn with, or is to be begun with."""
-    return trial.system_attrs.get("fixed_params", {}) | trial.params
 
 
 def worker_name() -> str:

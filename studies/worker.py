@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job, load_study
-from studies.record import counts, is_foreign
+from studies.record import counts, is_foreign, values_of
 from studies.tasks import Task, next_ordinal, tasks
 from studies.trial import (
     Returned,
@@ -21,7 +21,6 @@ from studies.trial import (
     requeue,
     run_trial,
     status_of,
-    values_of,
     worker_name,
 )
 from studies.weights import keep_best

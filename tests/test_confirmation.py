@@ -17,7 +17,7 @@ from smoke import smoke
 from analysis.report.__main__ import main as analysis_report
 from studies import report
 from studies.__main__ import main as status
-from studies.confirmation import cells, seeds
+from studies.confirmation import confirmation_seeds, fresh_seeds, to_confirm
 from studies.job import Job, create_study, load_study, question_of
 from studies.made_up import made_up
 from studies.outcome import study_result
@@ -52,9 +52,18 @@ def test_the_best_feasible_trials_are_confirmed_on_seeds_of_their_own() -> None:
         add(study, value, margin, {})
     assert [trial.number for trial in finalists(study, 2)] == [2, 3]
     settings = StudyConfig(confirm=2, confirmation_seeds=3)
-    assert seeds(settings, used=7) == [8, 9, 10]
-    assert cells(study, settings, used=7) == [(2, 8), (2, 9), (2, 10), (3, 8), (3, 9), (3, 10)]
-    assert cells(study, replace(settings, confirm=0), used=7) == []
+    assert confirmation_seeds(settings, used=7) == [8, 9, 10]
+    cells = to_confirm(study, settings, used=7)
+    assert cells == [(2, 8), (2, 9), (2, 10), (3, 8), (3, 9), (3, 10)]
+    assert to_confirm(study, replace(settings, confirm=0), used=7) == []
+
+
+def test_seeds_of_the_test_are_used_nowhere_else() -> None:
+    longest = StudyConfig(confirmation_seeds=StudyConfig.most["confirmation_seeds"])
+    used = {7, *confirmation_seeds(longest, used=7)}
+    assert len(used) == 1001
+    assert used.isdisjoint(fresh_seeds(1000, used=7))
+    assert len(set(fresh_seeds(1000, used=7))) == 1000
 
 
 def test_no_feasible_trial_none_confirmed() -> None:
@@ -73,7 +82,7 @@ def test_seeds_that_pass_come_first_and_the_interval_is_students() -> None:
     for seed, (one, other) in enumerate(zip(lucky, steady, strict=True)):
         add(again, one, 0.5 if seed == 0 else -1.0, {"trial": 0, "seed": seed})
         add(again, other, -1.0, {"trial": 1, "seed": seed})
-    result = study_result(search, again)
+    result = study_result(search, {"confirmation": again})
     first, second = result.finalists
     assert (first.number, first.passed, second.number, second.passed) == (1, 3, 0, 2)
     mean, low, high = first.interval()
@@ -172,7 +181,7 @@ def test_confirming_trains_every_finalist_on_every_seed_once(searched: Job) -> N
     for (number, _), trial in done.items():
         weights = search.trials[number].params
         assert f"weight: {weights['priors.kurtosis.weight']}" in trial.user_attrs["config"]
-    finalists = study_result(search, study).finalists
+    finalists = study_result(search, {"confirmation": study}).finalists
     assert {finalist.number for finalist in finalists} == {0, 1}
     assert all(len(finalist.runs) == 2 for finalist in finalists)
 
@@ -219,4 +228,4 @@ def test_screen_status_and_report_name_the_same_trial(
     )
     words = " ".join(done.stdout.split())
     assert f"Trial {steady} leads after confirmation" in words, done.stderr
-    assert "it passes on 3 of 3" in words
+    assert f"trial {steady} passes on 3 of 3" in words

@@ -9,7 +9,7 @@ import pytest
 from smoke import smoke
 
 from vlatent.config import effective, fingerprint, from_yaml, override, to_yaml
-from vlatent.corpus import Corpus, DataConfig, HeldOut, Part, held_out, load
+from vlatent.corpus import Corpus, DataConfig, Part, held_out, load
 from vlatent.encoder import Encoder
 from vlatent.evaluation import encode_judged
 from vlatent.scenes import parse
@@ -23,23 +23,20 @@ def blocks() -> Corpus:
     return load(DataConfig(unseen=True, vocabulary=300, max_length=200))
 
 
-def texts_of(found: HeldOut, corpus: Corpus, sentences: int, retrieved: int) -> set[str]:
+def texts_of(part: Part, corpus: Corpus, sentences: int, retrieved: int) -> set[str]:
     """Every sentence that a run may see when it is judged on a set: of the search's, the first."""
-    search = found.judged is corpus.judged
-    judged = corpus.validation if found.judged is None else found.judged
-    texts = set(judged.texts[: sentences if search else None])
-    texts.update(corpus.fixed.texts if search else ())
+    found = held_out(corpus, part, sentences, retrieved)
+    assert found.judged is not None
+    texts = {*found.judged.texts, *(corpus.fixed if part == "search" else found.probed).texts}
     for triples in found.splits.values():
         for some in (triples.originals, triples.paraphrases):
-            texts.update(some.texts[: retrieved if search else None])
+            texts.update(some.texts[: retrieved if part == "search" else None])
     return texts
 
 
 def test_no_meaning_is_in_two_sets_of_any_split(blocks: Corpus) -> None:
     found = {part: held_out(blocks, part, 64, 100) for part in PARTS}
-    meanings = {
-        part: set(map(parse, texts_of(each, blocks, 64, 100))) for part, each in found.items()
-    }
+    meanings = {part: set(map(parse, texts_of(part, blocks, 64, 100))) for part in PARTS}
     for one, other in combinations(PARTS, 2):
         assert not meanings[one] & meanings[other], (one, other)
     for part in PARTS[1:]:
@@ -57,16 +54,15 @@ def test_no_meaning_is_in_two_sets_of_any_split(blocks: Corpus) -> None:
 
 def test_the_search_sees_what_every_run_saw(blocks: Corpus) -> None:
     found = held_out(blocks, "search", 64, 100)
-    assert found.judged is blocks.judged
+    assert found.judged is not None
+    assert found.judged.texts == blocks.validation.texts[:64]
     assert found.probed is blocks.validation
     assert found.splits is blocks.splits
 
 
 def test_a_sentence_stays_in_its_set_whatever_the_search_sees(blocks: Corpus) -> None:
     for part in PARTS[1:]:
-        few, many = (held_out(blocks, part, count, 0).judged for count in (16, 256))
-        assert few is not None
-        assert many is not None
+        few, many = (held_out(blocks, part, count, 0).probed for count in (16, 256))
         assert set(many.texts) < set(few.texts)
 
 
@@ -79,8 +75,7 @@ def test_as_many_sentences_are_judged_in_every_set(part: Part, tmp_path: Path) -
     latent, fixed = encode_judged(model, corpus, config.evaluation)
     own = held_out(corpus, part, 8, 0).judged
     assert own is not None
-    size = 8 if part == "search" else 8 + 16
-    wanted = own.texts[:size] + (corpus.fixed.texts if part == "search" else [])
+    wanted = own.texts + (corpus.fixed.texts if part == "search" else [])
     assert len(latent) == len(wanted) == 24
     for place in (0, 7, 23):
         batch = corpus.encoded([wanted[place]]).batch([0])

@@ -17,12 +17,12 @@ from smoke import CONFIGS, smoke
 
 import studies.trial
 from studies.job import Job, create_study, load_study, question_of
-from studies.record import added, counted, front, ranked, why_failed
+from studies.record import added, counted, front, ranked, values_of, why_failed
 from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.study import main
 from studies.tasks import Confirmation, Search, next_ordinal
-from studies.trial import requeue, values_of
+from studies.trial import requeue
 from studies.worker import carry_out, orphans, requeue_orphan, work
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
@@ -461,7 +461,7 @@ def test_a_study_whose_making_was_killed_is_begun_anew(
         assert waiting.user_attrs == {"ordinal": 0, "origin": "config"}
         assert set(study.user_attrs) == {"question", "objectives", "uid", "identity", "corpus"}
     assert after >= 10  # so many things are written
-    ends = ("", "/confirmation")
+    ends = ("", "/confirmation", "/test")
     assert names(mine) == sorted(f"s{n}{end}" for n in range(after + 1) for end in ends)
 
 

@@ -1,10 +1,15 @@
-"""Console, status, note, best.yaml, result.json and report name the same trial of a study."""
+"""Console, status, note, best.yaml, result.json and report name the same trial of a study.
+
+And none of them says more of it than the numbers do: from which finalists no difference tells it,
+what the test set found, and whether that was the first look.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from statistics import fmean
 
@@ -14,6 +19,7 @@ import pytest
 import yaml
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
+from scipy import stats
 from smoke import smoke
 
 from analysis.report.study import _answers
@@ -27,7 +33,7 @@ from studies.settings import StudyConfig
 from vlatent.console import console
 
 STUDIES = 200
-CONFIRM, SEEDS = 3, (1, 2, 3)
+CONFIRM, SEEDS, TEST_SEEDS = 3, (1, 2, 3, 4), (1001, 1002, 1003)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ def drawn(kind: int, draw: np.random.Generator) -> tuple[list[Drawn], dict[tuple
     """Trials, and confirmations of all of them by trial and seed.
 
     By kind: few different scores, so that many tie; none that passes; confirmations in the opposite
-    order; half of the confirmations fail; all of them fail; anything.
+    order; half of the confirmations fail; all of them fail; anything; confirmations near the
+    search's scores, so that many differences are established.
     """
     count = int(draw.integers(1, 9))
     levels = 3 if kind == 0 else 1000
@@ -63,7 +70,8 @@ def drawn(kind: int, draw: np.random.Generator) -> tuple[list[Drawn], dict[tuple
     again = {}
     for number, seed in product(range(count), SEEDS):
         opposite = 1 - trials[number].score if kind == 2 else None
-        run = one(0.9, failing, opposite)
+        near = trials[number].score + draw.normal() / 100 if kind == 6 else opposite
+        run = one(0.9, failing, near)
         state = TrialState.COMPLETE if run.state == TrialState.PRUNED else run.state
         again[number, seed] = replace(run, state=state)
     return trials, again
@@ -93,15 +101,54 @@ def expected(trials: list[Drawn], again: dict[tuple[int, int], Drawn]) -> int | 
     return max(confirmed, key=better) if confirmed else finalists[0]
 
 
+def leads(
+    again: dict[tuple[int, int], Drawn], leader: int, finalists: list[int]
+) -> tuple[list[int], list[int], list[int]]:
+    """From which finalists no difference tells the leader, which it is ahead of, which behind.
+
+    By SciPy's paired t test and, over all pairs of finalists, Holm's own rule: as long as the
+    smallest p that is left is below 0.05 over their number, one more is established.
+    """
+
+    def scores(number: int) -> dict[int, float]:
+        runs = {seed: again[number, seed] for seed in SEEDS}
+        return {s: run.score for s, run in runs.items() if run.state == TrialState.COMPLETE}
+
+    confirmed = [number for number in finalists if scores(number)]
+    means, ps = {}, {}
+    for one, other in combinations(confirmed, 2):
+        pair = frozenset((one, other))
+        both = sorted(scores(one).keys() & scores(other).keys())
+        first, second = ([scores(number)[seed] for seed in both] for number in (one, other))
+        differences = np.subtract(first, second)
+        spread = len(both) > 1 and np.ptp(differences) > 0
+        ps[pair] = stats.ttest_rel(first, second).pvalue if spread else 1.0
+        means[pair] = (fmean(differences) if both else 0.0) * (1 if one == leader else -1)
+    established = set()
+    for left, pair in zip(
+        range(len(ps), 0, -1), sorted(ps, key=lambda pair: ps[pair]), strict=True
+    ):
+        if ps[pair] >= 0.05 / left:
+            break
+        established.add(pair)
+    told: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for other in confirmed:
+        if other == leader:
+            continue
+        pair = frozenset((leader, other))
+        told[0 if pair not in established else 1 if means[pair] > 0 else 2].append(other)
+    return told
+
+
 def built(
     template: optuna.Study,
     job: Job,
     trials: list[Drawn],
     again: dict[tuple[int, int], Drawn],
-) -> tuple[optuna.Study, optuna.Study]:
+    looks: list[int],
+) -> tuple[optuna.Study, dict[str, optuna.Study]]:
     """The same as studies of Optuna, one with parameters of its own for each trial."""
-    search = optuna.create_study(direction="maximize")
-    confirmation = optuna.create_study(direction="maximize")
+    search, confirmation, tested = (optuna.create_study(direction="maximize") for _ in range(3))
     for name, value in template.user_attrs.items():
         search.set_user_attr(name, value)
     space, usual = distributions(job.space), template.get_trials(deepcopy=False)[0].user_attrs
@@ -109,9 +156,10 @@ def built(
     def add(study: optuna.Study, run: Drawn, params: dict[str, float], ordinal: int) -> None:
         criteria = [line | {"margin": run.margin} for line in usual["criteria"][:2]]
         attributes = usual | {"ordinal": ordinal, "worker": "host:1", "criteria": criteria}
+        attributes |= {"held_out": "test"} if study is tested else {}
         if run.state == TrialState.FAIL:
             attributes = {"ordinal": ordinal, "reason": "it diverged"}
-        whole = {name: IntDistribution(0, 100) for name in params}
+        whole = {name: IntDistribution(0, 2**31) for name in params}
         study.add_trial(
             create_trial(
                 state=run.state,
@@ -130,7 +178,10 @@ def built(
     finalists = sorted(passing, key=lambda number: (-trials[number].score, number))[:CONFIRM]
     for ordinal, (number, seed) in enumerate(product(finalists, SEEDS)):
         add(confirmation, again[number, seed], {"trial": number, "seed": seed}, ordinal)
-    return search, confirmation
+    for ordinal, (number, seed) in enumerate(product(looks, TEST_SEEDS)):
+        run = Drawn(TrialState.COMPLETE, trials[number].score, 1.0 if seed == 1002 else -1.0)
+        add(tested, run, {"trial": number, "seed": seed}, ordinal)
+    return search, {"confirmation": confirmation, "test": tested}
 
 
 def named(text: str) -> int | None:
@@ -149,15 +200,16 @@ def test_everything_names_the_same_trial(tmp_path: Path, monkeypatch: pytest.Mon
     job = Job(config=config, settings=settings, space=space, **named_job)
     template = made_up(job, ("passes",), np.random.default_rng(0))
     bases: list[str] = []
-    turned = 0
+    turned, said = 0, Counter[str]()
     for index in range(STUDIES):
         draw = np.random.default_rng(index)
-        trials, again = drawn(index % 6, draw)
-        search, confirmation = built(template, job, trials, again)
+        trials, again = drawn(index % 7, draw)
         leader = expected(trials, again)
+        looks = [] if leader is None else [(leader + 1) % len(trials), leader][index % 2 :]
+        search, others = built(template, job, trials, again, list(dict.fromkeys(looks)))
         place = tmp_path / str(index)
         with console.capture() as screen:
-            findings = report.conclude(job, search, confirmation, place, 0.0)
+            findings = report.conclude(job, search, others, place, 0.0)
         with console.capture() as status:
             print_leader(search, findings.result)
         left = StudyResult.from_json((place / FILE).read_text("utf-8"), FILE)
@@ -173,10 +225,48 @@ def test_everything_names_the_same_trial(tmp_path: Path, monkeypatch: pytest.Mon
             "config": written(place, search, trials),
         }
         assert set(named_by.values()) == {leader}, (index, named_by, trials, again)
+        texts = [screen.get(), status.get(), report.note(left), answers["What was found"]]
+        checked(texts, left, again, said)
         bases.append(left.basis)
         turned += left.optimism is not None and left.optimism.trial != leader
     assert set(bases) == {"confirmed", "search", "nearest", "none"}  # every case was there
     assert turned > 20  # and confirmation often named another trial than the search
+    assert min(said.values()) >= 5
+    assert set(said) == {"undistinguished", "ahead", "behind", "first look", "second look"}
+
+
+def checked(
+    texts: list[str],
+    left: StudyResult,
+    again: dict[tuple[int, int], Drawn],
+    said: Counter[str],
+) -> None:
+    """Every text says of the leader what the numbers say, and no more."""
+    told: tuple[list[int], list[int], list[int]] = ([], [], [])
+    if left.basis == "confirmed":
+        told = leads(again, left.finalists[0].number, [each.number for each in left.finalists])
+    alike, ahead, behind = map(set, told)
+    said.update({"undistinguished": bool(alike), "ahead": bool(ahead), "behind": bool(behind)})
+    assert set(left.undistinguished) == alike
+    before = [each.number for each in left.tested if each.number != left.leader]
+    for text in texts:
+        words = " ".join(re.sub(r"[\\*]", "", text).split())
+
+        def numbers(pattern: str, words: str = words) -> set[int]:
+            return {
+                int(n) for found in re.findall(pattern, words) for n in re.findall(r"\d+", found)
+            }
+
+        assert numbers(r"not distinguishable from ([\d, and]+)\.") == alike, words
+        assert numbers(r", ahead of ([\d, and]+)\.") == (set() if alike else ahead), words
+        assert numbers(r"Trial (\d+) has the better score on the same seeds") == behind, words
+        if left.leader is None:
+            continue
+        test = f"Test: trial {left.leader} passes on 2 of 3"
+        assert test in words
+        assert words.index(test) < words.index("rial", words.index(test) + len(test))
+        assert numbers(r"look 2 at the test set, after trial (\d+)\.") == set(before), words
+        said.update({"second look" if before else "first look": 1})
 
 
 def written(place: Path, search: optuna.Study, trials: list[Drawn]) -> int | None:

@@ -13,8 +13,7 @@ from smoke import CONFIGS, smoke
 
 from studies import loss_weights, report, study
 from studies.job import Job, question_of
-from studies.made_up import USUAL, Kind, check_report, made_up
-from studies.made_up import confirmed as again
+from studies.made_up import USUAL, Kind, check_report, made_beside, made_up
 from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
 from vlatent.config import from_yaml, override
@@ -61,9 +60,9 @@ def test_every_question_closes(asks: str, tmp_path: Path, monkeypatch: pytest.Mo
     for case, kinds in CASES.items():
         made = made_up(mine, kinds, draw)
         (tmp_path / case).mkdir()
-        confirmed_too = again(mine, made, draw)
-        for confirmations in (None, confirmed_too) if kinds == USUAL else (confirmed_too,):
-            findings = report.conclude(mine, made, confirmations, tmp_path / case, 0.0)
+        beside = made_beside(mine, made, draw)
+        for others in ({}, beside) if kinds == USUAL else (beside,):
+            findings = report.conclude(mine, made, others, tmp_path / case, 0.0)
             nothing = case in ("all failed", "all pruned")
             assert (findings.result.leader is None) == nothing, case
             left = (tmp_path / case / FILE).read_text("utf-8")
@@ -79,7 +78,7 @@ def test_trials_that_are_worth_the_same_close(tmp_path: Path) -> None:
 
     draw = Even(np.random.PCG64(0))
     made = made_up(mine, USUAL, draw)
-    findings = report.conclude(mine, made, again(mine, made, draw), tmp_path, 0.0)
+    findings = report.conclude(mine, made, made_beside(mine, made, draw), tmp_path, 0.0)
     finalists = findings.result.finalists
     assert {finalist.interval() for finalist in finalists[:-1]} == {(1.0, -math.inf, math.inf)}
     assert findings.result.leader == 0

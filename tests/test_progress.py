@@ -77,7 +77,7 @@ def test_every_line_says_how_far_the_study_is_and_whether_it_found_a_better_one(
 
 def test_a_confirmation_says_which_trial_on_which_seed() -> None:
     study = optuna.create_study(direction="maximize")
-    reporter = Reporter(study, SCORE, confirms=True)
+    reporter = Reporter(study, SCORE, again="confirmed")
     cells = [{"trial": 39, "seed": seed} for seed in (1, 1007)]
     lines = said(
         study,

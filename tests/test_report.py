@@ -230,7 +230,7 @@ def test_other_words_change_no_number_of_a_study(
     assert after.answers[1].text == "q\n\nq"
     assert after.answers[2:] == before.answers[2:]
     assert tables(after) == tables(before)
-    assert "Trial 0 on held-out sentences" in after.body
+    assert "Trial 0 on the search's held-out sentences" in after.body
 
 
 def test_every_objective_of_a_front_is_confirmed(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_confirmation_is_grouped_by_the_trial_it_confirms(url: str) -> None:
 def test_the_result_is_the_one_that_the_study_itself_has(url: str) -> None:
     confirmation = known_study(url, "weights/confirmation")
     result = read_study(url, "weights").result
-    assert result == study_result(known_study(url), confirmation)
+    assert result == study_result(known_study(url), {"confirmation": confirmation})
     assert (result.leader, result.basis) == (0, "confirmed")
     (finalist,) = result.finalists
     assert [run.seed for run in finalist.confirmations] == [1, 2, 3, 4]

@@ -9,7 +9,7 @@ from math import isfinite
 import torch
 
 from vlatent.config import Config, TrainingConfig, corpus_digests
-from vlatent.corpus import Corpus, changed_parts, load
+from vlatent.corpus import Corpus, changed_parts, held_out, load
 from vlatent.evaluation import measure
 from vlatent.memory import require_memory
 from vlatent.objective import loss
@@ -53,6 +53,17 @@ def require_planned_corpus(config: Config, planned: Mapping[str, str]) -> None:
             f"this worker reads another corpus than the command that began it: {', '.join(parts)} "
             "changed; give every machine the same files, then run the command again."
         )
+
+
+def not_divided(config: Config, corpus: Corpus) -> str | None:
+    """Why the held-out sentences do not make three sets; None if they do."""
+    sizes = config.evaluation
+    try:
+        for part in ("confirmation", "test"):
+            held_out(corpus, part, sizes.sentences, sizes.retrieved)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 @lru_cache(maxsize=8)

@@ -21,7 +21,8 @@ from analysis.report.page import (
 )
 from analysis.runs import artifact, artifact_paths, recorded_text
 from analysis.trials import Study, Trial
-from studies.result import StudyResult, TrialResult, headline, passes, summary
+from studies.result import Finalist, StudyResult, TrialResult
+from studies.text import certainty, headline, passes, summary, verification_words
 from vlatent.intervals import bracket
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig
@@ -49,8 +50,13 @@ WORDS = (
     ),
     (
         "confirmed",
-        "trained again on random seeds that the search never saw; brackets hold 95 % "
-        "intervals over these seeds",
+        "trained again on random seeds, and judged on sentences, that the search never saw; "
+        "brackets hold 95 % intervals over these seeds",
+    ),
+    (
+        "test",
+        "the leader once more, on seeds and sentences that neither the search nor the confirmation "
+        "saw: nothing was chosen by them",
     ),
     ("pruned", "stopped early, because others were ahead of it at the same step"),
     (
@@ -74,13 +80,19 @@ def study_document(
     paths = artifact_paths(tracking, run.run_id)
     parts: list[str] = []
     shown: dict[str, bytes] = {}
+    if result.test is not None:
+        parts += ["## Test", _trained_again(result, [result.test])]
     if leader is not None:
-        parts += ["## Verdict", _verdict(leader), _overview(leader, tracking, shown)]
+        parts += ["## Verdict in the search", _verdict(leader), _overview(leader, tracking, shown)]
     for name in ("best.yaml", "nearest.yaml"):
         if name in paths and (text := recorded_text(tracking, run, name)) is not None:
             parts += ["## Config", f"`{name}` among the run's artifacts:", code(text, "yaml")]
     if result.finalists:
-        parts += ["## Confirmation", _confirmation(result)]
+        parts += ["## Confirmation", _trained_again(result, result.finalists)]
+    for verification in result.verifications:
+        words = escaped(verification_words(result, verification))
+        table = _trained_again(result, verification.trials)
+        parts += [f"## On {escaped(verification.name)}", words, table]
     drawn = [name for name in SHOWN if f"figures/{name}.png" in paths]
     parts += ["## Search"] if drawn else []
     for name in drawn:
@@ -136,14 +148,7 @@ def _sure(result: StudyResult) -> str:
             f"{chosen} {len(result.finalists)} trials were trained again on {seeds} seeds that the "
             "search never saw: the table of confirmations has an interval for each objective."
         )
-    if result.optimism is None:
-        return chosen
-    searched, again = result.optimism.found, result.optimism.confirmed
-    difference = bracket(result.optimism.mean, result.optimism.low, result.optimism.high)
-    return (
-        f"{chosen} The search measured {searched:.3f} for trial {result.optimism.trial}, new seeds "
-        f"{again:.3f}: an optimism of {escaped(difference)}."
-    )
+    return escaped(" ".join([chosen, *certainty(result)]))
 
 
 def _verdict(leader: TrialResult) -> str:
@@ -152,7 +157,7 @@ def _verdict(leader: TrialResult) -> str:
         for line in leader.criteria
     ]
     return (
-        f"Trial {leader.number} on held-out sentences, at the end of its run.\n\n"
+        f"Trial {leader.number} on the search's held-out sentences, at the end of its run.\n\n"
         + markdown_table(("criterion", "wanted", "found", "margin", "holds"), rows)
     )
 
@@ -172,16 +177,17 @@ def _overview(leader: TrialResult, tracking: TrackingConfig, shown: dict[str, by
     )
 
 
-def _confirmation(result: StudyResult) -> str:
-    seeds = sorted({run.seed for finalist in result.finalists for run in finalist.confirmations})
+def _trained_again(result: StudyResult, trained: Sequence[Finalist]) -> str:
+    """Trials on new seeds, seed by seed."""
+    seeds = sorted({run.seed for finalist in trained for run in finalist.confirmations})
     rows = []
-    for finalist in result.finalists:
+    for finalist in trained:
         values = {run.seed: run.values for run in finalist.runs}
         rows += [
             (
                 finalist.number,
                 objective.label,
-                f"{finalist.values[place]:.3f}",
+                f"{finalist.values[place]:.3f}" if finalist.values else "failed",
                 *(f"{values[seed][place]:.3f}" if seed in values else "failed" for seed in seeds),
                 bracket(*finalist.interval(place)),
                 passes(finalist),

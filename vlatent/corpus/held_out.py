@@ -26,7 +26,8 @@ class HeldOut:
     """The held-out sentences of one set.
 
     Attributes:
-        judged: Those whose latents are judged; None where the search has but the fixed ones.
+        judged: Those whose latents are judged: of the search's beside the fixed ones, and None
+            where these are all; of the others' as many as the search's and the fixed ones.
         probed: Those whose latents are probed.
         splits: Those with a paraphrase and a counterfactual, by split; {} unless they are asked.
     """
@@ -54,11 +55,10 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
         UserError: The set has fewer than 16 sentences.
     """
     splits = corpus.splits if retrieved else {}
+    judged = [] if corpus.judged is None else corpus.judged.texts[:sentences]
     if part == "search":
-        return HeldOut(corpus.judged, corpus.validation, splits)
-    seen = {*corpus.fixed.texts}
-    if corpus.judged is not None:
-        seen.update(corpus.judged.texts[:sentences])
+        return HeldOut(corpus.encoded(judged) if judged else None, corpus.validation, splits)
+    seen = {*corpus.fixed.texts, *judged}
     for triples in splits.values():
         for some in (triples.originals, triples.paraphrases, triples.counterfactuals):
             seen.update(some.texts[:retrieved])
@@ -82,7 +82,9 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
     def only(some: Sentences, at: Sequence[int]) -> Sentences:
         return corpus.encoded([some.texts[place] for place in at])
 
-    own = only(corpus.validation, places(corpus.validation.texts, ""))
+    at = places(corpus.validation.texts, "")
+    judges = only(corpus.validation, at[: sentences + len(corpus.fixed)])
+    own = only(corpus.validation, at)
     parts = {}
     for split, triples in splits.items():
         at = places(triples.originals.texts, f" of the split {split}")
@@ -92,7 +94,7 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
             only(triples.counterfactuals, at),
             [triples.kinds[place] for place in at],
         )
-    return HeldOut(own, own, parts)
+    return HeldOut(judges, own, parts)
 
 
 def _part(text: str) -> Part:

@@ -108,14 +108,12 @@ def encode_judged(
         Latents of those that are judged, and of the fixed ones: the search judges them too, the
         confirmation and the test as many others.
     """
-    size, count = config.batch_size, config.sentences
-    fixed = encode(model, corpus.fixed, size)
+    fixed = encode(model, corpus.fixed, config.batch_size)
     judged = config.sentences_of(corpus).judged
     if judged is None:
         return fixed, fixed
-    if config.held_out != "search":
-        return encode(model, judged, size, count + len(fixed)), fixed
-    return torch.cat([encode(model, judged, size, count), fixed]), fixed
+    latent = encode(model, judged, config.batch_size)
+    return torch.cat([latent, fixed]) if config.held_out == "search" else latent, fixed
 
 
 def evaluate(

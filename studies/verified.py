@@ -1,0 +1,62 @@
+"""Another config on which a study verifies its values, that of a larger encoder for instance."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from studies.question import Question, Space
+from studies.record import VERIFICATION
+from vlatent.config import Config, corpus_digests, effective, override, read_config
+from vlatent.corpus import DataConfig
+from vlatent.preparation import corpus_for, not_divided, placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """The config, as it is trained but for the values and the seed.
+
+    Attributes:
+        name: What the command line calls it.
+        config: With the study's sentences and tracker, judged on the test set.
+        key: Sixteen hexadecimal digits of all that can change a result.
+        divided: Whether there are enough held-out sentences for a test set.
+    """
+
+    name: str
+    config: Config
+    key: str
+    divided: bool
+
+    @property
+    def kind(self) -> str:
+        """Kind of its trials."""
+        return f"{VERIFICATION}/{self.key}"
+
+
+def verified(name: str, config: Config, question: Question, space: Space) -> Verified:
+    """Read the config with this name or path, and try what can be tried before it is trained.
+
+    Its sentences are the study's unless it names its own; the test set is without any sentence
+    that the study's search or its own first ones would see.
+
+    Raises:
+        UserError: There is no such config, or it cannot be trained.
+    """
+    named = read_config(name)
+    if named.data == DataConfig():
+        named = override(named, {"data": config.data})
+    seen = (named.evaluation.sentences, config.evaluation.sentences, config.evaluation.retrieved)
+    own = {"tracking": config.tracking, "training.seed": config.training.seed}
+    named = override(named, own | {"evaluation.sentences": max(seen)})
+    placement(named.training)
+    corpus = corpus_for(question.apply(named, question.start(config, space)))
+    values = {k: v for k, v in effective(named).items() if not k.startswith("data.")}
+    content = json.dumps([values, corpus_digests(named, corpus)], sort_keys=True)
+    return Verified(
+        name=name,
+        config=named,
+        key=hashlib.sha256(content.encode()).hexdigest()[:16],
+        divided=not_divided(named, corpus) is None,
+    )
