@@ -272,8 +272,10 @@ def _fixed(job: Job) -> str | None:
     )
 
 
-def _sets(job: Job, corpus: Corpus) -> str:
+def _sets(job: Job, corpus: Corpus) -> str | None:
     """On how many held-out sentences each part of the study is judged, or why on the same."""
+    if not job.kinds:
+        return None
     lacking = not_divided(job.config, corpus)
     if lacking is not None:
         return (
