@@ -7,9 +7,11 @@ averaged, since that is where a camera of fewer pixels would average.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
 import pywt.data
 import torch
@@ -27,6 +29,10 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear red, green and blue:
 SCALES = (1, 2, 4, 8)  # pixels of the file along a side that become one
 # A crop with less contrast, in standard deviations of the file's 256 steps, shows the steps.
 FLAT = 2 / 255
+OF_SCIKIT_IMAGE = (
+    *("astronaut.png", "chelsea.png", "coffee.png", "coins.png"),
+    *("moon.png", "motorcycle_left.png", "rocket.jpg"),
+)
 
 
 class Photograph(NamedTuple):
@@ -89,6 +95,27 @@ def bundled() -> list[Photograph]:
     }
     named |= {name: getattr(pywt.data, name)() for name in ("camera", "ascent", "aero")}
     return [Photograph(name, _light(values)) for name, values in named.items()]
+
+
+def scenes() -> list[Photograph]:
+    """Thirteen photographs of scenes: the bundled ones, and those of scikit-image and matplotlib.
+
+    Close views of one texture (scikit-image's bricks, grass and gravel) are not among them: they
+    show neither regions nor contours.
+
+    Raises:
+        UserError: scikit-image is not installed.
+    """
+    installed = find_spec("skimage")  # for its files alone: nothing of it is imported
+    if installed is None or installed.origin is None:
+        raise UserError(
+            "photographs of scikit-image are measured too, but it is not installed: "
+            "pip install scikit-image."
+        )
+    folder = Path(installed.origin).parent / "data"
+    sample = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    files = [*(folder / name for name in OF_SCIKIT_IMAGE), sample]
+    return bundled() + [Photograph(file.name, _read(file)) for file in files]
 
 
 def from_folder(folder: Path) -> list[Photograph]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from vlatent.priors.base import Prior
+from vlatent.priors.contours import Contours
 from vlatent.priors.decorrelation import Decorrelation
 from vlatent.priors.kurtosis import Kurtosis
 from vlatent.priors.spectrum import Spectrum
@@ -24,6 +25,7 @@ class Priors:
     kurtosis: Kurtosis = Kurtosis()
     decorrelation: Decorrelation = Decorrelation()
     variance: Variance = Variance()
+    contours: Contours = Contours()
 
     def __iter__(self) -> Iterator[tuple[str, Prior]]:
         """Every prior with its name, which is its metric's, its file's and its ablation's."""
@@ -31,6 +33,7 @@ class Priors:
 
 
 __all__ = [
+    "Contours",
     "Decorrelation",
     "Kurtosis",
     "Prior",

@@ -62,7 +62,7 @@ class Kurtosis(Prior):
         >>> Kurtosis().statistic(latent).tolist()  # the flattest two-valued gradients
         [1.0]
         """
-        return self._of_latents(latent).mean(BATCH + 2)
+        return self.of_each(latent).mean(BATCH + 2)
 
     def penalty(self, latent: Latent) -> PerBatch:
         """Squared log distance to [target, ceiling] of every picture, mean over all.
@@ -70,7 +70,7 @@ class Kurtosis(Prior):
         max(0, log(target / k))^2 + max(0, log(k / ceiling))^2: Gaussian gradients have
         (log 2)^2 = 0.48 at the default target.
         """
-        log_kurtosis = self._of_latents(latent).clamp(min=1.0).log()
+        log_kurtosis = self.of_each(latent).clamp(min=1.0).log()
         below = (math.log(self.target) - log_kurtosis).clamp(min=0).square()
         above = (log_kurtosis - math.log(self.ceiling)).clamp(min=0).square()
         return (below + above).mean((-2, -1))
@@ -80,7 +80,7 @@ class Kurtosis(Prior):
         limit = self.accepted[0]
         return (limit - float(statistic.min())) / limit
 
-    def _of_latents(self, latent: Latent) -> PerLatent:
+    def of_each(self, latent: Latent) -> PerLatent:
         """Kurtosis of every sentence and channel, [..., batch, channel]."""
         down, across = gradients(standardized(latent))
         return (_kurtosis(down) + _kurtosis(across)) / 2
