@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.table import Table
 from torch import Tensor
@@ -28,6 +27,7 @@ from vlatent.evaluation.likeness import (
     REFERENCE,
     Photographs,
     anisotropy,
+    correlation_within,
     distance,
     features,
     natural,
@@ -36,7 +36,8 @@ from vlatent.spectra import power_spectrum, whittle_slope
 
 SIZES = (16, 32, 48)
 SHARE = 0.99  # of the sets of crops lie within the limits
-SENTENCES = 64  # of a latent, whose slopes scatter
+SENTENCES = 64  # of a latent, in which slopes and correlations vary
+LATENTS = 50  # of them, at each scale
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,7 +86,7 @@ def measured(seen: list[Views], count: int, size: int, generator: np.random.Gene
         ranges={},
         distance=0.0,
         anisotropy=_quantile(anisotropy(latents), SHARE),
-        alpha_deviation=_quantile(_deviations(seen, size, generator), SHARE),
+        **_of_latents(seen, size, generator),
     )
     ends = ((1 - SHARE) / 2, (1 + SHARE) / 2)
     by_name = natural(of).mean(1)
@@ -97,13 +98,19 @@ def measured(seen: list[Views], count: int, size: int, generator: np.random.Gene
     return Photographs(**(asdict(reference) | {"ranges": ranges, "distance": within}))
 
 
-def _deviations(
+def _of_latents(
     seen: list[Views], size: int, generator: np.random.Generator
-) -> Float[Tensor, " latent"]:
-    """Deviation of alpha between the sentences of a latent, mean over channels, of 100 latents."""
-    latents = (sets_of_crops(seen, SENTENCES, size, size, generator) for _ in range(100))
-    slopes = (whittle_slope(power_spectrum(latent)) for latent in latents)
-    return torch.stack([alpha.std(0, correction=0).mean() for alpha in slopes])
+) -> dict[str, float]:
+    """What latents of many sets of crops have at the scale at which they have most of it."""
+    limits: dict[str, list[float]] = {"alpha_deviation": [], "correlation_within": []}
+    for scale in sorted({view.scale for view in seen}):
+        same = [view for view in seen if view.scale == scale]
+        latents = [sets_of_crops(same, SENTENCES, size, size, generator) for _ in range(LATENTS)]
+        slopes = [whittle_slope(power_spectrum(latent)).std(0).mean() for latent in latents]
+        within = [correlation_within(latent).mean() for latent in latents]
+        limits["alpha_deviation"].append(_quantile(torch.stack(slopes), SHARE))
+        limits["correlation_within"].append(_quantile(torch.stack(within), SHARE))
+    return {name: max(values) for name, values in limits.items()}
 
 
 def _add_rows(

@@ -22,7 +22,7 @@ from vlatent.intervals import proportion
 from vlatent.priors import Decorrelation, Kurtosis, TotalVariation, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio, generalized_gaussian_shape
 
-ONE_EDGE, CORRELATION = TotalVariation.accepted[0], Decorrelation.accepted[1]
+ONE_EDGE, CORRELATION = 64.0, Decorrelation.accepted[1]
 GAUSSIAN = Kurtosis.accepted[0]
 
 

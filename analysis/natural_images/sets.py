@@ -36,21 +36,26 @@ class Views(NamedTuple):
 
 
 def views(photographs: Sequence[Photograph], height: int, width: int) -> list[Views]:
-    """All photographs at all scales by both sensors; those smaller than a crop are left out."""
-    return [
-        Views(
-            scale,
-            sensor,
-            {
-                name: image
-                for name, light in photographs
-                if (image := _seen(light, scale, sensor)).shape[0] >= height
-                and image.shape[1] >= width
-            },
-        )
+    """The photographs at all scales by both sensors.
+
+    Those smaller than a crop are left out, and a scale that leaves fewer than a set needs.
+    """
+    every = [
+        Views(scale, sensor, {name: _seen(light, scale, sensor) for name, light in photographs})
         for scale in SCALES
         for sensor in SENSORS
     ]
+    fitting = [
+        view._replace(
+            images={
+                name: image
+                for name, image in view.images.items()
+                if image.shape[0] >= height and image.shape[1] >= width
+            }
+        )
+        for view in every
+    ]
+    return [view for view in fitting if len(view.images) >= CHANNELS]
 
 
 def halves(photographs: Sequence[Photograph]) -> tuple[list[Photograph], list[Photograph]]:
@@ -66,13 +71,13 @@ def sets_of_crops(
 
     Every crop is seen by one sensor or the other. A crop without contrast is drawn again.
     """
-    scales = sorted({view.scale for view in seen if view.images})
+    scales = sorted({view.scale for view in seen})
     latents = np.empty((count, height, width, CHANNELS))
     for latent in latents:
         scale = generator.choice(scales)
         same = [view for view in seen if view.scale == scale]
         names = sorted(same[0].images)
-        drawn = generator.choice(names, CHANNELS, replace=len(names) < CHANNELS)
+        drawn = generator.choice(names, CHANNELS, replace=False)
         for channel, name in enumerate(drawn):
             image = same[generator.integers(len(same))].images[name]
             latent[..., channel] = _crop(image, height, width, generator)

@@ -10,6 +10,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from vlatent.evaluation.likeness import pairs, photographs
 from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
 from vlatent.meaning import SHIFT
 from vlatent.priors import Priors
@@ -17,6 +18,7 @@ from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
 from vlatent.statistics import CHANNELS_NEEDED, MEANING
 
 PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
+LIKENESS = 0.5  # least that is like photographs; see likeness.likeness
 APART = 0.05  # which lie at least this share of the run apart
 VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
 
@@ -73,7 +75,7 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
                 criteria.append(
                     Criterion(name, prior.criterion, f"{mean} ({low} to {high})", margin)
                 )
-    criteria += [_plateau(recent), _checkerboard(last), _finite(last)]
+    criteria += [*_of_photographs(last), _plateau(recent), _checkerboard(last), _finite(last)]
     criteria += _of_meaning(last.metrics)
     return Verdict(tuple(map(_bounded, criteria)))
 
@@ -98,6 +100,63 @@ def _of_spectrum(recent: Sequence[Evaluation]) -> list[Criterion]:
             gate / RESIDUAL_LIMIT - 1,
         ),
     ]
+
+
+# Of what photographs have: name of the criterion and of the statistic.
+_RANGES = (
+    ("total_variation", "gradient_size"),
+    ("wavelet", "wavelet_finest"),
+    ("magnitude dependency", "magnitude_dependency"),
+    ("coherence", "coherence"),
+    ("speckle", "speckle"),
+)
+
+
+def _of_photographs(last: Evaluation) -> list[Criterion]:
+    """Whether the latent has what photographs have, statistic by statistic and together."""
+    if last.size is None:
+        return []
+    reference, criteria = photographs(*last.size), []
+    for name, statistic in _RANGES:
+        low, high = reference.ranges[statistic]
+        # Of total variation people know the sum over the pixels.
+        unit = pairs(*last.size) if name == "total_variation" else 1
+        value = fmean(last.channels[statistic])
+        criteria.append(
+            Criterion(
+                name,
+                f"{_short(low * unit)} to {_short(high * unit)}, as in 99 % of photographs",
+                _short(value * unit),
+                abs(2 * value - low - high) / (high - low) - 1,
+            )
+        )
+    most = {
+        "directions": ("anisotropy", reference.anisotropy, last.metrics["anisotropy"]),
+        "slopes": (
+            "deviation of alpha between sentences",
+            reference.alpha_deviation,
+            fmean(last.channels["alpha_deviation"]),
+        ),
+        "correlation within": (
+            "mean |correlation| within a sentence",
+            reference.correlation_within,
+            fmean(last.channels["correlation_within"]),
+        ),
+    }
+    criteria += [
+        Criterion(name, f"{what} at most {limit:.2g}", f"{value:.3f}", value / limit - 1)
+        for name, (what, limit, value) in most.items()
+    ]
+    found = last.metrics["likeness"]
+    criteria.append(
+        Criterion(
+            "likeness",
+            f"at least {LIKENESS:g}, which 99 % of photographs have",
+            f"{found:.2f}",
+            (LIKENESS - found) / LIKENESS,
+        )
+    )
+    return criteria
 
 
 def _plateau(recent: Sequence[Evaluation]) -> Criterion:
@@ -164,15 +223,20 @@ def _of_meaning(metrics: Mapping[str, float]) -> list[Criterion]:
 
 
 def score(evaluation: Evaluation, verdict: Verdict) -> float:
-    """Score a run: channels in band, and below 1 how close everything else is.
+    """Score a run: channels in band, and below 1 its likeness to photographs.
 
-    count + 0.49 / (1 + mean |alpha - 2|) + 0.49 * slack, where the slack maps the worst margin
-    from [1, -1] to [0, 1]. One channel more always wins.
+    count + 0.98 * likeness: one channel more always wins. Evaluations of earlier versions, whose
+    likeness was not measured, keep the score that they had:
+    count + 0.49 / (1 + mean |alpha - 2|) + 0.49 * (1 - worst margin) / 2.
     """
+    count = evaluation.metrics["channels_in_band"]
+    if evaluation.size is not None:
+        found = evaluation.metrics["likeness"]
+        return count + 0.98 * (found if math.isfinite(found) else 0.0)
     distance = evaluation.metrics["alpha_distance"]
     closeness = 1 / (1 + distance) if math.isfinite(distance) else 0.0
     slack = min(max((1 - verdict.worst) / 2, 0.0), 1.0)
-    return evaluation.metrics["channels_in_band"] + 0.49 * closeness + 0.49 * slack
+    return count + 0.49 * closeness + 0.49 * slack
 
 
 def steps_to_pass(history: Sequence[Evaluation], steps: int, priors: Priors) -> int | None:
@@ -194,7 +258,7 @@ def _recent(history: Sequence[Evaluation], steps: int) -> list[Evaluation]:
     return recent
 
 
-def _short(value: Tensor) -> str:
+def _short(value: Tensor | float) -> str:
     """Three digits at least, never with an exponent for what people read as whole numbers."""
     return f"{float(value):.0f}" if abs(float(value)) >= 100 else f"{float(value):.3g}"
 

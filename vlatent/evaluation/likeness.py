@@ -36,7 +36,7 @@ WINDOW = 1.0  # standard deviation of the structure tensor's Gaussian window, in
 # What is compared with photographs, in the order of photographs.json. The first three are
 # logarithms, of the mean size of a gradient, of mean|c| / rms c and of the kurtosis.
 FEATURES = (
-    "total_variation",
+    "gradient_size",
     "wavelet_finest",
     "wavelet_second",
     "kurtosis",
@@ -46,7 +46,7 @@ FEATURES = (
 )
 LOGARITHMS = 4
 # Those that have a criterion of their own, in natural units.
-RANGES = ("total_variation", "wavelet_finest", "magnitude_dependency", "coherence", "speckle")
+RANGES = ("gradient_size", "wavelet_finest", "magnitude_dependency", "coherence", "speckle")
 
 Features = Float[Tensor, "batch channel feature"]
 
@@ -61,7 +61,8 @@ class Photographs:
         ranges: Lowest and highest mean of a set, by feature: 99 % of photographs lie between.
         distance: 99 % of the sets are nearer to the mean, in standard deviations (Mahalanobis).
         anisotropy: 99 % of the sets have less.
-        alpha_deviation: 99 % of latents of 64 sets have less, mean over channels.
+        alpha_deviation: 99 % of latents of 64 sets at one scale have less, mean over channels.
+        correlation_within: The same of the mean |correlation| within a set.
     """
 
     mean: tuple[float, ...]
@@ -70,6 +71,7 @@ class Photographs:
     distance: float
     anisotropy: float
     alpha_deviation: float
+    correlation_within: float
 
 
 @lru_cache(maxsize=8)
@@ -95,9 +97,8 @@ def features(latent: Latent) -> Features:
     latent = standardized(latent.double())
     images = latent.movedim(-1, -3)
     down, across = gradients(latent)
-    height, width = images.shape[-2:]
-    pairs = (height - 1) * width + height * (width - 1)
-    steps = (down.abs().sum((-3, -2)) + across.abs().sum((-3, -2))) / pairs
+    steps = down.abs().sum((-3, -2)) + across.abs().sum((-3, -2))
+    steps = steps / pairs(*images.shape[-2:])
     details = _details(images)
     values = (
         steps.clamp(min=FLOOR).log(),
@@ -109,6 +110,11 @@ def features(latent: Latent) -> Features:
         speckle(images),
     )
     return torch.stack(values, dim=-1)
+
+
+def pairs(height: int, width: int) -> int:
+    """Neighbours in an image: its total variation is the mean |gradient| times as many."""
+    return (height - 1) * width + height * (width - 1)
 
 
 def natural(of: Features) -> Features:
@@ -127,6 +133,14 @@ def distance(of: Features, reference: Photographs) -> Float[Tensor, " batch"]:
     covariance = torch.tensor(reference.covariance, dtype=of.dtype)
     left = of.mean(1) - mean
     return (left * torch.linalg.solve(covariance, left.mT).mT).sum(-1).clamp(min=0).sqrt()
+
+
+def likeness(of: Features, reference: Photographs) -> float:
+    """Likeness to photographs, 1 at their mean, 0.5 at the distance that 99 % of them keep.
+
+    1 / (1 + (d / limit)^2), d the mean distance over the sentences.
+    """
+    return 1 / (1 + float(distance(of, reference).mean() / reference.distance) ** 2)
 
 
 def magnitude_dependency(images: Images) -> PerImage:
@@ -202,7 +216,7 @@ def correlation_within(latent: Latent) -> Float[Tensor, " channel"]:
     """Mean |correlation| of a channel with each other one within a sentence, mean over sentences.
 
     Six independent fields with P(f) = f^-2 have 0.115, since 1,024 neighbours are no independent
-    pixels; six crops of photographs 0.10. Signs that change by sentence do not lower it.
+    pixels. Signs that change by sentence do not lower it.
     """
     pixels = standardized(latent.double()).flatten(1, 2)
     size = (pixels.mT @ pixels).abs() / pixels.shape[1]

@@ -16,6 +16,7 @@ from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus, HeldOut, Part, held_out
 from vlatent.dependence import dependence, encode, probe, retrieval
 from vlatent.encoder import Encoder
+from vlatent.evaluation import likeness
 from vlatent.meaning import meaning
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
@@ -87,14 +88,20 @@ class Evaluation:
         channels: One number a channel each: the statistic of every prior by the prior's name
             (`spectrum` is the primary slope estimate), `residual`, `alpha_radial`,
             `alpha_all_frequencies`, `total_variation_normalized`, `alpha_deviation` (standard
-            deviation over sentences), `checkerboard_largest` and `checkerboard_mean`.
+            deviation over sentences), `checkerboard_largest` and `checkerboard_mean`, the features
+            in `likeness.RANGES` and `correlation_within`.
+        size: Height and width of the latents; None in records of earlier versions, whose likeness
+            to photographs was not measured.
     """
 
     step: int
     metrics: dict[str, float]
     channels: dict[str, list[float]]
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        if self.size is not None:  # a list where it was read from JSON
+            object.__setattr__(self, "size", tuple(self.size))
         renamed = {current_name(name): value for name, value in self.metrics.items()}
         object.__setattr__(self, "metrics", renamed)  # of earlier versions
 
@@ -168,7 +175,12 @@ def measure(step: int, latent: Latents, priors: Priors) -> Evaluation:
         "total_variation_normalized": TotalVariation().normalized(latent),
         "checkerboard_largest": stripes.largest,
         "checkerboard_mean": stripes.mean,
+        "correlation_within": likeness.correlation_within(latent),
     }
+    of, size = likeness.features(latent), (latent.shape[1], latent.shape[2])
+    natural, reference = likeness.natural(of).mean(0), likeness.photographs(*size)
+    for name in likeness.RANGES:
+        per_channel[name] = natural[:, likeness.FEATURES.index(name)]
     channels = {name: [float(value) for value in values] for name, values in per_channel.items()}
     metrics = {
         "channels_in_band": float(in_band(alpha, left).sum()),
@@ -176,9 +188,11 @@ def measure(step: int, latent: Latents, priors: Priors) -> Evaluation:
         "alpha_distance": float((alpha - 2).abs().mean()),
         "wavelet_shape": generalized_gaussian_shape(float(per_channel["wavelet"].mean())),
         "finite": float(torch.isfinite(latent).all()),
+        "likeness": likeness.likeness(of, reference),
+        "anisotropy": float(likeness.anisotropy(latent).mean()),
     }
     metrics |= dependence(latent)
-    return Evaluation(step, metrics, channels)
+    return Evaluation(step, metrics, channels, size)
 
 
 def in_band(alpha: Tensor, left: Tensor) -> Tensor:

@@ -30,8 +30,6 @@ class TotalVariation(Prior):
     label: ClassVar[str] = "total variation"
     form: ClassVar[str] = ".0f"
     possible: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    accepted: ClassVar[tuple[float, float]] = (64.0, math.inf)  # one straight edge has 64
-    criterion: ClassVar[str] = f"every channel at least {accepted[0]:g} (one edge)"
 
     def statistic(self, latent: Latent) -> PerChannel:
         """sum |dx| + sum |dy| over the pixels of the latent as it is, mean over the batch.
@@ -57,8 +55,3 @@ class TotalVariation(Prior):
         height, width = latent.shape[-3:-1]
         pairs = (height - 1) * width + height * (width - 1)
         return self.normalized(latent).mean(-1) / pairs
-
-    def margin(self, statistic: PerChannel) -> float:
-        """Flattest channel against the limit: (limit - TV) / limit."""
-        limit = self.accepted[0]
-        return (limit - float(statistic.min())) / limit
