@@ -75,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def measured(seen: list[Views], count: int, size: int, generator: np.random.Generator) -> Photographs:
+def measured(
+    seen: list[Views], count: int, size: int, generator: np.random.Generator
+) -> Photographs:
     """Mean, covariance and limits of the features over so many sets of crops."""
     latents = sets_of_crops(seen, count, size, size, generator)
     of = features(latents)
@@ -98,9 +100,7 @@ def measured(seen: list[Views], count: int, size: int, generator: np.random.Gene
     return Photographs(**(asdict(reference) | {"ranges": ranges, "distance": within}))
 
 
-def _of_latents(
-    seen: list[Views], size: int, generator: np.random.Generator
-) -> dict[str, float]:
+def _of_latents(seen: list[Views], size: int, generator: np.random.Generator) -> dict[str, float]:
     """What latents of many sets of crops have at the scale at which they have most of it."""
     limits: dict[str, list[float]] = {"alpha_deviation": [], "correlation_within": []}
     for scale in sorted({view.scale for view in seen}):

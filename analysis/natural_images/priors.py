@@ -19,7 +19,7 @@ from analysis.natural_images.evidence import (
 )
 from analysis.natural_images.table import ALPHAS, CHANNELS, ImageKind
 from vlatent.intervals import proportion
-from vlatent.priors import Decorrelation, Kurtosis, TotalVariation, Wavelet
+from vlatent.priors import Decorrelation, Kurtosis, Wavelet
 from vlatent.priors.wavelet import generalized_gaussian_ratio, generalized_gaussian_shape
 
 ONE_EDGE, CORRELATION = 64.0, Decorrelation.accepted[1]

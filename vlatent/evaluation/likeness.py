@@ -26,7 +26,7 @@ from vlatent.shapes import Latent
 
 Images = Float[Tensor, "*rows height width"]  # of unit variance
 PerImage = Float[Tensor, "*rows"]
-Coefficients = Float[Tensor, "*rows height width"]
+Smaller = Float[Tensor, "*rows _ _"]
 
 REFERENCE = "photographs.json"
 HAAR_LEVELS = 2  # a latent is cut to multiples of 4 for them
@@ -184,7 +184,8 @@ def anisotropy(latent: Latent) -> Float[Tensor, " batch"]:
     directions are diverse, 1 for streaks of a single direction.
     """
     xx, yy, xy = (
-        product.sum((-2, -1)) for product in _products(standardized(latent.double()).movedim(-1, -3))
+        product.sum((-2, -1))
+        for product in _products(standardized(latent.double()).movedim(-1, -3))
     )
     energy = (xx + yy).clamp(min=FLOOR**2)
     return torch.hypot(((xx - yy) / energy).mean(-1), (2 * xy / energy).mean(-1))
@@ -224,14 +225,14 @@ def correlation_within(latent: Latent) -> Float[Tensor, " channel"]:
     return ((size.sum(-1) - own) / max(size.shape[-1] - 1, 1)).mean(0)
 
 
-def _details(images: Images) -> list[Coefficients]:
+def _details(images: Images) -> list[Smaller]:
     """Haar details of two levels, finest first, of what is a multiple of 4 pixels wide."""
     height, width = (side - side % 2**HAAR_LEVELS for side in images.shape[-2:])
     latent = images[..., None, :height, :width, None]
     return [band[..., 0, :, :, 0] for band in haar_details(latent, HAAR_LEVELS)]
 
 
-def _sparsity(bands: list[Coefficients]) -> PerImage:
+def _sparsity(bands: list[Smaller]) -> PerImage:
     """log(mean|c| / rms c), mean over the orientations of a level."""
     return _mean(
         band.abs().mean((-2, -1)).clamp(min=FLOOR).log()
@@ -240,7 +241,7 @@ def _sparsity(bands: list[Coefficients]) -> PerImage:
     )
 
 
-def _products(images: Images) -> tuple[Images, Images, Images]:
+def _products(images: Images) -> tuple[Smaller, Smaller, Smaller]:
     """Products of centred differences: across, down, and of both."""
     across = (images[..., 1:-1, 2:] - images[..., 1:-1, :-2]) / 2
     down = (images[..., 2:, 1:-1] - images[..., :-2, 1:-1]) / 2
