@@ -21,7 +21,7 @@ from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone, shared_lock
 from vlatent.shapes import UserError
 
 # Raise it whenever the same cell would measure something else: old and new ones are not compared.
-MEASUREMENT_VERSION = 4
+MEASUREMENT_VERSION = 5
 SETTING = "ablation.storage"
 
 TABLE = Table(

@@ -15,14 +15,14 @@ from vlatent.config import Config
 from vlatent.dependence import TARGETS
 from vlatent.evaluation import Criterion
 from vlatent.shapes import Latents
-from vlatent.statistics import ANY, MEANING, Statistic, current_name
+from vlatent.statistics import ANY, MEANING, OF_PHOTOGRAPHS, Statistic, current_name
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.training import Result
 
 SENTENCES = 4  # whose latents are kept
 SHOWN = (
     *("score", "channels_in_band", "criteria_held", "alpha_distance", "statistic/residual"),
-    *("statistic/checkerboard_largest", "dependence/between_share"),
+    *("statistic/checkerboard_largest", "dependence/between_share", *OF_PHOTOGRAPHS),
 )
 OF_RUN = tuple(
     statistic

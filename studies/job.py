@@ -26,7 +26,7 @@ from vlatent.shapes import UserError
 from vlatent.tracking import View
 
 # Raise it whenever the same trial would get another score: old and new ones cannot be compared.
-OBJECTIVE_VERSION = 5
+OBJECTIVE_VERSION = 6
 WARM_TRIALS = 5  # of another study, that are tried first
 
 

@@ -22,10 +22,13 @@ Limits = tuple[float, float]
 ANY: Limits = (-math.inf, math.inf)
 POSITIVE: Limits = (0.0, math.inf)
 SHARE: Limits = (0.0, 1.0)
+CORRELATION: Limits = (-1.0, 1.0)
 SMALLEST = 1e-16  # before a logarithm, smaller values count as this
 
 # Band of natural images, and channels that must be in it.
 BAND, CHANNELS_NEEDED = Spectrum.accepted, Spectrum.channels
+# Likeness of latents that are like photographs; see vlatent/evaluation/likeness.py.
+LIKE_PHOTOGRAPHS: Limits = (0.5, math.inf)
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,15 @@ _ALL = (
     channel("alpha_deviation", "deviation of alpha between sentences"),
     channel("alpha_radial", "alpha, radial", form=".2f", possible=ANY),
     channel("alpha_all_frequencies", "alpha, all frequencies", form=".2f", possible=ANY),
+    Statistic("likeness", "likeness", form=".2f", accepted=LIKE_PHOTOGRAPHS, possible=SHARE),
+    Statistic("expected_in_band", "channels in band, by sentence", form=".2f", counts="channels"),
+    channel("gradient_size", "mean gradient at unit variance", form=".3f"),
+    channel("wavelet_finest", "wavelet ratio, finest level", form=".3f", possible=SHARE),
+    channel("magnitude_dependency", "magnitude dependency", form=".3f", possible=CORRELATION),
+    channel("coherence", "coherence", form=".3f", possible=SHARE),
+    channel("speckle", "speckle", form=".3f"),
+    Statistic("anisotropy", "anisotropy", form=".3f", possible=SHARE),
+    channel("correlation_within", "correlation within a sentence", form=".3f", possible=SHARE),
     replace(
         _PRIORS["total_variation"],
         name="statistic/total_variation_normalized",
@@ -160,6 +172,12 @@ _ALL = (
     ),
 )
 STATISTICS: Mapping[str, Statistic] = {statistic.name: statistic for statistic in _ALL}
+# Those that are compared with what photographs have.
+OF_PHOTOGRAPHS = (
+    *("likeness", "expected_in_band", "statistic/gradient_size", "statistic/wavelet_finest"),
+    *("statistic/magnitude_dependency", "statistic/coherence", "statistic/speckle"),
+    *("anisotropy", "statistic/correlation_within"),
+)
 
 # Per split, by the last part of the metric's name.
 MEANING: Mapping[str, Statistic] = {
@@ -168,7 +186,7 @@ MEANING: Mapping[str, Statistic] = {
         ("recall_at_1", "recall@1", ".0%", (0.6, math.inf), SHARE),
         ("recall_at_5", "recall@5", ".0%", (0.85, math.inf), SHARE),
         ("gap", "gap", ".2f", (0.25, math.inf), (-2.0, 2.0)),
-        ("jitter_cosine", "jitter cosine", ".2f", (0.9, math.inf), (-1.0, 1.0)),
+        ("jitter_cosine", "jitter cosine", ".2f", (0.9, math.inf), CORRELATION),
         ("jitter_fall", "jitter fall", ".1%", (-math.inf, 0.02), (-1.0, 1.0)),
         ("triplet_accuracy", "triplet accuracy", ".3g", ANY, SHARE),
         ("color_auc", "color AUC", ".2f", ANY, SHARE),

@@ -14,6 +14,7 @@ from vlatent.effects import Effect
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.figures.mean_spectrum import MeanSpectrum
 from vlatent.shapes import Latents
+from vlatent.statistics import OF_PHOTOGRAPHS
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.tracking import RecordedRun
 
@@ -26,6 +27,7 @@ SLOPE = REGISTRY["statistic/spectrum"].label
 COMPARED = (
     *("score", "channels_in_band", "alpha_distance", "statistic/residual"),
     *("statistic/checkerboard_largest", "statistic/alpha_deviation", "dependence/between_share"),
+    *OF_PHOTOGRAPHS,
 )
 STATISTICS = tuple(
     statistic

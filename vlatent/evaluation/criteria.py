@@ -15,10 +15,9 @@ from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
 from vlatent.meaning import SHIFT
 from vlatent.priors import Priors
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
-from vlatent.statistics import CHANNELS_NEEDED, MEANING
+from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MEANING
 
 PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
-LIKENESS = 0.5  # least that is like photographs; see likeness.likeness
 APART = 0.05  # which lie at least this share of the run apart
 VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
 
@@ -147,13 +146,13 @@ def _of_photographs(last: Evaluation) -> list[Criterion]:
         Criterion(name, f"{what} at most {limit:.2g}", f"{value:.3f}", value / limit - 1)
         for name, (what, limit, value) in most.items()
     ]
-    found = last.metrics["likeness"]
+    found, least = last.metrics["likeness"], LIKE_PHOTOGRAPHS[0]
     criteria.append(
         Criterion(
             "likeness",
-            f"at least {LIKENESS:g}, which 99 % of photographs have",
+            f"at least {least:g}, which 99 % of photographs have",
             f"{found:.2f}",
-            (LIKENESS - found) / LIKENESS,
+            (least - found) / least,
         )
     )
     return criteria

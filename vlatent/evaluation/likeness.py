@@ -16,7 +16,6 @@ from itertools import combinations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
 
 from vlatent.annotations import Float
 from vlatent.priors.base import gradients, standardized
@@ -32,6 +31,11 @@ REFERENCE = "photographs.json"
 HAAR_LEVELS = 2  # a latent is cut to multiples of 4 for them
 FLOOR = 1e-3  # of gradients and coefficients before a logarithm, in standard deviations
 WINDOW = 1.0  # standard deviation of the structure tensor's Gaussian window, in pixels
+# Pairs whose comparison one after the other sorts eight values: a tenth of torch.sort's time.
+SORTING = (
+    *((0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3), (4, 5)),
+    *((6, 7), (2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)),
+)
 
 # What is compared with photographs, in the order of photographs.json. The first three are
 # logarithms, of the mean size of a gradient, of mean|c| / rms c and of the kurtosis.
@@ -85,7 +89,11 @@ def photographs(height: int, width: int) -> Photographs:
     sizes = json.loads(text)["sizes"]
     side = math.sqrt(height * width)
     nearest = min(sizes, key=lambda size: abs(math.log(int(size) / side)))
-    return Photographs(**sizes[nearest])
+    found = sizes[nearest]
+    found["mean"] = tuple(found["mean"])
+    found["covariance"] = tuple(map(tuple, found["covariance"]))
+    found["ranges"] = {name: tuple(ends) for name, ends in found["ranges"].items()}
+    return Photographs(**found)
 
 
 def features(latent: Latent) -> Features:
@@ -95,7 +103,8 @@ def features(latent: Latent) -> Features:
         latent: [batch, height, width, channel], of any scale.
     """
     latent = standardized(latent.double())
-    images = latent.movedim(-1, -3)
+    images = latent.movedim(-1, -3).contiguous()
+    single = images.float()  # good for six digits, in a fifth of the time
     down, across = gradients(latent)
     steps = down.abs().sum((-3, -2)) + across.abs().sum((-3, -2))
     steps = steps / pairs(*images.shape[-2:])
@@ -106,8 +115,8 @@ def features(latent: Latent) -> Features:
         _sparsity(details[3:]),
         Kurtosis().of_each(latent).clamp(min=1).log(),
         magnitude_dependency(images),
-        coherence(images),
-        speckle(images),
+        coherence(single),
+        speckle(single),
     )
     return torch.stack(values, dim=-1)
 
@@ -172,7 +181,7 @@ def coherence(images: Images, window: float = WINDOW) -> PerImage:
     sum sqrt((Jxx - Jyy)^2 + 4 Jxy^2) / sum (Jxx + Jyy), J the products of centred differences
     under a Gaussian window. White noise has 0.36, 1/f noise 0.42, photographs 0.7, an edge 1.
     """
-    xx, yy, xy = (_blurred(product, window) for product in _products(images))
+    xx, yy, xy = _blurred(torch.stack(_products(images)), window)
     difference = torch.hypot(xx - yy, 2 * xy).sum((-2, -1))
     return difference / (xx + yy).sum((-2, -1)).clamp(min=FLOOR**2)
 
@@ -198,15 +207,18 @@ def speckle(images: Images) -> PerImage:
     photographs 0.4, 1/f noise 0.55, single bright pixels on a flat ground 0.5, white noise 0.6.
     """
     height, width = images.shape[-2:]
-    around = torch.stack(
-        [
-            images[..., i : height - 2 + i, j : width - 2 + j]
-            for i in range(3)
-            for j in range(3)
-            if (i, j) != (1, 1)
-        ]
-    )
-    median = around.sort(0).values[3:5].mean(0)
+    around = [
+        images[..., i : height - 2 + i, j : width - 2 + j]
+        for i in range(3)
+        for j in range(3)
+        if (i, j) != (1, 1)
+    ]
+    for i, j in SORTING:
+        around[i], around[j] = (
+            torch.minimum(around[i], around[j]),
+            torch.maximum(around[i], around[j]),
+        )
+    median = (around[3] + around[4]) / 2
     single = (images[..., 1:-1, 1:-1] - median).square().mean((-2, -1))
     down, across = images.diff(dim=-2), images.diff(dim=-1)
     gradient = (down.square().mean((-2, -1)) + across.square().mean((-2, -1))) / 2
@@ -249,13 +261,21 @@ def _products(images: Images) -> tuple[Smaller, Smaller, Smaller]:
 
 
 def _blurred(images: Images, deviation: float) -> Images:
+    """Gaussian blur; beyond the border lies what lies on it."""
+    height, width = images.shape[-2:]
+    down, across = (_gaussian(side, deviation).to(images) for side in (height, width))
+    return down @ images @ across.mT
+
+
+@lru_cache(maxsize=8)
+def _gaussian(side: int, deviation: float) -> Float[Tensor, "side side"]:
+    """Row i has the weights of all places along a side in the blurred value at place i."""
     reach = math.ceil(3 * deviation)
-    place = torch.arange(-reach, reach + 1, dtype=images.dtype)
-    kernel = (-0.5 * (place / deviation).square()).exp()
-    kernel = kernel / kernel.sum()
-    flat = pad(images.reshape(-1, 1, *images.shape[-2:]), (reach,) * 4, mode="replicate")
-    flat = conv2d(conv2d(flat, kernel[None, None, :, None]), kernel[None, None, None, :])
-    return flat.reshape(images.shape)
+    offset = torch.arange(-reach, reach + 1)
+    weight = torch.softmax(-0.5 * (offset.double() / deviation).square(), dim=0)
+    place = (torch.arange(side)[:, None] + offset).clamp(0, side - 1)
+    empty = torch.zeros(side, side, dtype=torch.float64)
+    return empty.scatter_add(1, place, weight.expand_as(place))
 
 
 def _shifted(values: Images, by: int) -> PerImage:
