@@ -10,6 +10,7 @@ import torch
 
 from vlatent.objective import loss
 from vlatent.priors import (
+    Contours,
     Decorrelation,
     Kurtosis,
     Priors,
@@ -26,6 +27,7 @@ WEIGHTS = {
     "kurtosis": 0.05,
     "decorrelation": 0.05,
     "variance": 0.05,
+    "contours": 0.0,
 }
 
 
@@ -41,6 +43,7 @@ def test_weighted_sum_by_hand() -> None:
         kurtosis=Kurtosis(weight=0.5),
         decorrelation=Decorrelation(weight=7.0),
         variance=Variance(weight=0.125),
+        contours=Contours(weight=0.375),
     )
     pictures = contract.latent()
     terms = loss(priors, pictures)
@@ -51,6 +54,7 @@ def test_weighted_sum_by_hand() -> None:
         + 0.5 * Kurtosis().penalty(pictures)
         + 7.0 * Decorrelation().penalty(pictures)
         + 0.125 * Variance().penalty(pictures)
+        + 0.375 * Contours().penalty(pictures)
     )
     torch.testing.assert_close(terms.total, by_hand)
     assert list(terms.penalties) == list(terms.weighted) == list(WEIGHTS)

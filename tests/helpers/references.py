@@ -233,6 +233,35 @@ def kurtosis_penalty(latent: Array, target: float = 6.0, ceiling: float = 20.0) 
     return float(per_picture(latent, distance).mean())
 
 
+def _local_coherence(picture: Array, flat: float = 1e-4) -> float:
+    """Eigenvalues of the structure tensor of every 5 x 5 window, one window at a time."""
+    unit = (picture - picture.mean()) / picture.std()
+    down, across = (unit[2:, 1:-1] - unit[:-2, 1:-1]) / 2, (unit[1:-1, 2:] - unit[1:-1, :-2]) / 2
+    window = np.outer((1, 4, 6, 4, 1), (1, 4, 6, 4, 1)) / 256
+    found, weights = [], []
+    for y, x in itertools.product(*(range(side - 4) for side in down.shape)):
+        gradient = np.stack([part[y : y + 5, x : x + 5] for part in (down, across)])
+        tensor = np.einsum("iyx,jyx,yx->ij", gradient, gradient, window)
+        low, high = np.linalg.eigvalsh(tensor)
+        found.append(math.hypot(high - low, flat) / (high + low + flat))
+        weights.append(math.sqrt(high + low + flat))
+    return float(np.average(found, weights=weights))
+
+
+def contours_statistic(latent: Array) -> Array:
+    return per_picture(latent, _local_coherence).mean(0)
+
+
+def contours_penalty(latent: Array, target: float = 0.7, ceiling: float = 0.8) -> float:
+    def distance(picture: Array) -> float:
+        coherence = _local_coherence(picture)
+        if coherence < target:
+            return math.log((1 - coherence) / (1 - target)) ** 2
+        return math.log((1 - coherence) / (1 - ceiling)) ** 2 if coherence > ceiling else 0.0
+
+    return float(per_picture(latent, distance).mean())
+
+
 def correlations(latent: Array) -> Array:
     """Off-diagonal entries of the correlation matrix, [channel, channel - 1].
 
@@ -263,39 +292,3 @@ def variance_statistic(latent: Array) -> Array:
 
 def variance_penalty(latent: Array, target: float = 1.0) -> float:
     return float(per_picture(latent, lambda p: math.log(p.var() / target) ** 2).mean())
-
-
-# --- dependence on the sentence -----------------------------------------------------------------
-
-
-def between_share(latent: Array) -> float:
-    """One-way analysis of variance, every place and channel a variable of its own.
-
-    Sum of squares between sentences over the total sum of squares around each channel's mean.
-    """
-    batch, height, width, channels = latent.shape
-    between = total = 0.0
-    for channel in range(channels):
-        grand = latent[..., channel].mean()
-        total += ((latent[..., channel] - grand) ** 2).sum()
-        for y, x in itertools.product(range(height), range(width)):
-            values = latent[:, y, x, channel]
-            between += ((values - values.mean()) ** 2).sum()
-    assert batch > 1
-    return between / total
-
-
-def effective_rank(rows: Array) -> float:
-    singular = np.linalg.svd(rows, compute_uv=False)
-    share = singular / singular.sum()
-    share = share[share > 0]
-    return math.exp(-(share * np.log(share)).sum())
-
-
-def mean_cosine(latent: Array) -> float:
-    rows = latent.reshape(len(latent), -1)
-    cosines = [
-        one @ other / (np.linalg.norm(one) * np.linalg.norm(other))
-        for one, other in itertools.combinations(rows, 2)
-    ]
-    return float(np.mean(cosines))

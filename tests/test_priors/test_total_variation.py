@@ -64,12 +64,6 @@ def test_edge_and_constant_exactly() -> None:
     assert PRIOR.penalty(torch.full((1, 32, 32, 1), 7.3)).item() == 0
 
 
-def test_margin_is_the_flattest_channels() -> None:
-    assert PRIOR.margin(torch.tensor([500.0, 64.0])) == 0
-    assert PRIOR.margin(torch.tensor([500.0, 32.0])) == 0.5
-    assert PRIOR.margin(torch.tensor([500.0, 128.0])) == -1
-
-
 def test_steps_flatten() -> None:
     start = torch.tensor(power_law(0, 6, 16, 24, seed=1)).unflatten(0, (2, 3)).movedim(1, -1)
     contract.moves(PRIOR, start, lambda x: float(PRIOR.normalized(x).mean()))

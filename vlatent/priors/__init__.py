@@ -1,4 +1,4 @@
-"""The six priors. A seventh is one file and one line here."""
+"""The priors. Another one is one file and one line here."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from vlatent.training import train
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("vlatent", "studies", "ablations", "analysis", "benchmarks", "configs", "tests")
-LAST = "    variance: Variance = Variance()\n"
+LAST = "    contours: Contours = Contours()\n"
 TEST = '''"""Roughness: a made-up prior."""
 
 import contract
@@ -68,7 +68,7 @@ def flags(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def overlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources with a seventh prior: its file, its field, and its test and ablation."""
+    """The sources with one more prior: its file, its field, and its test and ablation."""
     folder = tmp_path_factory.mktemp("sources")
     for name in PACKAGES:
         if (ROOT / name).is_dir():
@@ -120,9 +120,9 @@ def process(overlay: Path, folder: Path, *command: str) -> subprocess.CompletedP
 
 @pytest.fixture(scope="module")
 def after(overlay: Path, before: tuple[Path, str]) -> dict[str, Any]:
-    """What tests/helpers/seventh.py found with the prior installed."""
+    """What tests/helpers/added_prior.py found with the prior installed."""
     folder, _ = before
-    script = str(overlay / "tests" / "helpers" / "seventh.py")
+    script = str(overlay / "tests" / "helpers" / "added_prior.py")
     done = process(overlay, folder, script, str(folder), *flags(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

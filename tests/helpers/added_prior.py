@@ -1,4 +1,4 @@
-"""What tests/test_seventh_prior.py runs in a process of its own, where a prior was added.
+"""What tests/test_added_prior.py runs in a process of its own, where a prior was added.
 
 The folder holds a run, a study and an ablation of before. Prints what came of everything as JSON.
 """
