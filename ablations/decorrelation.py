@@ -17,6 +17,7 @@ ABLATION = ablation_of_prior(
     Prediction("without decorrelation", "correlation", "above", 0.1),
     Prediction("without decorrelation", "alpha", "stays", 0.1),
     Prediction("only decorrelation", "correlation", "below", 0.1),
+    Prediction("without decorrelation", "likeness", "stays", 0.05),
 )
 
 if __name__ == "__main__":

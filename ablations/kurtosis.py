@@ -18,6 +18,7 @@ ABLATION = ablation_of_prior(
     Prediction("without kurtosis", "kurtosis", "below", 6),
     Prediction("without kurtosis", "kurtosis", "above", 3),
     Prediction("without kurtosis", "alpha", "stays", 0.1),
+    Prediction("without kurtosis", "likeness", "falls"),
 )
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ ABLATION = ablation_of_prior(
     Prediction("without spectrum", "residual", "rises"),
     Prediction("without spectrum", "kurtosis", "stays", 2),
     Prediction("only spectrum", "alpha", "above", 1.5),
+    Prediction("without spectrum", "likeness", "falls"),
 )
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ ABLATION = ablation_of_prior(
     Prediction("without total_variation", "total variation", "rises"),
     Prediction("without total_variation", "checkerboard", "rises"),
     Prediction("without total_variation", "alpha", "stays", 0.1),
+    Prediction("without total_variation", "likeness", "falls"),
 )
 
 if __name__ == "__main__":

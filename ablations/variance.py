@@ -17,6 +17,7 @@ ABLATION = ablation_of_prior(
     Prediction("without variance", "variance", "below", 0.5),
     Prediction("without variance", "correlation", "stays", 0.05),
     Prediction("without variance", "alpha", "stays", 0.1),
+    Prediction("without variance", "likeness", "stays", 0.05),
 )
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ ABLATION = ablation_of_prior(
     Prediction("without wavelet", "wavelet mean/rms", "rises"),
     Prediction("without wavelet", "kurtosis", "stays", 2),
     Prediction("without wavelet", "alpha", "stays", 0.1),
+    Prediction("without wavelet", "likeness", "stays", 0.05),
 )
 
 if __name__ == "__main__":
