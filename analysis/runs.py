@@ -56,7 +56,7 @@ def find_run(tracking: TrackingConfig, reference: str) -> RecordedRun:
     """The run with this id, this name, or an id that begins like this.
 
     Args:
-        tracking: Where.
+        tracking: The tracker.
         reference: A whole id, a run's name, or at least four digits with which one id begins.
 
     Raises:

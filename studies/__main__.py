@@ -180,7 +180,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         "left half-written. Says what it would do; --fix does it. "
         "Example: vlatent doctor --fix",
     )
-    parser.add_argument("--name", type=str | None, help="Of one study; everything when left away.")
+    parser.add_argument("--name", type=str | None, help="Name of one study; default: all.")
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="Folder of the trials.")
     parser.add_argument(
         "--cells", type=str, default="sqlite:///ablations.db", help="The ablations' database."

@@ -247,7 +247,7 @@ def _verifications(
 
 
 def _optimism(confirmed: Sequence[Finalist], maximize: bool) -> Optimism:
-    """Of the finalist that was best in the search."""
+    """Optimism of the search about the finalist that it found best."""
     sign = 1 if maximize else -1
     first = max(confirmed, key=lambda finalist: (sign * finalist.values[0], -finalist.number))
     searched = first.values[0]

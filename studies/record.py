@@ -123,7 +123,7 @@ def worst_margin(trial: FrozenTrial) -> float:
 
 
 def maximized(study: optuna.Study) -> list[bool]:
-    """Of which objectives more is better."""
+    """Whether more is better, for every objective."""
     return [direction == StudyDirection.MAXIMIZE for direction in study.directions]
 
 

@@ -36,10 +36,10 @@ class Screened:
     """What the priors alone make of one weight vector.
 
     Attributes:
-        weights: By dotted name, as a study searches them.
+        weights: Weights by dotted name, as a study searches them.
         evaluation: The last one.
-        verdict: By the criteria of a trained run.
-        score: Likewise.
+        verdict: Verdict by the criteria of a trained run.
+        score: Score as of a trained run.
     """
 
     weights: dict[str, float]
@@ -96,9 +96,9 @@ def evaluate_weights(
     """Let the priors shape one free latent for every weight vector, all from the same noise.
 
     Args:
-        config: Of the study: its latent's size, and the weights that no candidate names.
+        config: Config of the study: its latent's size, and the weights that no candidate names.
         weights: Candidates, by dotted name: priors.wavelet.weight and the like.
-        seed: Of the noise.
+        seed: Seed of the noise.
         progress: Where a bar is shown.
     """
     bar = progress.add_task("screening", total=len(weights)) if progress else None

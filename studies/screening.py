@@ -34,7 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     add_settings(parser)
     parser.add_argument("--candidates", type=PositiveInt, default=256, help="Weight vectors.")
-    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of candidates and noise.")
+    parser.add_argument(
+        "--seed", type=NonNegativeInt, default=0, help="Seed of candidates and noise."
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/screening.csv"), help="All of them, the best first."
     )

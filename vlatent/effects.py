@@ -168,7 +168,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def family(effects: Mapping[Key, Effect]) -> dict[Key, Effect]:
-    """The same effects with p adjusted over all of them.
+    """Effects with p adjusted over all of them.
 
     One without pairs counts as a test that finds nothing: the family is what was planned.
     """

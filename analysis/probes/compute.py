@@ -47,7 +47,7 @@ def probe(
     """Read everything that is asked from everything that was encoded.
 
     Args:
-        name: Of the run, written on every page.
+        name: Name of the run, written on every page.
         held_out: Held-out sentences.
         pairs: Pairs of blocks in four sentences each; None for a corpus of something else.
         tsne: Whether to make a t-SNE map too.

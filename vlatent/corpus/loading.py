@@ -72,7 +72,7 @@ class Corpus:
             `FIXED_SENTENCES` where held-out sentences are about blocks, else held-out ones.
         tokenizer: What made the tokens.
         vocabulary_size: Number of token ids.
-        config: Where all of it comes from.
+        config: Settings of the corpus.
     """
 
     train: Sentences
@@ -140,7 +140,7 @@ class Corpus:
         return self.encoded(others) if others else None
 
     def judging(self, place: Path) -> Corpus:
-        """The same with the sentences of another file held out, and the same tokenizer.
+        """This corpus with the sentences of another file held out, and the same tokenizer.
 
         Raises:
             UserError: If the file is not usable.

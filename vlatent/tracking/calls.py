@@ -65,7 +65,7 @@ def valid(values: Mapping[str, object], length: int) -> dict[str, str]:
 
 
 def valid_name(name: str) -> str:
-    """The same name where MLflow accepts it, otherwise one that differs as little as possible."""
+    """The name itself where MLflow accepts it, otherwise one that differs as little as possible."""
     name = re.sub(r"[^\w.\-: /]", lambda match: f"_{ord(match[0]):x}_", name)
     if posixpath.normpath(name) != name or name.startswith(("/", "..")) or name == ".":
         name = "_" + re.sub(r"[/.]", "_", name)  # would be another path, or none
