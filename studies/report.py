@@ -19,7 +19,7 @@ from studies import record
 from studies.figures.study import study_figures
 from studies.job import Job, load_study
 from studies.outcome import study_result
-from studies.result import FILE, Finalist, StudyResult, Verification
+from studies.result import FILE, Finalist, StudyResult
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.text import (
@@ -36,7 +36,6 @@ from vlatent.config import to_yaml
 from vlatent.console import console, dependence_lines, verdict_table
 from vlatent.evaluation import Criterion, Verdict
 from vlatent.formatting import bounds
-from vlatent.intervals import bracket
 from vlatent.runtime.addresses import without_password
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
@@ -164,7 +163,8 @@ def show(
     if result.front:
         console.print(_front(result))
     if result.finalists:
-        console.print(_confirmations(result))
+        title = f"Confirmed on new {seeds_and_sentences(*result.finalists)}"
+        console.print(_trained_again(result, title, result.finalists))
         for line in certainty(result):
             console.print(line)
     elif settings.confirm:
@@ -172,8 +172,9 @@ def show(
         why = "every confirmation failed" if lost else "no trial passes every criterion"
         console.print(f"Nothing was confirmed: {why}. The test set has not been looked at.")
     for verification in result.verifications:
-        console.print(_verification(result, verification))
-        console.print(verification_words(result, verification))
+        seen = seeds_and_sentences(*verification.trials)
+        title = f"Verified on {verification.name}, {seen} of the test"
+        console.print(_trained_again(result, title, verification.trials))
     if settings.verify and result.basis == "nearest":
         console.print(f"Nothing to verify on {settings.verify}: no trial passes every criterion.")
 
@@ -249,42 +250,27 @@ def _test(test: Finalist) -> Table:
     return table
 
 
-def _verification(result: StudyResult, verification: Verification) -> Table:
-    """The study's values on another config, trial by trial."""
-    table = _table(f"Verified on {verification.name}")
-    for heading in ("trial", "passes", *(objective.label for objective in result.objectives)):
-        table.add_column(heading, justify="left" if heading == "trial" else "right")
-    table.add_column("violated, on how many seeds")
-    for trained in verification.trials:
-        values = [
-            bracket(*trained.interval(index)) if trained.runs else "failed"
-            for index in range(len(result.objectives))
-        ]
-        broken = Counter(
-            line.name for run in trained.runs for line in run.criteria if not line.holds
-        )
-        violated = ", ".join(f"{name} {count}" for name, count in broken.items())
-        leads = ", leads" if trained.number == result.leader else ""
-        label = f"{trained.number}{leads}"
-        table.add_row(label, passes(trained), *values, violated or "nothing")
-    return table
-
-
-def _confirmations(result: StudyResult) -> Table:
+def _trained_again(result: StudyResult, title: str, trained: Sequence[Finalist]) -> Table:
     """Values in the search against those on new seeds, with the interval over seeds."""
-    table = _table(f"Confirmed on new {seeds_and_sentences(*result.finalists)}")
-    for heading in ("trial", "passes", "objective", "search", "confirmed", "95 % interval"):
+    table = _table(title)
+    for heading in ("trial", "passes", "objective", "search", "new seeds", "95 % interval"):
         table.add_column(heading, justify="left" if heading in ("trial", "objective") else "right")
-    for finalist in result.finalists:
+    table.add_column("violates, on how many seeds")
+    for finalist in trained:
+        lines = [line for run in finalist.runs for line in run.criteria]
+        broken = Counter(line.name for line in lines if not line.holds)
+        violated = ", ".join(f"{name} {count}" for name, count in broken.items())
         for index, objective in enumerate(result.objectives):
-            mean, low, high = finalist.interval(index)
+            mean, low, high = finalist.interval(index) if finalist.runs else (math.nan,) * 3
             known = math.isfinite(low) or math.isfinite(high)
-            between = " to ".join(bounds(low, high, ".4g")) if known else "none"
             first: Sequence[str] = (str(finalist.number), passes(finalist))
             table.add_row(
                 *(("", "") if index else first),
-                *(objective.label, f"{finalist.values[index]:.4g}", f"{mean:.4g}"),
-                between,
+                objective.label,
+                f"{finalist.values[index]:.4g}" if finalist.values else "failed",
+                f"{mean:.4g}" if finalist.runs else "failed",
+                " to ".join(bounds(low, high, ".4g")) if known else "none",
+                "" if index else violated or "nothing",
             )
     return table
 

@@ -92,8 +92,9 @@ def figures(result: StudyResult, trained: Finalist) -> str:
     """A trial on new seeds: on how many of them it passes, and its objectives."""
     if not trained.runs:
         return f"trial {trained.number} failed on every seed"
+    form = ".3f" if len(result.objectives) == 1 else ".3g"
     values = [
-        f"{objective.label} {bracket(*trained.interval(index))}"
+        f"{objective.label} {bracket(*trained.interval(index), form)}"
         for index, objective in enumerate(result.objectives)
     ]
     return f"trial {trained.number} passes on {passes(trained)}, {', '.join(values)}"
