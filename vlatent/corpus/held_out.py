@@ -13,8 +13,10 @@ from functools import lru_cache
 from typing import Literal
 
 from vlatent.corpus.batching import Sentences
+from vlatent.corpus.files import groups
 from vlatent.corpus.loading import Corpus
 from vlatent.corpus.wordings import Triples, meaning_of
+from vlatent.scenes import Meaning
 from vlatent.shapes import UserError
 
 Part = Literal["search", "confirmation", "test"]
@@ -62,13 +64,18 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
     for triples in splits.values():
         for some in (triples.originals, triples.paraphrases, triples.counterfactuals):
             seen.update(some.texts[:retrieved])
-    known = set(map(meaning_of, seen))
+    same = _same(corpus)
+
+    def meaning(text: str) -> Meaning | str:
+        return meaning_of(same.get(text, text))
+
+    known = set(map(meaning, seen))
 
     def places(texts: Sequence[str], what: str) -> list[int]:
         chosen = [
             place
             for place, text in enumerate(texts)
-            if _part(text) == part and meaning_of(text) not in known
+            if _part(meaning(text)) == part and meaning(text) not in known
         ]
         if len(chosen) < LEAST:
             flag = "retrieved" if what else "sentences"
@@ -97,9 +104,16 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
     return HeldOut(judges, own, parts)
 
 
-def _part(text: str) -> Part:
-    """The set of a sentence that the search does not see; the same for all of one meaning."""
-    meaning = meaning_of(text)
+def _same(corpus: Corpus) -> dict[str, str]:
+    """By sentence, one of those that mean the same, where a file lists paraphrases."""
+    place = corpus.config.validation or corpus.config.train
+    if place is None or place.suffix.lower() != ".jsonl":
+        return {}
+    return groups(corpus.held_out_lines["random"])
+
+
+def _part(meaning: Meaning | str) -> Part:
+    """The set of what the search does not see."""
     content = meaning if isinstance(meaning, str) else repr(sorted(meaning))
     odd = hashlib.sha256(content.encode()).digest()[0] % 2
     return "test" if odd else "confirmation"

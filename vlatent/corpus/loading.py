@@ -121,7 +121,7 @@ class Corpus:
         place = self.config.validation or self.config.train
         made = {
             split: triples(lines, self.encoded, f"{place}")
-            for split, lines in self._held_out_lines.items()
+            for split, lines in self.held_out_lines.items()
         }
         counted = {
             "held-out paraphrases": [each.paraphrases for each in made.values()],
@@ -176,7 +176,7 @@ class Corpus:
         return lines
 
     @cached_property
-    def _held_out_lines(self) -> dict[str, list[Line]]:
+    def held_out_lines(self) -> dict[str, list[Line]]:
         """The held-out sentences with their variants, by the name of their split."""
         train, validation, unseen = self.config.train, self.config.validation, self.config.unseen
         if train is None:
@@ -198,7 +198,7 @@ class Corpus:
 
     @cached_property
     def _split_digests(self) -> dict[str, str]:
-        lines = self._held_out_lines
+        lines = self.held_out_lines
         texts = {split: [line.text for line in some] for split, some in lines.items()}
         every = [line for some in lines.values() for line in some]
         found = of_variants("held-out", every, self.config.max_length)
