@@ -17,7 +17,7 @@ from ablations.question import Ablation
 from ablations.retuning import retuned_arm, searched
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
-from vlatent.command_line import Parser
+from vlatent.command_line import Parser, run
 from vlatent.config import Config, add_settings, build, corpus_digests
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, corpus_fingerprint
@@ -60,6 +60,11 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
         stop.check()
         _train_and_report(ablation, begun, cells, stop)
     return 0
+
+
+def command(ablation: Ablation) -> None:
+    """Run an ablation as a program."""
+    run(lambda arguments: main(ablation, arguments))
 
 
 def _planned(

@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from studies.question import Range, Space
 from vlatent.config import Config
+from vlatent.console import tracked
 from vlatent.evaluation import CONSECUTIVE, Evaluation, Verdict, judge, measure, score
 from vlatent.shapes import UserError
 
@@ -101,14 +102,11 @@ def evaluate_weights(
         seed: Seed of the noise.
         progress: Where a bar is shown.
     """
-    bar = progress.add_task("screening", total=len(weights)) if progress else None
-    screened: list[Screened] = []
-    for first in range(0, len(weights), ROWS):
-        rows = weights[first : first + ROWS]
-        screened += _together(config, rows, seed)
-        if progress and bar is not None:
-            progress.update(bar, completed=len(screened))
-    return screened
+    return [
+        screened
+        for first in tracked(range(0, len(weights), ROWS), "screening", progress)
+        for screened in _together(config, weights[first : first + ROWS], seed)
+    ]
 
 
 def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Screened]:

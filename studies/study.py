@@ -127,7 +127,7 @@ class _StudyRun:
 
         def describe(run: MlflowTracker) -> None:
             run.params(job.settings.params())
-            run.params(described(job.settings, job.space, job.config.training.steps))
+            run.params(described(job.settings, job.config.training.steps))
             run.params(flatten(job.config))
             run.note(job.question.text)
 

@@ -21,6 +21,7 @@ from analysis.compare.result import (
 )
 from vlatent import checkpoints
 from vlatent.config import effective, flatten
+from vlatent.console import tracked
 from vlatent.corpus import load
 from vlatent.dependence import encode
 from vlatent.effects import Effect, family, paired
@@ -49,14 +50,11 @@ def compare(
     """
     encoded: dict[str, EncodedCheckpoint] = {}
     unencoded: dict[str, str] = {}
-    bar = None if progress is None else progress.add_task("encoding", total=len(subjects))
-    for subject in subjects:
+    for subject in tracked(subjects, "encoding", progress):
         try:
             encoded[subject.label] = encode_sentences(subject, sentences)
         except UserError as error:
             unencoded[subject.label] = str(error)
-        if progress is not None and bar is not None:
-            progress.advance(bar)
     priors = subjects[0].config.priors
     by_sentence = {
         label: of_sentences(checkpoint.held_out, priors) for label, checkpoint in encoded.items()

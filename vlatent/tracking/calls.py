@@ -38,8 +38,6 @@ def send(client: MlflowClient, run_id: str, call: Call) -> None:
                 path = Path(temporary, name)
                 path.write_bytes(base64.b64decode(call["base64"]))
                 client.log_artifact(run_id, str(path), folder or None)
-        case "file":
-            client.log_artifact(run_id, call["path"], call["folder"] or None)
         case "dataset":
             source = json.dumps({"uri": call["source"]})
             data = Dataset(
