@@ -80,8 +80,8 @@ def _planned(
     priors = [] if settings.plan or not settings.retune else ablation.retuned
     expected = [*arms, *(retuned_arm(prior, {}) for prior in priors)]
 
-    def read(each: Config) -> str:
-        return corpus_fingerprint(corpus_digests(each, corpus))
+    def read(arm_config: Config) -> str:
+        return corpus_fingerprint(corpus_digests(arm_config, corpus))
 
     plan = planned(config, expected, seeds, read)
     trains = not (settings.plan or settings.report)

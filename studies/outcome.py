@@ -201,8 +201,8 @@ def _comparisons(confirmed: Sequence[Finalist], maximize: bool) -> tuple[Compari
 
 def _differences(one: Finalist, other: Finalist, sign: int) -> list[float]:
     """By how much one is better than the other, on every seed on which both ended well."""
-    known = {run.seed: run.values[0] for run in other.runs}
-    return [sign * (run.values[0] - known[run.seed]) for run in one.runs if run.seed in known]
+    by_seed = {run.seed: run.values[0] for run in other.runs}
+    return [sign * (run.values[0] - by_seed[run.seed]) for run in one.runs if run.seed in by_seed]
 
 
 def _p_of_t(differences: Sequence[float]) -> float:

@@ -257,14 +257,14 @@ def _trained_again(result: StudyResult, title: str, trained: Sequence[Finalist])
         violated = ", ".join(f"{name} {count}" for name, count in broken.items())
         for index, objective in enumerate(result.objectives):
             mean, low, high = finalist.interval(index) if finalist.runs else (math.nan,) * 3
-            known = math.isfinite(low) or math.isfinite(high)
+            bounded = math.isfinite(low) or math.isfinite(high)
             first: Sequence[str] = (str(finalist.number), passes(finalist))
             made.add_row(
                 *(("", "") if index else first),
                 objective.label,
                 f"{finalist.values[index]:.4g}" if finalist.values else "failed",
                 f"{mean:.4g}" if finalist.runs else "failed",
-                " to ".join(bounds(low, high, ".4g")) if known else "none",
+                " to ".join(bounds(low, high, ".4g")) if bounded else "none",
                 "" if index else violated or "nothing",
             )
     return made

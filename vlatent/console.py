@@ -1,4 +1,4 @@
-"""The console: verdict tables and closing lines."""
+"""The console: tables, progress bars and what a run says at its end."""
 
 from __future__ import annotations
 

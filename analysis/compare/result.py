@@ -88,13 +88,13 @@ class Over:
         estimates: Means by label of the subject and of the statistic.
         effects: The difference from the first subject, paired, by the same labels; p adjusted
             over the subjects, for every statistic on its own.
-        silent: Why a subject cannot be compared with the first, by its label.
+        unpaired: Why a subject cannot be compared with the first, by its label.
     """
 
     what: Literal["seeds", "sentences"]
     estimates: Mapping[str, Mapping[str, SampleMean]]
     effects: Mapping[str, Mapping[str, Effect]]
-    silent: Mapping[str, str]
+    unpaired: Mapping[str, str]
 
 
 @dataclass(frozen=True)

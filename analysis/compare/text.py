@@ -135,7 +135,7 @@ def cautions(comparison: Comparison) -> list[str]:
     said = [f"{s.label} {note}." for s in comparison.subjects for note in s.notes]
     said += [
         f"{label} cannot be compared with {first.label} over seeds: {why}."
-        for label, why in comparison.seeds.silent.items()
+        for label, why in comparison.seeds.unpaired.items()
     ]
     single = [s.label for s in comparison.subjects if s.label not in comparison.seeds.estimates]
     if single:
@@ -152,7 +152,7 @@ def cautions(comparison: Comparison) -> list[str]:
         )
     said += [
         f"{label} cannot be compared with {first.label} over sentences: {why}."
-        for label, why in comparison.sentences.silent.items()
+        for label, why in comparison.sentences.unpaired.items()
         if label in comparison.encoded and first.label in comparison.encoded
     ]
     if comparison.sentences.effects:

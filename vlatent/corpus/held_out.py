@@ -62,20 +62,20 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
         return HeldOut(corpus.encoded(judged) if judged else None, corpus.validation, splits)
     seen = {*corpus.fixed.texts, *judged}
     for triples in splits.values():
-        for some in (triples.originals, triples.paraphrases, triples.counterfactuals):
-            seen.update(some.texts[:retrieved])
+        for group in (triples.originals, triples.paraphrases, triples.counterfactuals):
+            seen.update(group.texts[:retrieved])
     same = _same(corpus)
 
     def meaning(text: str) -> Meaning | str:
         return meaning_of(same.get(text, text))
 
-    known = set(map(meaning, seen))
+    seen_meanings = set(map(meaning, seen))
 
     def places(texts: Sequence[str], what: str) -> list[int]:
         chosen = [
             place
             for place, text in enumerate(texts)
-            if _part(meaning(text)) == part and meaning(text) not in known
+            if _part(meaning(text)) == part and meaning(text) not in seen_meanings
         ]
         if len(chosen) < LEAST:
             flag = "retrieved" if what else "sentences"
@@ -86,8 +86,8 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
             )
         return chosen
 
-    def only(some: Sentences, at: Sequence[int]) -> Sentences:
-        return corpus.encoded([some.texts[place] for place in at])
+    def only(pool: Sentences, at: Sequence[int]) -> Sentences:
+        return corpus.encoded([pool.texts[place] for place in at])
 
     at = places(corpus.validation.texts, "")
     judges = only(corpus.validation, at[: sentences + len(corpus.fixed)])

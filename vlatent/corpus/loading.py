@@ -124,8 +124,8 @@ class Corpus:
             for split, lines in self.held_out_lines.items()
         }
         counted = {
-            "held-out paraphrases": [each.paraphrases for each in made.values()],
-            "held-out counterfactuals": [each.counterfactuals for each in made.values()],
+            "held-out paraphrases": [triple.paraphrases for triple in made.values()],
+            "held-out counterfactuals": [triple.counterfactuals for triple in made.values()],
         }
         _warn_of_truncation(counted, self.config.max_length)
         return made
@@ -199,10 +199,10 @@ class Corpus:
     @cached_property
     def _split_digests(self) -> dict[str, str]:
         lines = self.held_out_lines
-        texts = {split: [line.text for line in some] for split, some in lines.items()}
-        every = [line for some in lines.values() for line in some]
-        found = of_variants("held-out", every, self.config.max_length)
-        return {SPLITS: digest(texts)} | found
+        texts = {split: [line.text for line in part] for split, part in lines.items()}
+        every = [line for part in lines.values() for line in part]
+        variants = of_variants("held-out", every, self.config.max_length)
+        return {SPLITS: digest(texts)} | variants
 
     def encoded(self, texts: Sequence[str]) -> Sentences:
         """Other sentences as tokens, made as those of the corpus."""
@@ -273,9 +273,9 @@ def _require_same(lines: list[Line], sentences: Sentences, place: Path) -> None:
 
 def _warn_of_truncation(parts: Mapping[str, Sequence[Sentences]], max_length: int) -> None:
     counted = [
-        f"{truncated} of {sum(map(len, some))} {name}"
-        for name, some in parts.items()
-        if (truncated := sum(each.truncated for each in some))
+        f"{truncated} of {sum(map(len, group))} {name}"
+        for name, group in parts.items()
+        if (truncated := sum(sentences.truncated for sentences in group))
     ]
     if counted:
         warnings.warn(
