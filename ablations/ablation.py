@@ -17,7 +17,7 @@ from ablations.question import Ablation
 from ablations.retuning import retuned_arm, searched
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
-from vlatent.command_line import Parser
+from vlatent.command_line import Parser, run
 from vlatent.config import Config, add_settings, build, corpus_digests
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, corpus_fingerprint
@@ -62,6 +62,11 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     return 0
 
 
+def command(ablation: Ablation) -> None:
+    """Run an ablation as a program."""
+    run(lambda arguments: main(ablation, arguments))
+
+
 def _planned(
     ablation: Ablation, config: Config, settings: AblationConfig, cells: Cells, corpus: Corpus
 ) -> AblationJob:
@@ -75,8 +80,8 @@ def _planned(
     priors = [] if settings.plan or not settings.retune else ablation.retuned
     expected = [*arms, *(retuned_arm(prior, {}) for prior in priors)]
 
-    def read(each: Config) -> str:
-        return corpus_fingerprint(corpus_digests(each, corpus))
+    def read(arm_config: Config) -> str:
+        return corpus_fingerprint(corpus_digests(arm_config, corpus))
 
     plan = planned(config, expected, seeds, read)
     trains = not (settings.plan or settings.report)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
-from vlatent.command_line import run
 from vlatent.config import Config
 
 LARGER: dict[str, object] = {"encoder.height": 48, "encoder.width": 48, "encoder.channels": 8}
@@ -38,4 +37,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

@@ -32,11 +32,11 @@ class Arm:
     """One way to train.
 
     Attributes:
-        name: In tables, figures and the record.
+        name: Name in tables, figures and the record.
         group: Arms that answer the same kind of question; tests are corrected within one.
         changes: Dotted names of the config and their values.
         priors: Those that the arm is about.
-        factor: Of the prior's weight, in the group `dose`.
+        factor: Factor of the prior's weight, in the group `dose`.
     """
 
     name: str

@@ -47,7 +47,7 @@ class Cell:
     """An arm on a seed.
 
     Attributes:
-        arm: Of which it is one run.
+        arm: Arm of which it is one run.
         seed: Of initial weights, dropout and order of sentences: equal in all arms.
         config: What is trained.
         key: Twenty hexadecimal digits of all that can change the result. Cells of different arms,
@@ -91,7 +91,7 @@ def planned(
     Args:
         base: What the arms change.
         arms: All of them.
-        seeds: Of every arm.
+        seeds: Seeds of every arm.
         corpus: Fingerprint of what a run with this config reads.
     """
     doses = [arm for arm in arms if arm.group == "dose"]

@@ -35,7 +35,7 @@ class Table:
 
     Attributes:
         arms: The base first.
-        seeds: On which every arm was to be trained.
+        seeds: Seeds on which every arm was to be trained.
         cells: What was measured, by arm and seed; a cell that failed is not there.
         missing: Why it is not, by arm and seed.
         untested: Arms of the same families that were not to be trained.

@@ -18,7 +18,7 @@ from vlatent.step import encode_views
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one config.
+    """Cost of one config.
 
     Attributes:
         parameters: Numbers that are trained.

@@ -7,12 +7,11 @@ apart.
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
 from ablations.terms import CONTRAST, changed, contrasted
-from vlatent.command_line import run
 from vlatent.config import Config
 
 COUNTS = (0, 1, 2, 4)
@@ -40,4 +39,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

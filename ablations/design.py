@@ -6,10 +6,9 @@ priors share out the difference between all of them and none.
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import subsets, with_only
 from ablations.question import Ablation
-from vlatent.command_line import run
 
 ABLATION = Ablation(
     name="design",
@@ -19,4 +18,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

@@ -8,12 +8,11 @@ the fine detail, should cost most.
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import Arm, active, without, without_all
 from ablations.question import Ablation
 from ablations.result import Prediction
 from ablations.terms import contrasted
-from vlatent.command_line import run
 from vlatent.config import Config
 
 
@@ -40,4 +39,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

@@ -6,12 +6,11 @@ often; details that a shift destroys cannot carry meaning then, which may cost r
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
 from ablations.terms import INVARIANCE, changed, contrasted
-from vlatent.command_line import run
 from vlatent.config import Config
 from vlatent.shapes import UserError
 
@@ -47,4 +46,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

@@ -23,14 +23,14 @@ def looks(
         pairs: Seeds on which an arm and the base were measured now, by arm.
         earlier: The report before, which counts if script and base are the same.
     """
-    found: Looks = {}
+    seen: Looks = {}
     if earlier is not None and (earlier.script, earlier.base) == (script, base):
-        found = _so_far(earlier)
+        seen = _so_far(earlier)
     for arm, seeds in pairs.items():
-        before = found.get(arm, ())
+        before = seen.get(arm, ())
         if seeds and tuple(seeds) not in before:
-            found[arm] = (*before, tuple(seeds))
-    return found
+            seen[arm] = (*before, tuple(seeds))
+    return seen
 
 
 def _so_far(result: AblationResult) -> Looks:

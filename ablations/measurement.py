@@ -51,9 +51,9 @@ def possible(label: str, channels: int, criteria: int) -> tuple[float, float]:
     """Lowest and highest value of a statistic: no interval reaches beyond.
 
     Args:
-        label: Of the statistic.
-        channels: Of the latent.
-        criteria: Of the verdict.
+        label: Label of the statistic.
+        channels: Number of channels of the latent.
+        criteria: Number of criteria of the verdict.
     """
     return BY_LABEL[label].limits(channels, criteria) if label in BY_LABEL else ANY
 
@@ -63,11 +63,11 @@ class Measured:
     """One finished cell.
 
     Attributes:
-        statistics: By name; NaN where the latent has none.
+        statistics: Values by name; NaN where the latent has none.
         criteria: Every line of its verdict.
         steps_to_pass: Step from which all criteria held; None if they did not.
-        sentences_per_second: Of training, everything else included.
-        seconds: From begin to end.
+        sentences_per_second: Rate of training, everything else included.
+        seconds: Time from begin to end.
     """
 
     statistics: dict[str, float]

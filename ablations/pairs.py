@@ -5,10 +5,9 @@ Where one prior does the work of another, leaving out both costs more than leavi
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import active, pairs, without
 from ablations.question import Ablation
-from vlatent.command_line import run
 
 ABLATION = Ablation(
     name="pairs",
@@ -18,4 +17,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

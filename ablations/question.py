@@ -16,8 +16,8 @@ class Ablation:
     """What an ablation asks.
 
     Attributes:
-        name: Its own and its file's.
-        question: In words.
+        name: Name of the ablation and of its file.
+        question: The question in words.
         predictions: Written before the result.
         arms: What is compared with the base.
         retuned: Priors whose loss may be made up for by searching the other weights again.

@@ -48,7 +48,7 @@ def close(
         if cell.seed == table.seeds[0] and _is_drawn(cell.arm)
         if (kept := cells.latents(cell)) is not None
     }
-    result = result_of(ablation, job.name, config, table, _earlier(folder))
+    result = result_of(ablation, job.name, config, table, earlier(folder))
     files = made(result, config, table, latents)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
@@ -151,7 +151,7 @@ def texts(result: AblationResult, config: Config, table: Table) -> dict[str, str
     return files
 
 
-def _earlier(folder: Path) -> AblationResult | None:
+def earlier(folder: Path) -> AblationResult | None:
     """The report that was written here before, whose looks go on."""
     file = folder / FILE
     try:

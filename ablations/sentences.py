@@ -35,7 +35,7 @@ def paragraphs(result: AblationResult) -> list[str]:
 
 
 def _missing(arm: ArmResult, seeds: int) -> str:
-    """That missing runs may say something, and what they could change at worst."""
+    """A caution that missing runs may matter, and what they could change at worst."""
     lost = seeds - arm.n
     least, most = proportion(arm.passed, seeds)[0], proportion(arm.passed + lost, seeds)[1]
     between = ", ".join(bounds(least, most, ".0%"))

@@ -6,10 +6,9 @@ frequencies can fake, so the slope should stay shallow; heavy tails are another 
 
 from __future__ import annotations
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.question import ablation_of_prior
 from ablations.result import Prediction
-from vlatent.command_line import run
 
 ABLATION = ablation_of_prior(
     "spectrum",
@@ -22,4 +21,4 @@ ABLATION = ablation_of_prior(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.arms import PRIORS, Arm, active, alone, doses, without
 from ablations.question import Ablation
 from ablations.result import Prediction
-from vlatent.command_line import run
 from vlatent.config import Config
 
 
@@ -43,4 +42,4 @@ ABLATION = Ablation(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)

@@ -19,7 +19,7 @@ from ablations.result import (
 )
 from ablations.sentences import families_of, paragraphs, power_lines, what_p_is
 from ablations.tables import COST_COLUMNS
-from vlatent.console import console
+from vlatent.console import console, empty_table
 from vlatent.effects import worst_case
 from vlatent.intervals import bracket
 from vlatent.tables import as_markdown
@@ -97,9 +97,7 @@ def show(
     if designed:
         console.print(_design_screen(result, designed))
     if costs:
-        made = _screen("What it costs")
-        for heading in COST_COLUMNS:
-            made.add_column(heading, justify="left" if heading == "arm" else "right")
+        made = empty_table("What it costs", *COST_COLUMNS, left=("arm",))
         for row in costs:
             made.add_row(*row)
         console.print(made)
@@ -153,14 +151,13 @@ def _means_screen(result: AblationResult) -> Screen:
     Not those of a design, which are too many for a screen; cells.csv has them.
     """
     seeds = len(result.seeds)
-    made = _screen(
+    title = (
         f"Means over {seeds} seeds (* established against the base, p < 0.05 after Holm; passes "
         "with their 95 % interval)"
     )
-    made.add_column("arm", no_wrap=True)
     shown = on_screen(result)
-    for heading in ("passes", *shown):
-        made.add_column(heading, justify="right")
+    made = empty_table(title, "arm", "passes", *shown, left=("arm",))
+    made.columns[0].no_wrap = True
     before = result.base_arm.family
     for arm in result.arms:
         if arm.group == "present":
@@ -181,9 +178,7 @@ def _means_screen(result: AblationResult) -> Screen:
 
 
 def _answers_screen(result: AblationResult) -> Screen:
-    made = _screen("Predictions")
-    for heading in ("written before the result", "measured", ""):
-        made.add_column(heading)
+    made = empty_table("Predictions", "written before the result", "measured", "")
     for prediction, measured, outcome in answers(result):
         made.add_row(prediction, measured, Text(outcome, COLORS[outcome]))
     return made
@@ -191,11 +186,9 @@ def _answers_screen(result: AblationResult) -> Screen:
 
 def _design_screen(result: AblationResult, designed: Sequence[ForestRow]) -> Screen:
     """Shapley values, their sum, and the two ends that they lie between."""
-    made = _screen("Shapley value of every prior: its share in the difference of all and none")
     shown = [row for row in designed if row.statistic in on_screen(result)]
-    made.add_column("prior")
-    for row in shown:
-        made.add_column(row.statistic, justify="right")
+    title = "Shapley value of every prior: its share in the difference of all and none"
+    made = empty_table(title, "prior", *(row.statistic for row in shown), left=("prior",))
     for prior in shown[0].effects:
         effects = [row.effects[prior] for row in shown]
         made.add_row(prior, *(f"{e.mean:+.3g}{'*' if e.established else ' '}" for e in effects))
@@ -207,10 +200,6 @@ def _design_screen(result: AblationResult, designed: Sequence[ForestRow]) -> Scr
     whole = next(arm for arm in result.arms if arm.name == every)
     made.add_row("all", *(f"{whole.means[row.statistic]:.3g} " for row in shown))
     return made
-
-
-def _screen(title: str) -> Screen:
-    return Screen(title=title, title_justify="left", title_style="bold")
 
 
 def _short(value: float) -> str:

@@ -12,7 +12,7 @@ def write(folder: Path, texts: Mapping[str, str], figures: Mapping[str, bytes]) 
     """Write files, each atomically, and list their names.
 
     Args:
-        folder: Where to; made if it is missing.
+        folder: Folder of the files; made if it is missing.
         texts: Content by the file's name.
         figures: PNG by the file's name without its ending.
 

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from rich.table import Table
-
 from analysis import earlier
 from vlatent import checkpoints, run_record
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, from_yaml
-from vlatent.console import console
+from vlatent.console import console, empty_table
 from vlatent.evaluation import Evaluation
 from vlatent.run_record import RunRecord
 from vlatent.shapes import UserError
@@ -23,7 +21,6 @@ from vlatent.tracking import (
     WRITING,
     RecordedRun,
     TrackingConfig,
-    artifact_paths,
     read_artifact,
     recorded_runs,
     require_record,
@@ -32,18 +29,6 @@ from vlatent.tracking import (
     uri_flag,
     view_command,
 )
-
-__all__ = [
-    "artifact",
-    "artifact_paths",
-    "children",
-    "config_of",
-    "evaluations_of",
-    "find_run",
-    "parents",
-    "recorded_text",
-    "table",
-]
 
 Kind = Literal["study", "ablation"]
 PARENT = "mlflow.parentRunId"
@@ -56,7 +41,7 @@ def find_run(tracking: TrackingConfig, reference: str) -> RecordedRun:
     """The run with this id, this name, or an id that begins like this.
 
     Args:
-        tracking: Where.
+        tracking: The tracker.
         reference: A whole id, a run's name, or at least four digits with which one id begins.
 
     Raises:
@@ -220,9 +205,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _show_parents(tracking: TrackingConfig) -> None:
     recorded = [*parents(tracking, "study"), *parents(tracking, "ablation")]
-    made = Table(title="Studies and ablations", title_justify="left", title_style="bold")
-    for heading in ("name", "kind", "runs below", "status", "began (UTC)", "id"):
-        made.add_column(heading, justify="right" if heading == "runs below" else "left")
+    headings = ("name", "kind", "runs below", "status", "began (UTC)", "id")
+    made = empty_table("Studies and ablations", *headings, right="runs below")
     for parent in recorded:
         below = str(len(children(tracking, parent)))
         began = f"{parent.started:%Y-%m-%d %H:%M}"

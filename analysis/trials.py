@@ -88,7 +88,7 @@ class Study:
     """A study and its trials.
 
     Attributes:
-        name: Its name.
+        name: Name of the study.
         space: Range or choices of every parameter that is searched.
         trials: The trials that ended, in the order in which they were first begun. A trial that was
             begun again after its worker died is there once.

@@ -40,7 +40,7 @@ from benchmarks.measures import (
 )
 from vlatent.command_line import Parser, run
 from vlatent.config import TrainingConfig
-from vlatent.console import console, progress_display
+from vlatent.console import console, progress_display, tracked
 from vlatent.corpus import load, stream
 from vlatent.preparation import placement
 from vlatent.shapes import UserError
@@ -135,11 +135,9 @@ def main(arguments: Sequence[str]) -> None:
     todo.append(("priors against loops", partial(priors_against_loops, 256, 3)))
     rows: list[Row] = []
     with progress_display() as display:
-        bar = display.add_task("", total=len(todo))
-        for name, measure in todo:
-            display.update(bar, description=name)
+        for name, measure in tracked(todo, "", display):
+            display.update(display.task_ids[0], description=name)
             rows += measure()
-            display.advance(bar)
     console.print(f"{machine}, torch {torch.__version__}")
     show(rows, old)
     if given["profile"]:

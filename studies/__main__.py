@@ -12,7 +12,6 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
-from rich.table import Table
 from rich.text import Text
 
 import studies
@@ -28,7 +27,7 @@ from studies.storage import open_storage
 from studies.study import main as run_study
 from studies.text import headline
 from vlatent.command_line import Parser, listed, run
-from vlatent.console import console
+from vlatent.console import console, empty_table
 from vlatent.runtime.addresses import shown
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig, recorded_runs
@@ -76,10 +75,9 @@ def list_command(arguments: Sequence[str]) -> int:
     parser = _parser("status", "All studies of a storage. Example: vlatent status")
     given = _read(parser, arguments)
     storage = open_storage(given["storage"])
-    table = Table(title=f"Studies in {shown(given['storage'])}", title_justify="left")
-    for heading in ("study", "counted", "complete", "pruned", "failed", "passing", "running"):
-        table.add_column(heading, justify="left" if heading == "study" else "right")
-    table.add_column("last trial ended")
+    headings = ("study", "counted", "complete", "pruned", "failed", "passing", "running")
+    ends, title = ("study", "last trial ended"), f"Studies in {shown(given['storage'])}"
+    listed = empty_table(title, *headings, ends[1], left=ends)
     names = sorted(study.study_name for study in storage.get_all_studies())
     names = [name for name in names if not name.endswith(MAKING)]
     if not names:
@@ -100,8 +98,8 @@ def list_command(arguments: Sequence[str]) -> int:
         )
         ours = is_ours(study) or kind_of(name)[1] != "trial"
         label = name if ours else f"{name} ({FOREIGN})"
-        table.add_row(label, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
-    console.print(table)
+        listed.add_row(label, *map(str, numbers), f"{ended:%Y-%m-%d %H:%M}" if ended else "")
+    console.print(listed)
     return 0
 
 
@@ -180,7 +178,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         "left half-written. Says what it would do; --fix does it. "
         "Example: vlatent doctor --fix",
     )
-    parser.add_argument("--name", type=str | None, help="Of one study; everything when left away.")
+    parser.add_argument("--name", type=str | None, help="Name of one study; default: all.")
     parser.add_argument("--folder", type=Path, default=Path("runs"), help="Folder of the trials.")
     parser.add_argument(
         "--cells", type=str, default="sqlite:///ablations.db", help="The ablations' database."
@@ -189,7 +187,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         "--silence",
         type=float,
         default=DEFAULT_SILENCE,
-        help="Seconds without a sign of life after which a running trial is abandoned.",
+        help="Seconds without a heartbeat after which a running trial is abandoned.",
     )
     parser.add_argument(
         "--gone", type=str, action="append", default=[], help="A host of which nothing lives."

@@ -70,7 +70,7 @@ class Sources:
         cells: The database of the ablations' cells.
         tracking: Where MLflow's runs are.
         folder: Where studies and ablations have their folders.
-        silence: Seconds without a sign of life after which somebody counts as gone.
+        silence: Seconds without a heartbeat after which a worker counts as dead.
         name: Of one study; None examines all, and everything else.
         gone: Hosts of which nothing lives any more.
     """
@@ -197,7 +197,7 @@ def _left_files(sources: Sources) -> Iterator[Inconsistency]:
 
 
 def _abandoned(study: optuna.Study, url: str, silence: float) -> Iterator[Inconsistency]:
-    """Trials that say they run, without a sign of life of their worker."""
+    """Trials that say they run, without a heartbeat of their worker."""
     beats = _last_signs(url)
     for trial in running(study):
         began = trial.datetime_start or datetime.now()

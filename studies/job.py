@@ -37,7 +37,7 @@ class Job:
     Attributes:
         question_name: Name of the question, which is a module of this package.
         name: Name of the study.
-        config: Of trial 0.
+        config: Config of trial 0.
         settings: How the search is done.
         space: What is searched.
         corpus: Digests of the parts of the corpus that are read, by the part's name.

@@ -201,8 +201,8 @@ def _comparisons(confirmed: Sequence[Finalist], maximize: bool) -> tuple[Compari
 
 def _differences(one: Finalist, other: Finalist, sign: int) -> list[float]:
     """By how much one is better than the other, on every seed on which both ended well."""
-    known = {run.seed: run.values[0] for run in other.runs}
-    return [sign * (run.values[0] - known[run.seed]) for run in one.runs if run.seed in known]
+    by_seed = {run.seed: run.values[0] for run in other.runs}
+    return [sign * (run.values[0] - by_seed[run.seed]) for run in one.runs if run.seed in by_seed]
 
 
 def _p_of_t(differences: Sequence[float]) -> float:
@@ -247,7 +247,7 @@ def _verifications(
 
 
 def _optimism(confirmed: Sequence[Finalist], maximize: bool) -> Optimism:
-    """Of the finalist that was best in the search."""
+    """Optimism of the search about the finalist that it found best."""
     sign = 1 if maximize else -1
     first = max(confirmed, key=lambda finalist: (sign * finalist.values[0], -finalist.number))
     searched = first.values[0]

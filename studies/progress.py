@@ -125,11 +125,11 @@ def _ending(
     shown = "  ".join(f"{name} {value:{digits}}" for name, value in values.items())
     before = attributes.get("continues")
     continued = "" if before is None else f"  continues trial {before}"
-    found = f"{'' if again else state}{shown}  {attributes['seconds']:4.1f} s  "
+    start = f"{'' if again else state}{shown}  {attributes['seconds']:4.1f} s  "
     broken = [line["name"] for line in attributes["criteria"] if line["margin"] > 0]
-    room = columns - len(found) - len(continued)
+    room = columns - len(start) - len(continued)
     passes = ("passes every criterion", "green")
-    return Text.assemble(found, _violates(broken, room) if broken else passes, continued)
+    return Text.assemble(start, _violates(broken, room) if broken else passes, continued)
 
 
 def _violates(names: Sequence[str], columns: int) -> str:

@@ -39,10 +39,10 @@ def kind_of(name: str) -> tuple[str, str]:
 
 def load_beside(name: str, storage: BaseStorage) -> dict[str, optuna.Study]:
     """The studies that belong to one, by the kind of their trials."""
-    known = {each.study_name: kind_of(each.study_name) for each in storage.get_all_studies()}
+    kinds = {study.study_name: kind_of(study.study_name) for study in storage.get_all_studies()}
     return {
         kind: optuna.load_study(study_name=full, storage=storage)
-        for full, (of, kind) in sorted(known.items())
+        for full, (of, kind) in sorted(kinds.items())
         if of == name and kind != "trial"
     }
 
@@ -123,7 +123,7 @@ def worst_margin(trial: FrozenTrial) -> float:
 
 
 def maximized(study: optuna.Study) -> list[bool]:
-    """Of which objectives more is better."""
+    """Whether more is better, for every objective."""
     return [direction == StudyDirection.MAXIMIZE for direction in study.directions]
 
 

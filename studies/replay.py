@@ -9,11 +9,10 @@ from pathlib import Path
 
 import optuna
 import torch
-from rich.table import Table
 from rich.text import Text
 
 from vlatent.config import from_yaml, override
-from vlatent.console import console, progress_display
+from vlatent.console import console, empty_table, progress_display
 from vlatent.evaluation import Evaluation, Verdict, score
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
@@ -65,12 +64,12 @@ def replay(study: optuna.Study, number: int) -> int:
             Text.assemble(("The same", "green"), f": all {len(was)} numbers agree to the last bit.")
         )
         return 0
-    table = Table(title=f"{len(differing)} of {len(was)} numbers differ", title_justify="left")
-    for heading in ("", "then", "now"):
-        table.add_column(heading, justify="right" if heading else "left")
+    made = empty_table(
+        f"{len(differing)} of {len(was)} numbers differ", "", "then", "now", left=("",)
+    )
     for name, (before, after) in differing.items():
-        table.add_row(name, f"{before!r}", f"{after!r}")
-    console.print(table)
+        made.add_row(name, f"{before!r}", f"{after!r}")
+    console.print(made)
     return 1
 
 

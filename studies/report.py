@@ -19,7 +19,7 @@ from studies import record
 from studies.figures.study import study_figures
 from studies.job import Job, load_study
 from studies.outcome import study_result
-from studies.result import FILE, Finalist, StudyResult, Verification
+from studies.result import FILE, Finalist, StudyResult
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.text import (
@@ -33,10 +33,9 @@ from studies.text import (
 from studies.weights import keep_best, write_best
 from vlatent import checkpoints
 from vlatent.config import to_yaml
-from vlatent.console import console, dependence_lines, verdict_table
+from vlatent.console import console, dependence_lines, empty_table, verdict_table
 from vlatent.evaluation import Criterion, Verdict
 from vlatent.formatting import bounds
-from vlatent.intervals import bracket
 from vlatent.runtime.addresses import without_password
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
@@ -164,7 +163,8 @@ def show(
     if result.front:
         console.print(_front(result))
     if result.finalists:
-        console.print(_confirmations(result))
+        title = f"Confirmed on new {seeds_and_sentences(*result.finalists)}"
+        console.print(_trained_again(result, title, result.finalists))
         for line in certainty(result):
             console.print(line)
     elif settings.confirm:
@@ -172,8 +172,9 @@ def show(
         why = "every confirmation failed" if lost else "no trial passes every criterion"
         console.print(f"Nothing was confirmed: {why}. The test set has not been looked at.")
     for verification in result.verifications:
-        console.print(_verification(result, verification))
-        console.print(verification_words(result, verification))
+        seen = seeds_and_sentences(*verification.trials)
+        title = f"Verified on {verification.name}, {seen} of the test"
+        console.print(_trained_again(result, title, verification.trials))
     if settings.verify and result.basis == "nearest":
         console.print(f"Nothing to verify on {settings.verify}: no trial passes every criterion.")
 
@@ -194,20 +195,19 @@ def _where(settings: StudyConfig) -> str:
 
 def _changes(baseline: FrozenTrial, leader: FrozenTrial) -> Table:
     """What differs between trial 0 and the leader: what was searched, and what came of it."""
-    table = _table(f"Trial 0, the starting values, against trial {leader.number}")
-    for heading in ("", "trial 0", f"trial {leader.number}"):
-        table.add_column(heading, justify="right" if heading else "left")
+    title = f"Trial 0, the starting values, against trial {leader.number}"
+    made = empty_table(title, "", "trial 0", f"trial {leader.number}", left=("",))
     for name in leader.params:
         values = (trial.params.get(name) for trial in (baseline, leader))
-        table.add_row(name, *("not drawn" if v is None else f"{v:.4g}" for v in values))
-    table.add_section()
+        made.add_row(name, *("not drawn" if v is None else f"{v:.4g}" for v in values))
+    made.add_section()
     lines = [trial.user_attrs.get("criteria", []) for trial in (baseline, leader)]
     for criterion in lines[1]:
         was = next((line for line in lines[0] if line["name"] == criterion["name"]), None)
-        table.add_row(criterion["name"], *(_marked(line) for line in (was, criterion)))
+        made.add_row(criterion["name"], *(_marked(line) for line in (was, criterion)))
     passed = [trial.user_attrs.get("steps_to_pass") for trial in (baseline, leader)]
-    table.add_row("steps to pass", *("never" if v is None else str(v) for v in passed))
-    return table
+    made.add_row("steps to pass", *("never" if v is None else str(v) for v in passed))
+    return made
 
 
 def _marked(line: dict[str, Any] | None) -> Text:
@@ -219,75 +219,52 @@ def _marked(line: dict[str, Any] | None) -> Text:
 
 def _front(result: StudyResult) -> Table:
     """The trials that no other beats in all objectives, by the first objective."""
-    table = _table("The front")
-    table.add_column("trial")
-    for objective in result.objectives:
-        way = "more" if objective.maximize else "less"
-        table.add_column(f"{objective.label} ({way} is better)", justify="right")
-    table.add_column("violates")
+    ways = [(o.label, "more" if o.maximize else "less") for o in result.objectives]
+    labels = (f"{label} ({way} is better)" for label, way in ways)
+    made = empty_table("The front", "trial", *labels, "violates", left=("trial", "violates"))
     unbeaten = [trial for trial in result.ranking if trial.number in result.front]
     for trial in sorted(unbeaten, key=lambda trial: trial.values, reverse=True):
         violated = [line.name for line in trial.criteria if not line.holds]
         values = [f"{value:.4g}" for value in trial.values]
-        table.add_row(str(trial.number), *values, ", ".join(violated) or "nothing")
-    return table
+        made.add_row(str(trial.number), *values, ", ".join(violated) or "nothing")
+    return made
 
 
 def _test(test: Finalist) -> Table:
     """The verdict on the test set: every criterion on the seed that is worst for it."""
     seeds = ", ".join(str(run.seed) for run in test.runs)
-    table = _table(f"Test: trial {test.number} on new {seeds_and_sentences(test)} ({seeds})")
-    for heading in ("criterion", "wanted", "on the worst seed", "margin", "holds on"):
-        table.add_column(heading, justify="right" if heading == "margin" else "left")
+    title = f"Test: trial {test.number} on new {seeds_and_sentences(test)} ({seeds})"
+    headings = ("criterion", "wanted", "on the worst seed", "margin", "holds on")
+    made = empty_table(title, *headings, right="margin")
     for lines in zip(*(run.criteria for run in test.runs), strict=True):
         worst = max(lines, key=lambda line: line.margin)
         held = f"{sum(line.holds for line in lines)} of {len(lines)}"
         style = "green" if worst.holds else "red"
-        table.add_row(
+        made.add_row(
             worst.name, worst.wanted, worst.found, f"{worst.margin:+.2f}", Text(held, style)
         )
-    return table
+    return made
 
 
-def _verification(result: StudyResult, verification: Verification) -> Table:
-    """The study's values on another config, trial by trial."""
-    table = _table(f"Verified on {verification.name}")
-    for heading in ("trial", "passes", *(objective.label for objective in result.objectives)):
-        table.add_column(heading, justify="left" if heading == "trial" else "right")
-    table.add_column("violated, on how many seeds")
-    for trained in verification.trials:
-        values = [
-            bracket(*trained.interval(index)) if trained.runs else "failed"
-            for index in range(len(result.objectives))
-        ]
-        broken = Counter(
-            line.name for run in trained.runs for line in run.criteria if not line.holds
-        )
-        violated = ", ".join(f"{name} {count}" for name, count in broken.items())
-        leads = ", leads" if trained.number == result.leader else ""
-        label = f"{trained.number}{leads}"
-        table.add_row(label, passes(trained), *values, violated or "nothing")
-    return table
-
-
-def _confirmations(result: StudyResult) -> Table:
+def _trained_again(result: StudyResult, title: str, trained: Sequence[Finalist]) -> Table:
     """Values in the search against those on new seeds, with the interval over seeds."""
-    table = _table(f"Confirmed on new {seeds_and_sentences(*result.finalists)}")
-    for heading in ("trial", "passes", "objective", "search", "confirmed", "95 % interval"):
-        table.add_column(heading, justify="left" if heading in ("trial", "objective") else "right")
-    for finalist in result.finalists:
+    left = ("trial", "objective", "violates, on how many seeds")
+    numbers = ("search", "new seeds", "95 % interval")
+    made = empty_table(title, "trial", "passes", "objective", *numbers, left[2], left=left)
+    for finalist in trained:
+        lines = [line for run in finalist.runs for line in run.criteria]
+        broken = Counter(line.name for line in lines if not line.holds)
+        violated = ", ".join(f"{name} {count}" for name, count in broken.items())
         for index, objective in enumerate(result.objectives):
-            mean, low, high = finalist.interval(index)
-            known = math.isfinite(low) or math.isfinite(high)
-            between = " to ".join(bounds(low, high, ".4g")) if known else "none"
+            mean, low, high = finalist.interval(index) if finalist.runs else (math.nan,) * 3
+            bounded = math.isfinite(low) or math.isfinite(high)
             first: Sequence[str] = (str(finalist.number), passes(finalist))
-            table.add_row(
+            made.add_row(
                 *(("", "") if index else first),
-                *(objective.label, f"{finalist.values[index]:.4g}", f"{mean:.4g}"),
-                between,
+                objective.label,
+                f"{finalist.values[index]:.4g}" if finalist.values else "failed",
+                f"{mean:.4g}" if finalist.runs else "failed",
+                " to ".join(bounds(low, high, ".4g")) if bounded else "none",
+                "" if index else violated or "nothing",
             )
-    return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold")
+    return made

@@ -23,7 +23,7 @@ class Objective:
     """A number that a study makes as large, or as small, as it can.
 
     Attributes:
-        name: In few letters, for the tracker and for legends.
+        name: Short name, for the tracker and for legends.
         label: What it is, with its unit, for tables and axes.
         maximize: Whether more is better.
         scale: How its axis is divided; "symlog" is even near 0 and logarithmic beyond.

@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from studies.question import Range, Space
 from vlatent.config import Config
+from vlatent.console import tracked
 from vlatent.evaluation import CONSECUTIVE, Evaluation, Verdict, judge, measure, score
 from vlatent.shapes import UserError
 
@@ -36,10 +37,10 @@ class Screened:
     """What the priors alone make of one weight vector.
 
     Attributes:
-        weights: By dotted name, as a study searches them.
+        weights: Weights by dotted name, as a study searches them.
         evaluation: The last one.
-        verdict: By the criteria of a trained run.
-        score: Likewise.
+        verdict: Verdict by the criteria of a trained run.
+        score: Score as of a trained run.
     """
 
     weights: dict[str, float]
@@ -96,19 +97,16 @@ def evaluate_weights(
     """Let the priors shape one free latent for every weight vector, all from the same noise.
 
     Args:
-        config: Of the study: its latent's size, and the weights that no candidate names.
+        config: Config of the study: its latent's size, and the weights that no candidate names.
         weights: Candidates, by dotted name: priors.wavelet.weight and the like.
-        seed: Of the noise.
+        seed: Seed of the noise.
         progress: Where a bar is shown.
     """
-    bar = progress.add_task("screening", total=len(weights)) if progress else None
-    screened: list[Screened] = []
-    for first in range(0, len(weights), ROWS):
-        rows = weights[first : first + ROWS]
-        screened += _together(config, rows, seed)
-        if progress and bar is not None:
-            progress.update(bar, completed=len(screened))
-    return screened
+    return [
+        screened
+        for first in tracked(range(0, len(weights), ROWS), "screening", progress)
+        for screened in _together(config, weights[first : first + ROWS], seed)
+    ]
 
 
 def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Screened]:

@@ -19,7 +19,7 @@ from studies.loss_weights import QUESTION
 from studies.screen import Screened, screen
 from vlatent.command_line import Parser, run
 from vlatent.config import add_settings, build
-from vlatent.console import console, progress_display
+from vlatent.console import console, empty_table, progress_display
 
 SHOWN = 10
 
@@ -34,7 +34,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     add_settings(parser)
     parser.add_argument("--candidates", type=PositiveInt, default=256, help="Weight vectors.")
-    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of candidates and noise.")
+    parser.add_argument(
+        "--seed", type=NonNegativeInt, default=0, help="Seed of candidates and noise."
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/screening.csv"), help="All of them, the best first."
     )
@@ -61,15 +63,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _table(screened: Sequence[Screened]) -> Table:
-    table = Table(title=f"The best {min(SHOWN, len(screened))}", title_justify="left")
     names = [name.split(".")[1] for name in screened[0].weights]
-    for heading in ("score", *names, "violates"):
-        table.add_column(heading, justify="left" if heading == "violates" else "right")
+    title = f"The best {min(SHOWN, len(screened))}"
+    best = empty_table(title, "score", *names, "violates", left=("violates",))
     for vector in screened[:SHOWN]:
         broken = [line.name for line in vector.verdict.criteria if not line.holds]
         weights = (f"{value:.3g}" for value in vector.weights.values())
-        table.add_row(f"{vector.score:.3f}", *weights, ", ".join(broken) or "nothing")
-    return table
+        best.add_row(f"{vector.score:.3f}", *weights, ", ".join(broken) or "nothing")
+    return best
 
 
 def _write(place: Path, screened: Sequence[Screened]) -> None:

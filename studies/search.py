@@ -106,7 +106,7 @@ def grid_size(space: Space) -> int:
     return math.prod(map(len, grid(space).values()))
 
 
-def described(settings: StudyConfig, space: Space, steps: int) -> dict[str, object]:
+def described(settings: StudyConfig, steps: int) -> dict[str, object]:
     """The search in full, for the record: names and every argument."""
     arguments = SAMPLERS[settings.sampler][1] | settings.sampler_arguments
     return {f"sampler.{name}": value for name, value in arguments.items()} | {

@@ -49,7 +49,7 @@ class Storage(BaseStorage, BaseHeartbeat):
     def __init__(self, database: RDBStorage) -> None:
         self.database = database
         self.cached = get_storage(database)
-        self._silent_since: dict[int, float] = {}
+        self._missing_since: dict[int, float] = {}
 
     @property
     def engine(self) -> sqlalchemy.Engine:
@@ -102,14 +102,14 @@ class Storage(BaseStorage, BaseHeartbeat):
         """The abandoned trials of a study."""
         beat = self.database.heartbeat_interval
         assert beat is not None
-        silent = set(self.ask(self.database._get_stale_trial_ids, study_id))
-        running = silent | self.ask(self._without_heartbeat, study_id)
+        stale = set(self.ask(self.database._get_stale_trial_ids, study_id))
+        running = stale | self.ask(self._without_heartbeat, study_id)
         now = time.monotonic()
-        self._silent_since = {trial: self._silent_since.get(trial, now) for trial in running}
+        self._missing_since = {trial: self._missing_since.get(trial, now) for trial in running}
         return [
             trial
-            for trial, since in self._silent_since.items()
-            if now - since >= (beat if trial in silent else MISSED_BEATS * beat)
+            for trial, since in self._missing_since.items()
+            if now - since >= (beat if trial in stale else MISSED_BEATS * beat)
         ]
 
     def _without_heartbeat(self, study_id: int) -> set[int]:

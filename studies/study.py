@@ -127,7 +127,7 @@ class _StudyRun:
 
         def describe(run: MlflowTracker) -> None:
             run.params(job.settings.params())
-            run.params(described(job.settings, job.space, job.config.training.steps))
+            run.params(described(job.settings, job.config.training.steps))
             run.params(flatten(job.config))
             run.note(job.question.text)
 
@@ -287,8 +287,8 @@ def _sets(job: Job, corpus: Corpus) -> str | None:
         own = replace(job.config.evaluation, held_out=part).sentences_of(corpus)
         fixed = len(corpus.fixed) if part == "search" else 0
         judged.append(f"{part} {fixed + len(own.judged or ())}")
-        found = [job.config.evaluation.retrieved, *map(len, own.splits.values())]
-        retrieved.append(f"{part} {min(found)}")
+        counts = [job.config.evaluation.retrieved, *map(len, own.splits.values())]
+        retrieved.append(f"{part} {min(counts)}")
     asked = f"; retrieved of each split: {', '.join(retrieved)}" if own.splits else ""
     return (
         f"Held-out sentences that are judged: {', '.join(judged)}{asked}; none is in two of these."

@@ -28,17 +28,17 @@ def headline(result: StudyResult) -> str:
 def _leads(result: StudyResult) -> str:
     """That the leader leads, and from which finalists that does not tell it."""
     name, label = f"Trial {result.leader}", result.objectives[0].label
-    others = {each.number: each for each in result.finalists[1:]}
+    others = {finalist.number: finalist for finalist in result.finalists[1:]}
     if result.undistinguished:
         said = f"; not distinguishable from {listed(result.undistinguished)}"
     else:
-        ahead = [each.trial for each in result.comparisons if each.ahead]
+        ahead = [compared.trial for compared in result.comparisons if compared.ahead]
         said = f", ahead of {listed(ahead)}" if ahead else ""
     better = [
-        f" Trial {each.trial} has the better {label} on the same seeds, but passes on "
-        f"{passes(others[each.trial])}."
-        for each in result.comparisons
-        if each.behind
+        f" Trial {compared.trial} has the better {label} on the same seeds, but passes on "
+        f"{passes(others[compared.trial])}."
+        for compared in result.comparisons
+        if compared.behind
     ]
     return f"{name} leads after confirmation{said}.{''.join(better)}"
 
@@ -83,17 +83,18 @@ def certainty(result: StudyResult) -> list[str]:
 
 def verification_words(result: StudyResult, verification: Verification) -> str:
     """What came of the study's values on another config, in one sentence."""
-    found = "; ".join(figures(result, each) for each in verification.trials)
+    values = "; ".join(figures(result, trial) for trial in verification.trials)
     seen = seeds_and_sentences(*verification.trials)
-    return f"On {verification.name}, {seen} of the test: {found}."
+    return f"On {verification.name}, {seen} of the test: {values}."
 
 
 def figures(result: StudyResult, trained: Finalist) -> str:
     """A trial on new seeds: on how many of them it passes, and its objectives."""
     if not trained.runs:
         return f"trial {trained.number} failed on every seed"
+    form = ".3f" if len(result.objectives) == 1 else ".3g"
     values = [
-        f"{objective.label} {bracket(*trained.interval(index))}"
+        f"{objective.label} {bracket(*trained.interval(index), form)}"
         for index, objective in enumerate(result.objectives)
     ]
     return f"trial {trained.number} passes on {passes(trained)}, {', '.join(values)}"
@@ -101,7 +102,7 @@ def figures(result: StudyResult, trained: Finalist) -> str:
 
 def seeds_and_sentences(*trained: Finalist) -> str:
     """Whether not only the seeds are new, but the sentences too."""
-    sets = {run.held_out for each in trained for run in each.confirmations}
+    sets = {run.held_out for finalist in trained for run in finalist.confirmations}
     return "seeds (the sentences are the search's)" if "search" in sets else "seeds and sentences"
 
 

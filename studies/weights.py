@@ -56,7 +56,7 @@ def write_best(trial: FrozenTrial, config: Config, folder: Path, place: Path) ->
     Args:
         trial: The winner.
         config: Its config.
-        folder: Of the study.
+        folder: Folder of the study.
         place: Its config as a file; the weights go beside it.
     """
     best, source = place.with_suffix(".pt"), kept_weights(folder, trial.number)

@@ -141,6 +141,9 @@ def test_another_time_nothing_is_trained(ablated: tuple[Path, str]) -> None:
     assert code == 0, err
     assert "14 of them known, 0 to train" in out
     assert "1/14" not in out
+    left = json.loads((folder / "runs" / "ablations" / "kurtosis" / "result.json").read_text())
+    assert left["looks"]["without kurtosis"] == [[100, 101]]  # the same again is no other look
+    assert "This is look" not in out
     assert values(folder, "kurtosis") == before
     start_of_table = "Means over 2 seeds"
     told = [
@@ -165,11 +168,24 @@ def test_some_arms_alone_can_be_asked_for(ablated: tuple[Path, str]) -> None:
     code, out, err = again(folder, "suite", *flags, "[without kurtosis]")
     assert code == 0, err
     assert "2 arms x 2 seeds = 4 cells" in " ".join(out.split())
+    assert "left out, 6 arms: none" in " ".join(out.split())  # the family is that of the script
     assert "without kurtosis: " in out
     assert "without wavelet: " not in out  # nor what is predicted of the others
     code, _, err = again(folder, "kurtosis", *flags, "[without kurtosi]")
     assert (code, err.count("\n")) == (2, 1)
     assert "'without kurtosi', which is no arm of kurtosis; there are without kurtosis, " in err
+
+
+def test_a_report_that_cannot_be_read_counts_no_looks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.earlier(tmp_path) is None
+    assert capsys.readouterr().out == ""
+    (tmp_path / "result.json").write_text("{")
+    assert report.earlier(tmp_path) is None
+    said = " ".join(capsys.readouterr().out.split())
+    assert "is damaged" in said
+    assert "Looks at this question before now are not counted." in said
 
 
 def test_a_single_dose_is_trained_and_drawn(tmp_path: Path) -> None:

@@ -39,10 +39,9 @@ def test_contract(check: contract.Check) -> None:
 '''
 ABLATION = '''"""Does roughness buy smoothness?"""
 
-from ablations.ablation import main
+from ablations.ablation import command
 from ablations.question import ablation_of_prior
 from ablations.result import Prediction
-from vlatent.command_line import run
 
 ABLATION = ablation_of_prior(
     "roughness",
@@ -52,7 +51,7 @@ ABLATION = ablation_of_prior(
 )
 
 if __name__ == "__main__":
-    run(lambda arguments: main(ABLATION, arguments))
+    command(ABLATION)
 '''
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(1200)]

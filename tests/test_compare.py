@@ -109,7 +109,7 @@ def test_what_cannot_be_paired_is_said(
     subjects: list[Subject], seeds: dict[int, float], why: str
 ) -> None:
     over = over_seeds([scored(subjects[0], "a", {1: 2.0, 2: 3.0}), scored(subjects[1], "b", seeds)])
-    assert why in over.silent["b"]
+    assert why in over.unpaired["b"]
     assert not over.effects
 
 

@@ -15,18 +15,19 @@ from scipy import stats
 from smoke import smoke
 
 from analysis.report.__main__ import main as analysis_report
-from studies import report
+from studies import report, tasks
 from studies.__main__ import main as status
 from studies.confirmation import confirmation_seeds, fresh_seeds, to_confirm
 from studies.job import Job, create_study, load_study, question_of
 from studies.made_up import made_up
-from studies.outcome import study_result
-from studies.record import by_knee, finalists, front
+from studies.outcome import expected_largest, study_result
+from studies.record import by_knee, cell_of, finalists, front
 from studies.result import Confirmation as Confirmed
 from studies.result import Finalist
 from studies.settings import StudyConfig
 from studies.storage import open_storage
 from studies.tasks import Confirmation, Search
+from studies.text import headline
 from studies.worker import carry_out
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import open_run, recorded_runs
@@ -93,6 +94,71 @@ def test_seeds_that_pass_come_first_and_the_interval_is_students() -> None:
     assert result.optimism is not None
     assert result.optimism.trial == 0
     assert result.optimism.mean == pytest.approx(6.9 - np.mean(lucky))
+    (comparison,) = result.comparisons
+    paired = stats.ttest_rel(steady, lucky)
+    assert comparison.adjusted == pytest.approx(paired.pvalue)
+    ends = (comparison.mean - np.mean(np.subtract(steady, lucky)), comparison.low, comparison.high)
+    assert ends == pytest.approx((0.0, *paired.confidence_interval(0.95)))
+    assert result.selection is not None
+    assert (result.selection.among, result.selection.seeds) == (2, 3)
+    assert result.selection.bias == pytest.approx(stats.sem(steady) / np.sqrt(np.pi))
+
+
+@pytest.mark.parametrize(("count", "known"), [(1, 0.0), (2, 0.564), (3, 0.846), (10, 1.539)])
+def test_the_best_of_several_is_as_flattered_as_simulated(count: int, known: float) -> None:
+    largest = np.random.default_rng(0).normal(size=(100_000, count)).max(1)
+    assert expected_largest(count) == pytest.approx(known, abs=5e-4)
+    assert expected_largest(count) == pytest.approx(largest.mean(), abs=4 * stats.sem(largest))
+
+
+def test_another_leader_is_a_second_look_and_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = smoke(tmp_path)
+    space = question_of("loss_weights").narrowed(config, {})
+    settings = StudyConfig(confirm=2, confirmation_seeds=1, test=2)
+    kept = {"question_name": "loss_weights", "name": "s", "corpus": {}}
+    mine = Job(config=config, settings=settings, space=space, **kept)
+    storage = open_storage(settings.storage)
+    search, confirmation, tested = (
+        optuna.create_study(study_name=f"s{kind}", storage=storage, direction="maximize")
+        for kind in ("", "/confirmation", "/test")
+    )
+    search.add_trials(made_up(mine, ("passes", "passes"), np.random.default_rng(0)).trials)
+
+    def cells(job: Job) -> list[tuple[int, int]]:
+        """What is waiting, after two looks at what is to be done."""
+        first, *_ = (tasks.Test(job).next(tested) for _ in range(2))
+        waiting = tested.get_trials(states=(TrialState.WAITING,))
+        assert first == ("trial" if waiting else "done")
+        return sorted(map(cell_of, waiting))
+
+    assert cells(mine) == []  # nothing is confirmed yet
+    for number, value in ((0, 6.5), (1, 6.2)):
+        add(confirmation, value, -1.0, {"trial": number, "seed": 1})
+    assert cells(mine) == [(0, 1001), (0, 1002)]
+    for _ in range(2):
+        trial = tested.ask()
+        for name, high in (("trial", 10**6), ("seed", 2**31)):
+            trial.suggest_int(name, 0, high)
+        trial.set_user_attr("criteria", [])
+        tested.tell(trial, 6.4)
+    assert cells(mine) == []
+    more = replace(mine, settings=replace(settings, test=5))
+    assert cells(more) == []
+    add(confirmation, 6.9, -1.0, {"trial": 1, "seed": 2})  # and now the other one leads
+    assert cells(more) == [(1, 1001), (1, 1002)]
+    trial = tested.ask()
+    for name, high in (("trial", 10**6), ("seed", 2**31)):
+        trial.suggest_int(name, 0, high)
+    tested.tell(trial, 6.3)
+    result = study_result(search, {"confirmation": confirmation, "test": tested})
+    assert [each.number for each in result.tested] == [0, 1]
+    said = headline(result)
+    assert said.startswith("Test: trial 1 passes on 0 of 1")
+    assert "This is look 2 at the test set, after trial 0." in said
+    assert "seeds (the sentences are the search's) that no choice has seen" in said
 
 
 def test_one_seed_has_no_interval() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.progress import Progress
@@ -48,3 +49,14 @@ def test_no_style_is_written_as_markup() -> None:
         if STYLE.search(line)
     ]
     assert not found
+
+
+def test_columns_are_aligned_by_what_they_hold() -> None:
+    def aligned(**flags: Any) -> list[str]:
+        return [
+            column.justify for column in console.empty_table("", "a", "b", "c", **flags).columns
+        ]
+
+    assert aligned() == ["left", "left", "left"]
+    assert aligned(left=("a",)) == ["left", "right", "right"]
+    assert aligned(right="b") == ["left", "right", "left"]

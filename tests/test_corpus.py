@@ -236,7 +236,7 @@ def test_bad_files(name: str, content: bytes | str, message: str, tmp_path: Path
 
 
 def test_missing_file_and_folder(tmp_path: Path, book: Path) -> None:
-    with pytest.raises(UserError, match=r"no\.txt does not exist; python -m vlatent\.scenes"):
+    with pytest.raises(UserError, match=r"no\.txt does not exist; vlatent scenes"):
         load(DataConfig(train=tmp_path / "no.txt"))
     with pytest.raises(UserError, match=r"no\.txt does not exist"):
         load(DataConfig(train=book, validation=tmp_path / "no.txt"))

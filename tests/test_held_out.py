@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from pathlib import Path
 
@@ -100,6 +101,31 @@ def test_sentences_that_are_said_twice_are_in_one_set(tmp_path: Path) -> None:
     both = [held_out(corpus, part, 8, 0).probed.texts for part in PARTS[1:]]
     assert not set(both[0]) & set(both[1])
     assert {*both[0], *both[1]} == set(lines) - seen
+
+
+def test_sentences_that_mean_the_same_are_in_one_set(tmp_path: Path) -> None:
+    """Blocks by what they mean, other sentences by the paraphrases that a file lists."""
+    place = tmp_path / "held_out.jsonl"
+    colors, shapes = ("red", "blue", "green", "gray"), ("cube", "cone", "ring", "prism", "sphere")
+    pairs = [
+        (f"a {c} {s} is next to a {d} pyramid.", f"a {d} pyramid is next to a {c} {s}.")
+        for c in colors
+        for s in shapes
+        for d in colors
+    ]
+    assert all(len(set(map(parse, pair))) == 1 for pair in pairs)
+    listed = [(f"what {n} says first", f"{n} put another way") for n in range(80)]
+    lines = [{"original": one} for one, _ in pairs + listed]
+    lines += [{"original": other} for _, other in pairs]
+    lines += [{"original": other, "paraphrases": [one]} for one, other in listed]
+    place.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    corpus = load(smoke(tmp_path, data__validation=place).data)
+    confirmation, test = (set(held_out(corpus, part, 8, 0).probed.texts) for part in PARTS[1:])
+    both = [pair for pair in pairs + listed if not {*pair}.isdisjoint(confirmation | test)]
+    assert len(both) > 100
+    assert all({*pair} <= confirmation or {*pair} <= test for pair in both)
+    seen = {*corpus.fixed.texts, *corpus.validation.texts} - confirmation - test
+    assert len(seen) <= 2 * (8 + 16)
 
 
 def test_the_search_set_is_no_part_of_the_identity(tmp_path: Path) -> None:

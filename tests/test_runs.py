@@ -13,7 +13,6 @@ from smoke import smoke
 
 from analysis.runs import (
     artifact,
-    artifact_paths,
     children,
     config_of,
     evaluations_of,
@@ -27,7 +26,7 @@ from vlatent.config import override, to_yaml
 from vlatent.evaluation import judge, measure
 from vlatent.shapes import UserError
 from vlatent.tables import as_csv
-from vlatent.tracking import TrackingConfig, open_run, recorded_runs
+from vlatent.tracking import TrackingConfig, artifact_paths, open_run, recorded_runs
 from vlatent.tracking import runs as recorded
 
 

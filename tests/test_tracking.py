@@ -52,8 +52,6 @@ def test_everything_kept_reads_back(store: TrackingConfig, home: Path, tmp_path:
     tracker.note("# what it is")
     tracker.text("config.yaml", "seed: 3\n")
     tracker.figure("montage", PNG)
-    (tmp_path / "best.pt").write_bytes(b"weights")
-    tracker.artifact(tmp_path / "best.pt", "checkpoints")
     tracker.dataset("training", "f" * 64, "data/train.txt", {"sentences": 5000})
     tracker.metrics({"loss": 1.5, "alpha/channel_0": 2.0}, step=10)
     tracker.metrics({"loss": 1.25}, step=20)
@@ -91,7 +89,6 @@ def test_everything_kept_reads_back(store: TrackingConfig, home: Path, tmp_path:
     assert run.info.artifact_uri == str(files).replace("%", "%25")
     assert (files / "figures" / "montage.png").read_bytes() == PNG
     assert (files / "config.yaml").read_text() == "seed: 3\n"
-    assert (files / "checkpoints" / "best.pt").read_bytes() == b"weights"
     assert (files / "traceback.txt").read_text().startswith("Traceback")
     client = MlflowClient(f"sqlite:///{home}/mlflow.db")
     back = client.download_artifacts(tracker.run_id, "figures/montage.png", str(tmp_path))
@@ -331,7 +328,7 @@ def test_the_environment_names_the_store_when_the_config_does_not(
     assert view_command(named) == "mlflow ui"
 
 
-def test_memory_tracker_keeps_everything(tmp_path: Path) -> None:
+def test_memory_tracker_keeps_everything() -> None:
     tracker = MemoryTracker()
     assert isinstance(tracker, Tracker)
     tracker.params({"a": 1})
@@ -341,14 +338,12 @@ def test_memory_tracker_keeps_everything(tmp_path: Path) -> None:
     tracker.note("n")
     tracker.text("config.yaml", "c")
     tracker.figure("f", PNG)
-    (tmp_path / "file").write_bytes(b"b")
-    tracker.artifact(tmp_path / "file", "folder")
     tracker.dataset("training", "abc", "data", {"sentences": 2})
     tracker.flush()
     tracker.close("FAILED", "why")
     assert tracker.settings == {"a": 1}
     assert tracker.labels == {"t": "x"}
     assert tracker.history == {"loss": {0: 2.0, 5: 1.0}}
-    assert tracker.files == {"config.yaml": b"c", "figures/f.png": PNG, "folder/file": b"b"}
+    assert tracker.files == {"config.yaml": b"c", "figures/f.png": PNG}
     assert tracker.datasets["training"] == {"fingerprint": "abc", "source": "data", "sentences": 2}
     assert (tracker.description, tracker.status, tracker.error) == ("n", "FAILED", "why")

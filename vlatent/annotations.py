@@ -9,13 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool as Bool
+    from jaxtyping import Float as Float
+    from jaxtyping import Int as Int
     from jsonargparse.typing import (
-        ClosedUnitInterval,
-        NonNegativeFloat,
-        NonNegativeInt,
-        PositiveFloat,
-        PositiveInt,
+        ClosedUnitInterval as ClosedUnitInterval,
+    )
+    from jsonargparse.typing import (
+        NonNegativeFloat as NonNegativeFloat,
+    )
+    from jsonargparse.typing import (
+        NonNegativeInt as NonNegativeInt,
+    )
+    from jsonargparse.typing import (
+        PositiveFloat as PositiveFloat,
+    )
+    from jsonargparse.typing import (
+        PositiveInt as PositiveInt,
     )
 except ModuleNotFoundError:
     if not TYPE_CHECKING:
@@ -29,14 +39,3 @@ except ModuleNotFoundError:
         Bool = Float = Int = _Unchecked
         ClosedUnitInterval = NonNegativeFloat = PositiveFloat = float
         NonNegativeInt = PositiveInt = int
-
-__all__ = [
-    "Bool",
-    "ClosedUnitInterval",
-    "Float",
-    "Int",
-    "NonNegativeFloat",
-    "NonNegativeInt",
-    "PositiveFloat",
-    "PositiveInt",
-]

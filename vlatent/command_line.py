@@ -91,7 +91,7 @@ class Parser(ArgumentParser):
         return self._made(lambda: self.parse_args(arguments), dict(given), files)
 
     def checked_object(self, values: Mapping[str, object]) -> dict[str, Any]:
-        """The same for nested dictionaries."""
+        """Check the form of nested dictionaries likewise."""
         self._require_form(values)
         return self._made(lambda: self.parse_object(dict(values)), {}, [])
 
@@ -261,10 +261,10 @@ def listed(
     """The command that is named; None after a list of all, where none or --help is.
 
     Args:
-        package: Whose commands they are.
+        package: Package of the commands.
         kind: What one of them is called.
-        commands: What each asks or shows, by its name.
-        arguments: Of the command line.
+        commands: Description of each command, by its name.
+        arguments: Arguments of the command line.
 
     Raises:
         UserError: There is no such command.

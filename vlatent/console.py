@@ -1,13 +1,14 @@
-"""The console: verdict tables and closing lines."""
+"""The console: tables, progress bars and what a run says at its end."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from vlatent.dependence import TARGETS, in_words
@@ -16,6 +17,9 @@ from vlatent.scenes import COUNTERFACTUALS
 
 # What a terminal would obey instead of showing it.
 CONTROLS = {n: f"\\x{n:02x}" for n in [*range(32), *range(127, 160)] if chr(n) not in "\n\t"}
+
+
+T = TypeVar("T")
 
 
 class PlainConsole(Console):
@@ -58,20 +62,35 @@ def print_evaluation(step: int, evaluation: Evaluation, verdict: Verdict) -> Non
     )
 
 
+def tracked(items: Sequence[T], what: str, progress: Progress | None) -> Iterable[T]:
+    """The items one after another, with a bar where there is a display."""
+    return items if progress is None else progress.track(items, description=what)
+
+
+def empty_table(title: str, *headings: str, left: Collection[str] = (), right: str = "") -> Table:
+    """An empty table; `left`, or all but `right`, are the headings of columns aligned left."""
+    columns = [
+        Column(
+            heading,
+            justify="right" if heading == right or (left and heading not in left) else "left",
+        )
+        for heading in headings
+    ]
+    return Table(*columns, title=title, title_justify="left", title_style="bold")
+
+
 def verdict_table(verdict: Verdict, title: str) -> Table:
     """Table of the criteria: what is wanted and what was measured."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("criterion", "wanted", "found", "margin", ""):
-        table.add_column(heading, justify="right" if heading == "margin" else "left")
+    made = empty_table(title, "criterion", "wanted", "found", "margin", "", right="margin")
     for criterion in verdict.criteria:
-        table.add_row(
+        made.add_row(
             criterion.name,
             criterion.wanted,
             criterion.found,
             f"{criterion.margin:+.2f}",
             Text("pass", "green") if criterion.holds else Text("FAIL", "bold red"),
         )
-    return table
+    return made
 
 
 def dependence_lines(evaluation: Evaluation) -> list[str]:

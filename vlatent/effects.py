@@ -168,7 +168,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def family(effects: Mapping[Key, Effect]) -> dict[Key, Effect]:
-    """The same effects with p adjusted over all of them.
+    """Effects with p adjusted over all of them.
 
     One without pairs counts as a test that finds nothing: the family is what was planned.
     """
@@ -218,8 +218,8 @@ def worst_case(effect: Effect) -> str:
 
 def _finding(change: str, statistic: str, effect: Effect) -> str:
     if effect.n < 2:
-        found = f"only one pair is left (difference {digits(effect.mean)})" if effect.n else ""
-        return f"{change}, nothing can be said about {statistic}: {found or 'no pair is left'}."
+        single = f"only one pair is left (difference {digits(effect.mean)})" if effect.n else ""
+        return f"{change}, nothing can be said about {statistic}: {single or 'no pair is left'}."
     small = f"n = {effect.n}, Holm-adjusted p {effect.adjusted:.2g} for symmetry about 0"
     if effect.constant and not effect.mean:
         return f"{change}, {statistic} is exactly the same in all {effect.n} pairs."

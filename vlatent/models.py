@@ -36,7 +36,7 @@ def require_same_corpus(
     Args:
         state: What the checkpoint holds.
         corpus: Digests of the parts that count.
-        place: Where the checkpoint is.
+        place: The checkpoint.
         flags: Settings of the checkpoint's corpus that are others now, as flags.
         otherwise: What helps beside bringing its corpus back.
 

@@ -12,7 +12,7 @@ def front(values: Sequence[Sequence[float]], maximize: Sequence[bool]) -> list[b
 
     Args:
         values: One row a trial, one column an objective.
-        maximize: Of which objectives more is better.
+        maximize: Whether more is better, for every objective.
     """
     signs = np.where(maximize, 1.0, -1.0)
     signed = np.array(values, dtype=float).reshape(-1, len(signs)) * signs

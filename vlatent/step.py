@@ -31,7 +31,7 @@ class Diverged(RuntimeError):
 
 
 class StepResult(NamedTuple):
-    """What a step has found: the loss, and the norm of its gradient before it was clipped."""
+    """What a step gave: the loss, and the norm of its gradient before it was clipped."""
 
     loss: Loss
     norm: Tensor
@@ -121,7 +121,7 @@ class Step:
 
 
 class RecordedStep(Step):
-    """The same on a GPU, which never waits for the host.
+    """The steps of a run on a GPU, which never waits for the host.
 
     The tokens lie on the device. The first step of each shape is taken as it is written and the
     second recorded as a CUDA graph, which is replayed from then on. Steps whose terms see the text
@@ -172,7 +172,7 @@ class RecordedStep(Step):
 
 
 def compiled(model: Encoder) -> Encoder:
-    """The same for sentences of any length, its element-wise work fused."""
+    """The encoder compiled for sentences of any length, its element-wise work fused."""
     warnings.filterwarnings("ignore", module=r"torch\._inductor")  # advice to its authors
     return cast(Encoder, torch.compile(model, dynamic=True))
 

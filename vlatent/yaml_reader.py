@@ -127,7 +127,7 @@ def read_settings(text: str, place: str) -> tuple[dict[str, Any], Lines]:
 
 
 def read_settings_file(path: Path) -> tuple[dict[str, Any], Lines]:
-    """The same of a file.
+    """Read a file likewise.
 
     Raises:
         UserError: It cannot be read, or holds none.

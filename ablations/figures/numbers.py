@@ -21,8 +21,8 @@ class ForestRow:
     """One statistic of every arm against the base.
 
     Attributes:
-        statistic: Its name, with a unit where it has one.
-        base: Its mean over the base's seeds.
+        statistic: Label of the statistic, with a unit where it has one.
+        base: Mean of the statistic over the base's seeds.
         effects: What came of every arm, adjusted over its family; the same arms in the same order
             for every statistic.
         against: What they are compared with: "base", or "none" for Shapley values.
@@ -39,7 +39,7 @@ class Dose:
     """One statistic against the factor of a weight.
 
     Attributes:
-        statistic: Its name, with a unit where it has one.
+        statistic: Label of the statistic, with a unit where it has one.
         values: The statistic on every seed by factor, at least one factor; no value where every
             run failed; none that is not finite. Factor 1 is the base.
         wanted: Lowest and highest value for which the criterion holds, infinite where it has no

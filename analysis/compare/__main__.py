@@ -20,7 +20,7 @@ from analysis.trials import STORAGE
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
 from vlatent.config import override, to_yaml
-from vlatent.console import console, progress_display
+from vlatent.console import console, progress_display, tracked
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig, view_command
 
@@ -60,11 +60,10 @@ def main(arguments: Sequence[str]) -> int:
         raise UserError(f"two runs or more are compared, but got {given['runs'][0]} alone.")
     console.print(f"Reading {len(given['runs'])} runs and encoding with every checkpoint ...")
     with progress_display() as progress:
-        bar = progress.add_task("reading", total=len(given["runs"]))
-        subjects = []
-        for reference in given["runs"]:
-            subjects.append(subject_of(reference, tracking, given["storage"]))
-            progress.advance(bar)
+        subjects = [
+            subject_of(reference, tracking, given["storage"])
+            for reference in tracked(given["runs"], "reading", progress)
+        ]
         comparison = compare(labelled(subjects), given["sentences"], progress)
     recorded, lacking = recorded_montages(comparison, tracking)
     folder: Path = given["out"]
@@ -129,18 +128,8 @@ def write_configs(comparison: Comparison, folder: Path) -> list[str]:
         place = folder / f"{name}.yaml"
         config = override(subject.config, {"training.folder": None, "training.resume": None})
         checkpoints.write(place, to_yaml(config))
-        again.append(
-            shlex.join(
-                [
-                    "vlatent",
-                    "train",
-                    "--config",
-                    str(place),
-                    "--training.folder",
-                    str(folder / name),
-                ]
-            )
-        )
+        flags = ["--config", str(place), "--training.folder", str(folder / name)]
+        again.append(shlex.join(["vlatent", "train", *flags]))
     if not again:
         return []
     return [

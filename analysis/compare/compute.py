@@ -21,6 +21,7 @@ from analysis.compare.result import (
 )
 from vlatent import checkpoints
 from vlatent.config import effective, flatten
+from vlatent.console import tracked
 from vlatent.corpus import load
 from vlatent.dependence import encode
 from vlatent.effects import Effect, family, paired
@@ -49,14 +50,11 @@ def compare(
     """
     encoded: dict[str, EncodedCheckpoint] = {}
     unencoded: dict[str, str] = {}
-    bar = None if progress is None else progress.add_task("encoding", total=len(subjects))
-    for subject in subjects:
+    for subject in tracked(subjects, "encoding", progress):
         try:
             encoded[subject.label] = encode_sentences(subject, sentences)
         except UserError as error:
             unencoded[subject.label] = str(error)
-        if progress is not None and bar is not None:
-            progress.advance(bar)
     priors = subjects[0].config.priors
     by_sentence = {
         label: of_sentences(checkpoint.held_out, priors) for label, checkpoint in encoded.items()
@@ -102,16 +100,16 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
         for label, by_seed in values.items()
     }
     first = subjects[0].label
-    silent, pairs = {}, {}
+    unpaired, pairs = {}, {}
     for label in (subject.label for subject in subjects[1:]):
         alone = next((name for name in (first, label) if name not in values), None)
         if alone is not None:
-            silent[label] = f"{alone} is a single run"
+            unpaired[label] = f"{alone} is a single run"
             continue
         common = values[first].keys() & values[label].keys()
         if len(common) < 2:
-            silent[label] = f"{first} and {label} share {len(common) or 'no'} seed"
-            silent[label] += ", so they cannot be paired"
+            unpaired[label] = f"{first} and {label} share {len(common) or 'no'} seed"
+            unpaired[label] += ", so they cannot be paired"
             continue
         pairs[label] = {
             s.label: [
@@ -120,7 +118,7 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
             ]
             for s in STATISTICS
         }
-    return Over("seeds", estimates, _effects(pairs, channels), silent)
+    return Over("seeds", estimates, _effects(pairs, channels), unpaired)
 
 
 def limits(label: str, channels: int) -> Limits:
@@ -193,15 +191,17 @@ def _over_sentences(
         }
         for label, statistics in values.items()
     }
-    silent, pairs = {}, {}
+    unpaired, pairs = {}, {}
     for label in (other for other in encoded if other != first):
         if first not in encoded:
-            silent[label] = f"{first} has no latents"
+            unpaired[label] = f"{first} has no latents"
         elif encoded[first].texts != encoded[label].texts:
-            silent[label] = f"{first} and {label} hold other sentences out, so they are not paired"
+            unpaired[label] = (
+                f"{first} and {label} hold other sentences out, so they are not paired"
+            )
         elif encoded[first].same and encoded[label].same:
             count = len(encoded[label].texts)
-            silent[label] = (
+            unpaired[label] = (
                 f"each encodes every sentence to one latent, so {count} sentences are one case, "
                 f"not {count}"
             )
@@ -210,7 +210,7 @@ def _over_sentences(
                 name: list(zip(values[first][name], numbers, strict=True))
                 for name, numbers in values[label].items()
             }
-    return Over("sentences", estimates, _effects(pairs, channels), silent)
+    return Over("sentences", estimates, _effects(pairs, channels), unpaired)
 
 
 def _effects(

@@ -43,9 +43,9 @@ class Subject:
     Attributes:
         label: What tables and figures call it.
         what: What it is, in words.
-        config: Of its run.
+        config: Config of its run.
         evaluation: The last of its run.
-        verdict: At that evaluation.
+        verdict: Verdict at that evaluation.
         curves: What is drawn over the run, by the tracker's names.
         seeds: Statistics of the same config on other seeds, by seed and the tracker's names.
         checkpoint: Where its weights are; None if they are gone.
@@ -87,16 +87,16 @@ class Over:
 
     Attributes:
         what: Which of them.
-        estimates: By label of the subject and of the statistic.
+        estimates: Means by label of the subject and of the statistic.
         effects: The difference from the first subject, paired, by the same labels; p adjusted
             over the subjects, for every statistic on its own.
-        silent: Why a subject cannot be compared with the first, by its label.
+        unpaired: Why a subject cannot be compared with the first, by its label.
     """
 
     what: Literal["seeds", "sentences"]
     estimates: Mapping[str, Mapping[str, SampleMean]]
     effects: Mapping[str, Mapping[str, Effect]]
-    silent: Mapping[str, str]
+    unpaired: Mapping[str, str]
 
 
 @dataclass(frozen=True)

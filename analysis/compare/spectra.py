@@ -129,7 +129,7 @@ def spectra_page(comparison: Comparison) -> Page:
     ends = [float(end) for one in overlays for end in (one.frequency[0], one.frequency[-1])]
     ends += [float(frequency[0]), float(frequency[-1])]
     octave_marks = [2.0**n for n in range(-1, 12)]
-    words = "frequency (cycles per side)"
+    words = "frequency (cycles per latent side)"
     x = Scale(min(ends) * 0.85, max(ends) * 1.15, True, words, octave_marks)
     y = log_scale(curves, "power (1 in the middle of the fit)")
     panel = page.panel(84, 84, 640, 460, x, y)

@@ -15,8 +15,8 @@ def subject_in(storage: str, name: str, number: int | None) -> Subject | None:
 
     Args:
         storage: Optuna's database.
-        name: Of the study.
-        number: Of the trial; None takes the leader.
+        name: Name of the study.
+        number: Number of the trial; None takes the leader.
 
     Raises:
         UserError: The study is known, but has no such trial, or none that was evaluated.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from analysis.compare.result import STATISTICS, Comparison, Over, SampleMean, criteria_of
+from vlatent.console import empty_table
 from vlatent.dependence import in_words as dependence_in_words
 from vlatent.effects import NULL, Effect
 from vlatent.effects import in_words as effect_in_words
@@ -17,6 +18,11 @@ from vlatent.intervals import bracket
 from vlatent.tables import as_csv, as_markdown
 
 COLUMNS = ("part", "name", "subject", "value", "low", "high", "n", "p_adjusted")
+
+OVER = {
+    "seeds": "Over seeds: mean [95 % interval]",
+    "sentences": "Over sentences, single latents: mean [95 % interval]",
+}
 
 Rows = list[tuple[str, ...]]
 
@@ -129,7 +135,7 @@ def cautions(comparison: Comparison) -> list[str]:
     said = [f"{s.label} {note}." for s in comparison.subjects for note in s.notes]
     said += [
         f"{label} cannot be compared with {first.label} over seeds: {why}."
-        for label, why in comparison.seeds.silent.items()
+        for label, why in comparison.seeds.unpaired.items()
     ]
     single = [s.label for s in comparison.subjects if s.label not in comparison.seeds.estimates]
     if single:
@@ -146,7 +152,7 @@ def cautions(comparison: Comparison) -> list[str]:
         )
     said += [
         f"{label} cannot be compared with {first.label} over sentences: {why}."
-        for label, why in comparison.sentences.silent.items()
+        for label, why in comparison.sentences.unpaired.items()
         if label in comparison.encoded and first.label in comparison.encoded
     ]
     if comparison.sentences.effects:
@@ -180,35 +186,30 @@ def not_encoded(comparison: Comparison) -> list[str]:
     ]
 
 
+def sheets(comparison: Comparison) -> list[tuple[str, tuple[str, ...], Rows]]:
+    """Title, headings and rows of every table; where there is nothing to show, no rows."""
+    columns, overs = heads(comparison), (comparison.seeds, comparison.sentences)
+    return [
+        ("Verdicts: found [margin, at most 0 holds]", columns, criteria_rows(comparison)),
+        ("Configs: what differs", columns, config_rows(comparison)),
+        ("Statistics of the run shown, held-out sentences", columns, statistic_rows(comparison)),
+        *(
+            (OVER[over.what], over_heads(comparison, over), over_rows(comparison, over))
+            for over in overs
+        ),
+    ]
+
+
 def screens(comparison: Comparison) -> Iterator[Table]:
     """The tables of the terminal."""
-    parts = (
-        ("Configs: what differs", heads(comparison), config_rows(comparison)),
-        ("Verdicts: found [margin, at most 0 holds]", heads(comparison), criteria_rows(comparison)),
-        (
-            "Statistics of the run shown, held-out sentences",
-            heads(comparison),
-            statistic_rows(comparison),
-        ),
-        (
-            "Over seeds: mean [95 % interval]",
-            over_heads(comparison, comparison.seeds),
-            over_rows(comparison, comparison.seeds),
-        ),
-        (
-            "Over sentences, single latents: mean [95 % interval]",
-            over_heads(comparison, comparison.sentences),
-            over_rows(comparison, comparison.sentences),
-        ),
-    )
-    for title, columns, rows in parts:
+    for title, columns, rows in sheets(comparison):
         if rows:
-            table = Table(title=title, title_justify="left", title_style="bold")
-            for column in columns:
-                table.add_column(column, overflow="fold")
+            made = empty_table(title, *columns)
+            for column in made.columns:
+                column.overflow = "fold"
             for row in rows:
-                table.add_row(*row)
-            yield table
+                made.add_row(*row)
+            yield made
 
 
 def markdown(comparison: Comparison, figures: Sequence[str], again: Sequence[str]) -> str:
@@ -219,32 +220,23 @@ def markdown(comparison: Comparison, figures: Sequence[str], again: Sequence[str
         figures: Names of the figures beside it.
         again: How to train again what lacks a checkpoint.
     """
-    seeds, sentences = comparison.seeds, comparison.sentences
+    below = [dependences(comparison), [], []]
+    below += [words(comparison, over) for over in (comparison.seeds, comparison.sentences)]
     parts = [
         f"# {' against '.join(s.label for s in comparison.subjects)}",
         *(f"- **{s.label}**: {s.what}" for s in comparison.subjects),
-        "## Verdicts",
-        "Found, and in brackets the margin: at most 0 holds.",
-        as_markdown(heads(comparison), criteria_rows(comparison)),
-        *(f"- {line}" for line in dependences(comparison)),
-        "## Configs",
-        as_markdown(heads(comparison), config_rows(comparison))
-        if comparison.config
-        else "No key differs that can change what is computed.",
-        "## Statistics of the run shown",
-        as_markdown(heads(comparison), statistic_rows(comparison)),
     ]
-    for title, over in (("Over seeds", seeds), ("Over sentences, single latents", sentences)):
-        if over.estimates:
-            parts += [
-                f"## {title}",
-                "Mean and 95 % interval; differences are paired, an asterisk marks those that are "
-                "established (p < 0.05 in the sign-flip test, whose null hypothesis is that "
-                f"{NULL}; after Holm's correction over what is compared with the first, for every "
-                "statistic on its own).",
-                as_markdown(over_heads(comparison, over), over_rows(comparison, over)),
-                *(f"- {line}" for line in words(comparison, over)),
-            ]
+    for (title, columns, rows), lines in zip(sheets(comparison), below, strict=True):
+        parts += [f"## {title}", as_markdown(columns, rows)] if rows else []
+        parts += [f"- {line}" for line in lines]
+    if not comparison.config:
+        parts.append("No key of the configs differs that can change what is computed.")
+    if comparison.seeds.effects or comparison.sentences.effects:
+        parts.append(
+            "Differences are paired; an asterisk marks those that are established (p < 0.05 in the "
+            f"sign-flip test, whose null hypothesis is that {NULL}; after Holm's correction over "
+            "what is compared with the first, for every statistic on its own)."
+        )
     said = [*cautions(comparison), *not_encoded(comparison), *again]
     parts += ["## What the numbers do not say", *(f"- {line}" for line in said)] if said else []
     parts += [f"![{name}]({name}.png)" for name in figures]

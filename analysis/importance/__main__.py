@@ -28,9 +28,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("study", type=str, help="Name of the study.")
     parser.add_argument("--storage", type=str, default=STORAGE, help="Optuna's database.")
     parser.add_argument(
-        "--out", type=Path | None, help="Where files go; runs/STUDY/importance when left away."
+        "--out", type=Path | None, help="Where files go; default: runs/STUDY/importance."
     )
-    parser.add_argument("--seed", type=int, default=0, help="Of folds, forests and resamples.")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of folds, forests and resamples.")
     given = parser.checked(arguments)
     study = read_study(given["storage"], given["study"])
     count = len(study.trials)

@@ -36,6 +36,7 @@ from analysis.importance.surrogate import (
 )
 from analysis.importance.targets import targets
 from analysis.trials import Study, Trial
+from vlatent.console import tracked
 from vlatent.search_space import Axis
 
 FEWEST = 10  # trials: below, folds of two trials decide
@@ -56,17 +57,14 @@ def importance(study: Study, seed: int = 0, progress: Progress | None = None) ->
 
     Args:
         study: The study.
-        seed: Of folds, forests and resamples; the same seed gives the same numbers.
+        seed: Seed of folds, forests and resamples; the same seed gives the same numbers.
         progress: Where to show how far it is.
     """
-    wanted = list(targets(study))
-    bar = None if progress is None else progress.add_task("targets", total=len(wanted))
-    findings = []
     null_r2: NullR2 = {}
-    for target in wanted:
-        findings.append(_finding(target, study.space, seed, null_r2))
-        if progress is not None and bar is not None:
-            progress.advance(bar)
+    findings = [
+        _finding(target, study.space, seed, null_r2)
+        for target in tracked(list(targets(study)), "targets", progress)
+    ]
     states = [trial.state for trial in study.trials]
     return Importance(
         study=study.name,

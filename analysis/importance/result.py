@@ -45,7 +45,7 @@ class Curves:
         middle: The target there, in its own unit, one row a parameter: the value whose rank is
             the mean rank that the forest predicts.
         low: Lower end of the 95 % interval over trials.
-        high: Its upper end.
+        high: Upper end of the interval.
     """
 
     positions: tuple[Float[np.ndarray, " step"], ...]
@@ -75,8 +75,8 @@ class Target:
     """Number of a trial that parameters may explain.
 
     Attributes:
-        name: In files.
-        label: In tables and figures.
+        name: Name in files.
+        label: Name in tables and figures.
         better: Which values are better.
         among: Which trials are looked at.
         trials: Those of them that have the number.
@@ -122,7 +122,7 @@ class Importance:
     """Importance of the parameters of a study.
 
     Attributes:
-        study: Its name.
+        study: Name of the study.
         question: What it asks.
         space: Scale of every parameter, in the order of all rows and columns.
         states: How many trials ended complete, pruned and failed, and how many are feasible.

@@ -121,8 +121,8 @@ def curves(
         x: Places of the parameters' values on their scales.
         y: Ranks of the target.
         values: The target itself: a predicted rank is shown as the value that has it.
-        positions: Where on every parameter's scale.
-        seed: Of forests and resamples.
+        positions: Positions on every parameter's scale.
+        seed: Seed of forests and resamples.
     """
     sample = _sample(x, seed)
     drawn = [

@@ -9,6 +9,7 @@ import numpy as np
 from rich.table import Table
 
 from analysis.importance.result import Estimate, Finding, Importance
+from vlatent.console import empty_table
 from vlatent.figures.parameter_names import short_names
 from vlatent.formatting import digits
 from vlatent.intervals import bracket
@@ -47,13 +48,8 @@ def groups(result: Importance) -> str:
 
 def table(result: Importance) -> Table:
     """Table of the targets: whether there is signal, and which parameters matter."""
-    made = Table(
-        title="What matters: share of the variance lost without the parameter",
-        title_justify="left",
-        title_style="bold",
-    )
-    for heading in ("target", "trials", "R2", "what matters"):
-        made.add_column(heading, justify="right" if heading == "trials" else "left")
+    title = "What matters: share of the variance lost without the parameter"
+    made = empty_table(title, "target", "trials", "R2", "what matters", right="trials")
     for mine in _by_group(result):
         made.add_section()
         for cells in _rows(result, mine):

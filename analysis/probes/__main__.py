@@ -45,7 +45,9 @@ def main(arguments: Sequence[str]) -> int:
         help="Where files go, for several checkpoints a folder each; default: probes in the run's "
         "folder.",
     )
-    parser.add_argument("--seed", type=int, default=0, help="Of splits, shuffles and resamples.")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="Seed of splits, shuffles and resamples."
+    )
     given = parser.checked(arguments)
     places: list[Path] = given["checkpoints"]
     for place, name, folder in zip(

@@ -24,6 +24,7 @@ from analysis.probes.maps import maps
 from analysis.probes.result import Probes, Structure
 from analysis.probes.retrieval import find
 from analysis.probes.sentences import Asked
+from vlatent.console import tracked
 from vlatent.dependence import dependence
 from vlatent.effects import holm
 from vlatent.intervals import ALPHA, ANYTHING, alike, interval, within
@@ -47,11 +48,11 @@ def probe(
     """Read everything that is asked from everything that was encoded.
 
     Args:
-        name: Of the run, written on every page.
+        name: Name of the run, written on every page.
         held_out: Held-out sentences.
         pairs: Pairs of blocks in four sentences each; None for a corpus of something else.
         tsne: Whether to make a t-SNE map too.
-        seed: Of splits, shuffles and resamples; the same seed gives the same numbers.
+        seed: Seed of splits, shuffles and resamples; the same seed gives the same numbers.
         progress: Where to show how far it is.
     """
     sets = [held_out] if pairs is None else [held_out, pairs]
@@ -64,15 +65,12 @@ def _probe(
     name: str, sets: Sequence[EncodedSentences], tsne: bool, seed: int, progress: Progress | None
 ) -> Probes:
     shown = [(encoded.asked, representations(encoded)) for encoded in sets]
-    total = sum(len(rows) for _, rows in shown)
-    bar = None if progress is None else progress.add_task("reading", total=total)
-    readings: dict[tuple[str, str], Reading] = {}
-    for asked, every in shown:
-        for representation, rows in every.items():
-            for target, reading in _readings(asked, rows, seed):
-                readings[target, representation] = reading
-            if progress is not None and bar is not None:
-                progress.advance(bar)
+    every = [(asked, *named) for asked, of_asked in shown for named in of_asked.items()]
+    readings = {
+        (target, representation): reading
+        for asked, representation, rows in tracked(every, "reading", progress)
+        for target, reading in _readings(asked, rows, seed)
+    }
     first = sets[0].asked
     own = ~first.paraphrase
     return Probes(

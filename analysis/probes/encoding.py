@@ -13,7 +13,7 @@ from torch import Tensor
 from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
 from vlatent import checkpoints
 from vlatent.config import from_yaml
-from vlatent.console import console
+from vlatent.console import console, tracked
 from vlatent.corpus import Corpus, Sentences, load
 from vlatent.corpus.files import read
 from vlatent.dependence import encode
@@ -87,16 +87,13 @@ def encoded(
     Raises:
         UserError: A latent is not finite.
     """
-    bar = None if progress is None else progress.add_task("encoding", total=len(asked.texts))
     latents = []
-    for start in range(0, len(asked.texts), CHUNK):
+    for start in tracked(range(0, len(asked.texts), CHUNK), "encoding", progress):
         texts = list(asked.texts[start : start + CHUNK])
         tokens = [ids[:max_length] for ids in corpus.tokenizer.encode(texts)]
         flat = torch.tensor([token for ids in tokens for token in ids], dtype=torch.int32)
         offsets = torch.tensor([0, *map(len, tokens)]).cumsum(0)
         latents.append(encode(encoder, Sentences(texts, flat, offsets, truncated=0), CHUNK))
-        if progress is not None and bar is not None:
-            progress.advance(bar, len(texts))
     latent = torch.cat(latents)
     if not torch.isfinite(latent).all():
         raise UserError(

@@ -143,12 +143,12 @@ def read(
     Calibration: rows that hold the answer reach 1, constant rows and noise the control's mean.
 
     Args:
-        folds: From `split`.
+        folds: The splits of `split`.
         answers: One a row.
         groups: One a row, as given to `split`.
         strata: One a row. Answers are exchanged within a stratum only, so that what the stratum
             tells belongs to chance; None exchanges all.
-        seed: Of shuffles and resamples.
+        seed: Seed of shuffles and resamples.
     """
     names, codes = np.unique(np.asarray(answers), return_inverse=True)
     trivial = Counter(answers).most_common(1)[0][1] / len(answers)

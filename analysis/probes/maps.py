@@ -26,7 +26,7 @@ class Map:
 
     Attributes:
         method: How it was made.
-        representation: Of what.
+        representation: What is projected.
         points: One row a sentence; None where all sentences have the same row.
         shares: Of the variance between sentences, what lies along each axis; () for t-SNE, whose
             axes have no meaning.

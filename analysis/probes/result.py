@@ -29,7 +29,7 @@ class Probes:
     """Results of all probes of one run.
 
     Attributes:
-        name: Of the run.
+        name: Name of the run.
         sentences: How many held-out sentences were encoded, paraphrases among them.
         scenes: How many different meanings they have.
         pairs: How many pairs of blocks were encoded, in four sentences each.

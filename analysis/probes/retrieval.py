@@ -25,7 +25,7 @@ def find(
         rows: One a sentence.
         groups: One a row: sentences that mean the same, among them one that is no paraphrase.
         paraphrase: Which rows search; the others are searched. At least one of each.
-        seed: Of shuffles and resamples.
+        seed: Seed of shuffles and resamples.
     """
     queries, originals = np.flatnonzero(paraphrase), np.flatnonzero(~paraphrase)
     names, place = np.unique(groups[originals], return_inverse=True)

@@ -150,7 +150,7 @@ def _stratum(meaning: Meaning | str) -> int:
 def _connected(
     meanings: Sequence[Meaning | str], original: Sequence[int]
 ) -> Int[np.ndarray, " sentence"]:
-    """The same number for sentences of one meaning, and for those that say one another again."""
+    """A number for each group of sentences that share a meaning or paraphrase one another."""
     place = np.arange(len(meanings))
     first: dict[Meaning | str, int] = {}
     alike = [first.setdefault(meaning, here) for here, meaning in enumerate(meanings)]

@@ -12,6 +12,7 @@ from analysis.probes.linear_probe import Outcome, Reading, Span
 from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
 from vlatent import intervals
+from vlatent.console import empty_table
 from vlatent.dependence import in_words
 from vlatent.formatting import digits
 from vlatent.tables import as_csv, as_markdown
@@ -49,9 +50,9 @@ STYLES: dict[Outcome, str] = {
 
 def tables(result: Probes) -> list[Table]:
     """Tables of the probes and of the differences between latents."""
-    made = Table(title="Linear probes", title_justify="left", title_style="bold")
-    for heading in HEADINGS:
-        made.add_column(heading, no_wrap=heading in ("target", "verdict"))
+    made = empty_table("Linear probes", *HEADINGS)
+    for column in made.columns:
+        column.no_wrap = column.header in ("target", "verdict")
     last = None
     for (target, representation), reading in ordered(result):
         if target != last:
@@ -60,9 +61,8 @@ def tables(result: Probes) -> list[Table]:
         cells[0] = target if target != last else ""
         made.add_row(*cells, Text(verdict, STYLES[reading.verdict]))
         last = target
-    differ = Table(title="Differences between latents", title_justify="left", title_style="bold")
-    for heading in ("measure", "value [95 %]", "all the same", "white noise"):
-        differ.add_column(heading)
+    headings = ("measure", "value [95 %]", "all the same", "white noise")
+    differ = empty_table("Differences between latents", *headings)
     for line in structure_rows(result):
         differ.add_row(*line)
     return [made, differ] if result.readings else [differ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from ablations import result as records
 from ablations.result import AblationResult
 from analysis.report.page import Answer, Document, code, escaped, figure, markdown_table
-from analysis.runs import artifact, artifact_paths, recorded_text
+from analysis.runs import artifact, recorded_text
 from vlatent.effects import NULL
 from vlatent.shapes import UserError
-from vlatent.tracking import RecordedRun, TrackingConfig
+from vlatent.tracking import RecordedRun, TrackingConfig, artifact_paths
 
 SHOWN = {
     "latents": "Latents of the same sentences under every arm, one seed",

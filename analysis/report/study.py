@@ -19,13 +19,13 @@ from analysis.report.page import (
     inline_code,
     markdown_table,
 )
-from analysis.runs import artifact, artifact_paths, recorded_text
+from analysis.runs import artifact, recorded_text
 from analysis.trials import Study, Trial
 from studies.result import Finalist, StudyResult, TrialResult
 from studies.text import certainty, headline, passes, summary, verification_words
 from vlatent.intervals import bracket
 from vlatent.shapes import UserError
-from vlatent.tracking import RecordedRun, TrackingConfig
+from vlatent.tracking import RecordedRun, TrackingConfig, artifact_paths
 
 ABOUT = (
     "A small encoder maps every sentence to a latent of a few channels. It never sees an image: "

@@ -66,12 +66,12 @@ class TokenTable:
     Attributes:
         ids: Their tokens, padded with id 0 to the longest, [sentence, token].
         lengths: Tokens in each, there.
-        known: The same for the host, which need not ask.
+        host_lengths: The same for the host, which need not ask.
     """
 
     ids: Int[Tensor, "sentence token"]
     lengths: Int[Tensor, " sentence"]
-    known: Int[Tensor, " sentence"]
+    host_lengths: Int[Tensor, " sentence"]
 
     @classmethod
     def of(cls, sentences: Sentences, device: torch.device) -> TokenTable:
@@ -81,7 +81,7 @@ class TokenTable:
 
     def length(self, index: Int[Tensor, " batch"]) -> int:
         """To how many tokens a batch is padded: few different numbers, for few shapes."""
-        return -(-int(self.known[index].max()) // STRIDE) * STRIDE
+        return -(-int(self.host_lengths[index].max()) // STRIDE) * STRIDE
 
     def batch(self, index: Int[Tensor, " batch"], length: int) -> TokenBatch:
         """The sentences at these places of the device."""

@@ -36,17 +36,18 @@ def of_sentences(
         tokens.update(json.dumps(part.texts).encode())
         tokens.update(part.tokens.numpy().tobytes() + part.offsets.numpy().tobytes())
     held_out_texts = [held_out.texts, fixed.texts]
-    found = (digest(train.texts), digest(held_out_texts), vocabulary, tokens.hexdigest()[:16])
-    return dict(zip(SENTENCES, found, strict=True))
+    values = (digest(train.texts), digest(held_out_texts), vocabulary, tokens.hexdigest()[:16])
+    return dict(zip(SENTENCES, values, strict=True))
 
 
 def of_variants(which: str, lines: Sequence[Line], max_length: int) -> dict[str, str]:
     """The parts of sentences' variants: `which` is training or held-out."""
     variants = zip(*(line[1:] for line in lines), strict=True)
-    found = {
-        part.format(which): digest(each) for part, each in zip(VARIANTS, variants, strict=True)
+    parts = {
+        part.format(which): digest(content)
+        for part, content in zip(VARIANTS, variants, strict=True)
     }
-    return found | {"data.max_length": str(max_length)}  # beyond it variants are cut
+    return parts | {"data.max_length": str(max_length)}  # beyond it variants are cut
 
 
 def corpus_fingerprint(digests: Mapping[str, str]) -> str:

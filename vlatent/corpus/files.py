@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from vlatent.scenes import COUNTERFACTUALS, Line
@@ -131,21 +132,10 @@ def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:
     Whole groups go to validation in the order of their hash, so the split neither depends on
     the order of the lines nor changes much when lines are added.
     """
-    parent: dict[str, str] = {}
-
-    def root(text: str) -> str:
-        while parent.setdefault(text, text) != text:
-            parent[text] = parent[parent[text]]
-            text = parent[text]
-        return text
-
-    for line in lines:
-        for paraphrase in line.paraphrases:
-            first, second = sorted((root(line.text), root(paraphrase)))
-            parent[second] = first
+    group_of = groups(lines)
     sizes: dict[str, int] = {}
     for line in lines:
-        sizes[root(line.text)] = sizes.get(root(line.text), 0) + 1
+        sizes[group_of[line.text]] = sizes.get(group_of[line.text], 0) + 1
     if len(sizes) < 2:
         raise UserError(
             f"{path} has only one sentence, said {len(lines)} times; it needs two different ones, "
@@ -161,6 +151,24 @@ def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:
             held += sizes[group]
     chosen = chosen or {min(order, key=lambda group: sizes[group])}
     return (
-        [line for line in lines if root(line.text) not in chosen],
-        [line for line in lines if root(line.text) in chosen],
+        [line for line in lines if group_of[line.text] not in chosen],
+        [line for line in lines if group_of[line.text] in chosen],
     )
+
+
+def groups(lines: Sequence[Line]) -> dict[str, str]:
+    """For every sentence and paraphrase one of those that mean the same, as far as lines say so."""
+    parent: dict[str, str] = {}
+
+    def root(text: str) -> str:
+        while parent.setdefault(text, text) != text:
+            parent[text] = parent[parent[text]]
+            text = parent[text]
+        return text
+
+    for line in lines:
+        root(line.text)
+        for paraphrase in line.paraphrases:
+            first, second = sorted((root(line.text), root(paraphrase)))
+            parent[second] = first
+    return {text: root(text) for text in parent}

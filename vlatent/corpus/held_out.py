@@ -13,8 +13,10 @@ from functools import lru_cache
 from typing import Literal
 
 from vlatent.corpus.batching import Sentences
+from vlatent.corpus.files import groups
 from vlatent.corpus.loading import Corpus
 from vlatent.corpus.wordings import Triples, meaning_of
+from vlatent.scenes import Meaning
 from vlatent.shapes import UserError
 
 Part = Literal["search", "confirmation", "test"]
@@ -60,15 +62,20 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
         return HeldOut(corpus.encoded(judged) if judged else None, corpus.validation, splits)
     seen = {*corpus.fixed.texts, *judged}
     for triples in splits.values():
-        for some in (triples.originals, triples.paraphrases, triples.counterfactuals):
-            seen.update(some.texts[:retrieved])
-    known = set(map(meaning_of, seen))
+        for group in (triples.originals, triples.paraphrases, triples.counterfactuals):
+            seen.update(group.texts[:retrieved])
+    same = _same(corpus)
+
+    def meaning(text: str) -> Meaning | str:
+        return meaning_of(same.get(text, text))
+
+    seen_meanings = set(map(meaning, seen))
 
     def places(texts: Sequence[str], what: str) -> list[int]:
         chosen = [
             place
             for place, text in enumerate(texts)
-            if _part(text) == part and meaning_of(text) not in known
+            if _part(meaning(text)) == part and meaning(text) not in seen_meanings
         ]
         if len(chosen) < LEAST:
             flag = "retrieved" if what else "sentences"
@@ -79,8 +86,8 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
             )
         return chosen
 
-    def only(some: Sentences, at: Sequence[int]) -> Sentences:
-        return corpus.encoded([some.texts[place] for place in at])
+    def only(pool: Sentences, at: Sequence[int]) -> Sentences:
+        return corpus.encoded([pool.texts[place] for place in at])
 
     at = places(corpus.validation.texts, "")
     judges = only(corpus.validation, at[: sentences + len(corpus.fixed)])
@@ -97,9 +104,16 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
     return HeldOut(judges, own, parts)
 
 
-def _part(text: str) -> Part:
-    """The set of a sentence that the search does not see; the same for all of one meaning."""
-    meaning = meaning_of(text)
+def _same(corpus: Corpus) -> dict[str, str]:
+    """By sentence, one of those that mean the same, where a file lists paraphrases."""
+    place = corpus.config.validation or corpus.config.train
+    if place is None or place.suffix.lower() != ".jsonl":
+        return {}
+    return groups(corpus.held_out_lines["random"])
+
+
+def _part(meaning: Meaning | str) -> Part:
+    """The set of what the search does not see."""
     content = meaning if isinstance(meaning, str) else repr(sorted(meaning))
     odd = hashlib.sha256(content.encode()).digest()[0] % 2
     return "test" if odd else "confirmation"

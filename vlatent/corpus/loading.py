@@ -72,7 +72,7 @@ class Corpus:
             `FIXED_SENTENCES` where held-out sentences are about blocks, else held-out ones.
         tokenizer: What made the tokens.
         vocabulary_size: Number of token ids.
-        config: Where all of it comes from.
+        config: Settings of the corpus.
     """
 
     train: Sentences
@@ -121,11 +121,11 @@ class Corpus:
         place = self.config.validation or self.config.train
         made = {
             split: triples(lines, self.encoded, f"{place}")
-            for split, lines in self._held_out_lines.items()
+            for split, lines in self.held_out_lines.items()
         }
         counted = {
-            "held-out paraphrases": [each.paraphrases for each in made.values()],
-            "held-out counterfactuals": [each.counterfactuals for each in made.values()],
+            "held-out paraphrases": [triple.paraphrases for triple in made.values()],
+            "held-out counterfactuals": [triple.counterfactuals for triple in made.values()],
         }
         _warn_of_truncation(counted, self.config.max_length)
         return made
@@ -140,7 +140,7 @@ class Corpus:
         return self.encoded(others) if others else None
 
     def judging(self, place: Path) -> Corpus:
-        """The same with the sentences of another file held out, and the same tokenizer.
+        """This corpus with the sentences of another file held out, and the same tokenizer.
 
         Raises:
             UserError: If the file is not usable.
@@ -176,7 +176,7 @@ class Corpus:
         return lines
 
     @cached_property
-    def _held_out_lines(self) -> dict[str, list[Line]]:
+    def held_out_lines(self) -> dict[str, list[Line]]:
         """The held-out sentences with their variants, by the name of their split."""
         train, validation, unseen = self.config.train, self.config.validation, self.config.unseen
         if train is None:
@@ -198,11 +198,11 @@ class Corpus:
 
     @cached_property
     def _split_digests(self) -> dict[str, str]:
-        lines = self._held_out_lines
-        texts = {split: [line.text for line in some] for split, some in lines.items()}
-        every = [line for some in lines.values() for line in some]
-        found = of_variants("held-out", every, self.config.max_length)
-        return {SPLITS: digest(texts)} | found
+        lines = self.held_out_lines
+        texts = {split: [line.text for line in part] for split, part in lines.items()}
+        every = [line for part in lines.values() for line in part]
+        variants = of_variants("held-out", every, self.config.max_length)
+        return {SPLITS: digest(texts)} | variants
 
     def encoded(self, texts: Sequence[str]) -> Sentences:
         """Other sentences as tokens, made as those of the corpus."""
@@ -273,9 +273,9 @@ def _require_same(lines: list[Line], sentences: Sentences, place: Path) -> None:
 
 def _warn_of_truncation(parts: Mapping[str, Sequence[Sentences]], max_length: int) -> None:
     counted = [
-        f"{truncated} of {sum(map(len, some))} {name}"
-        for name, some in parts.items()
-        if (truncated := sum(each.truncated for each in some))
+        f"{truncated} of {sum(map(len, group))} {name}"
+        for name, group in parts.items()
+        if (truncated := sum(sentences.truncated for sentences in group))
     ]
     if counted:
         warnings.warn(

@@ -26,11 +26,11 @@ class EncodedSplit:
     Attributes:
         texts: Sentence, paraphrase and counterfactual, one triple a row.
         sentences: Rows of the sentences.
-        paraphrases: Of their paraphrases.
-        counterfactuals: Of their counterfactuals.
+        paraphrases: Rows of their paraphrases.
+        counterfactuals: Rows of their counterfactuals.
         moved: Cosine and recall at 1 of the paraphrases moved by 0 to `FARTHEST` pixels, as
             `robustness` finds them.
-        latents: Of the first triples.
+        latents: Latents of the first triples.
     """
 
     texts: Sequence[tuple[str, str, str]]
@@ -61,7 +61,7 @@ def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
 
 
 def cosines(encoded: EncodedSplit) -> dict[str, Curve]:
-    """Of every sentence with its paraphrase, with its counterfactual and with all others."""
+    """Cosines of a sentence with its paraphrase, with its counterfactual and with all others."""
     among = encoded.sentences @ encoded.sentences.T
     return {
         "paraphrase": (encoded.sentences * encoded.paraphrases).sum(1),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from vlatent.priors.base import Prior
-from vlatent.priors.contours import Contours
-from vlatent.priors.decorrelation import Decorrelation
-from vlatent.priors.kurtosis import Kurtosis
-from vlatent.priors.spectrum import Spectrum
-from vlatent.priors.total_variation import TotalVariation
-from vlatent.priors.variance import Variance
-from vlatent.priors.wavelet import Wavelet
+from vlatent.priors.base import Prior as Prior
+from vlatent.priors.contours import Contours as Contours
+from vlatent.priors.decorrelation import Decorrelation as Decorrelation
+from vlatent.priors.kurtosis import Kurtosis as Kurtosis
+from vlatent.priors.spectrum import Spectrum as Spectrum
+from vlatent.priors.total_variation import TotalVariation as TotalVariation
+from vlatent.priors.variance import Variance as Variance
+from vlatent.priors.wavelet import Wavelet as Wavelet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,3 @@ class Priors:
     def __iter__(self) -> Iterator[tuple[str, Prior]]:
         """Every prior with its name, which is its metric's, its file's and its ablation's."""
         return ((field.name, getattr(self, field.name)) for field in fields(self))
-
-
-__all__ = [
-    "Contours",
-    "Decorrelation",
-    "Kurtosis",
-    "Prior",
-    "Priors",
-    "Spectrum",
-    "TotalVariation",
-    "Variance",
-    "Wavelet",
-]

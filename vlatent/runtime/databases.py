@@ -108,7 +108,7 @@ def opened(setting: str, url: str, opening: Callable[[], R]) -> R:
 
     Args:
         setting: The key that names the database.
-        url: Its address.
+        url: Address of the database.
         opening: Opens it, and makes its tables where there are none.
 
     Raises:

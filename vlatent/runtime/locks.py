@@ -71,7 +71,7 @@ class DatabaseLock:
 
         Args:
             url: The server.
-            name: Of the lock.
+            name: Name of the lock.
             setting: The key that names the server, which is waited for; None does not wait.
         """
         settings = connection_settings(url, idle_session_timeout=1000 * databases.LEASE)

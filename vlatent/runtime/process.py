@@ -34,7 +34,7 @@ def prepare() -> None:
 
 
 def prepare_command() -> None:
-    """The same for a command, which Ctrl-C ends at once until it has its own handler.
+    """Prepare a command, which Ctrl-C ends at once until it has its own handler.
 
     A command imports for seconds first. Nothing is to be repaired by then, so it ends with one line
     instead of a traceback of its imports.
@@ -45,7 +45,7 @@ def prepare_command() -> None:
 
 
 def prepare_module(package: str) -> None:
-    """The same where `python -m` runs the package or a module of it, and nothing elsewhere.
+    """Prepare it where `python -m` runs the package or a module of it, and nothing elsewhere.
 
     `-m` stands in the place of the module's name until that is found.
     """

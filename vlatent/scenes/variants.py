@@ -88,7 +88,7 @@ def _voice(sentence: Sentence) -> Iterator[Sentence]:
 
 
 def _order(sentence: Sentence) -> Iterator[Sentence]:
-    """The same clauses in another order."""
+    """Give the clauses in another order."""
     for clauses in permutations(sentence.clauses):
         if clauses != sentence.clauses:
             yield replace(sentence, clauses=clauses)

@@ -22,7 +22,7 @@ class Invariance(Term):
         weight: Factor of the penalty in the training loss.
         shift: Farthest shift in whole pixels, in either direction and axis.
         blur: Standard deviation of the Gaussian blur, in pixels.
-        probability: Of each of shift, blur and cutout.
+        probability: Probability of each of shift, blur and cutout.
         start: The first step in which it counts. Latents that are still alike are invariant
             already, and while they are held to that, contrast may never part them.
     """

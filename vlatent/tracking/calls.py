@@ -38,8 +38,6 @@ def send(client: MlflowClient, run_id: str, call: Call) -> None:
                 path = Path(temporary, name)
                 path.write_bytes(base64.b64decode(call["base64"]))
                 client.log_artifact(run_id, str(path), folder or None)
-        case "file":
-            client.log_artifact(run_id, call["path"], call["folder"] or None)
         case "dataset":
             source = json.dumps({"uri": call["source"]})
             data = Dataset(
@@ -65,7 +63,7 @@ def valid(values: Mapping[str, object], length: int) -> dict[str, str]:
 
 
 def valid_name(name: str) -> str:
-    """The same name where MLflow accepts it, otherwise one that differs as little as possible."""
+    """The name itself where MLflow accepts it, otherwise one that differs as little as possible."""
     name = re.sub(r"[^\w.\-: /]", lambda match: f"_{ord(match[0]):x}_", name)
     if posixpath.normpath(name) != name or name.startswith(("/", "..")) or name == ".":
         name = "_" + re.sub(r"[/.]", "_", name)  # would be another path, or none

@@ -6,7 +6,6 @@ import base64
 import logging
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from time import monotonic
 
 from vlatent.runtime.addresses import shown
@@ -90,9 +89,6 @@ class MlflowTracker:
 
     def figure(self, name: str, png: bytes) -> None:
         self._content(f"figures/{name}.png", png)
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        self._submit({"call": "file", "path": str(path.absolute()), "folder": folder})
 
     def dataset(self, name: str, fingerprint: str, source: str, counts: Mapping[str, int]) -> None:
         call: Call = {"call": "dataset", "name": name, "source": source, "counts": dict(counts)}

@@ -28,7 +28,7 @@ def open_run(
     """Begin a run.
 
     Args:
-        tracking: Where.
+        tracking: The tracker.
         name: What lists call the run.
         parent: Id of the run below which this one stands.
         tags: Labels, beside those for the command, its user and its git commit.

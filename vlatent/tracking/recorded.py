@@ -67,7 +67,7 @@ def own_run(
     """Id of the run of a study or an ablation itself, made if there is none.
 
     Args:
-        tracking: Where.
+        tracking: The tracker.
         name: Name of a new run in lists.
         tags: Labels by which it is recognised.
         uid: Id of the study or ablation, since another database may have one of the same name;

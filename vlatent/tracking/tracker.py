@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from jsonargparse.typing import PositiveInt
@@ -63,10 +61,7 @@ class Tracker(Protocol):
         """Keep a text file, `config.yaml` for instance."""
 
     def figure(self, name: str, png: bytes) -> None:
-        """Keep a picture as `figures/<name>.png`."""
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        """Keep a copy of a file, which must stay in its place until the run has ended."""
+        """Keep a figure as `figures/<name>.png`."""
 
     def dataset(self, name: str, fingerprint: str, source: str, counts: Mapping[str, int]) -> None:
         """Keep which data the run used: their fingerprint, their place and how many they are."""
@@ -109,9 +104,6 @@ class MemoryTracker:
 
     def figure(self, name: str, png: bytes) -> None:
         self.files[f"figures/{name}.png"] = png
-
-    def artifact(self, path: Path, folder: str = "") -> None:
-        self.files[posixpath.join(folder, path.name)] = path.read_bytes()
 
     def dataset(self, name: str, fingerprint: str, source: str, counts: Mapping[str, int]) -> None:
         self.datasets[name] = {"fingerprint": fingerprint, "source": source, **counts}

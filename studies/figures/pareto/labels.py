@@ -24,7 +24,7 @@ def label_places(
 
     Args:
         named: The marks that have a label; the earlier, the better its place.
-        widths: Of the labels.
+        widths: Widths of the labels.
         hard: What must not be covered.
         soft: What is better not covered.
         size: Width and height of the panel.

@@ -54,7 +54,7 @@ def draw_panel(
 
     Args:
         page: What is drawn on.
-        box: Where.
+        box: Place of the panel.
         rulers: The axes, across and upward.
         pair: Which values of a point these are.
         points: The trials that were trained to the end, at least one.
