@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.evaluation import evaluate as evaluate
     from vlatent.evaluation import judge as judge
     from vlatent.optimization import OptimizerConfig as OptimizerConfig
+    from vlatent.priors import Contours as Contours
     from vlatent.priors import Decorrelation as Decorrelation
     from vlatent.priors import Kurtosis as Kurtosis
     from vlatent.priors import Prior as Prior
@@ -56,6 +57,7 @@ _HOMES = {
     "evaluation": ("Evaluation", "EvaluationConfig", "Verdict", "evaluate", "judge"),
     "optimization": ("OptimizerConfig",),
     "priors": (
+        "Contours",
         "Decorrelation",
         "Kurtosis",
         "Prior",
