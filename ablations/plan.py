@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ablations.arms import families, family_sizes
 from ablations.cells import Cell, Cells
@@ -14,11 +14,12 @@ from ablations.timing import seconds_a_cell
 from ablations.worker import AblationJob
 from vlatent.console import console
 from vlatent.effects import smallest_p
+from vlatent.intervals import ALPHA
 from vlatent.runtime.addresses import shown
 
 logger = logging.getLogger(__name__)
 
-FEW = 6  # seeds below which nothing can be established
+MOST = 20  # seeds that are proposed; beyond, p becomes no smaller
 
 
 def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
@@ -33,16 +34,10 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
     )
     if left and not settings.report:
         _print_time(left, seconds_a_cell(config), settings.workers)
-    if settings.seeds < FEW:
-        logger.warning(
-            "with %s seeds the smallest possible p is %.2g: nothing can be established, only "
-            "suggested; give --ablation.seeds 8",
-            settings.seeds,
-            smallest_p(settings.seeds),
-        )
     tested = families(job.arms)
+    sizes = family_sizes((*job.arms, *ablation.untested))
+    _warn_of_few({name: sizes[name] for name in tested}, settings.seeds)
     if tested and settings.seeds > 1:
-        sizes = family_sizes((*job.arms, *ablation.untested))
         for line in power_lines({name: sizes[name] for name in tested}, settings.seeds):
             console.print(line)
     if ablation.predictions:
@@ -53,6 +48,21 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
         console.print(
             f"Before that, {len(ablation.retuned)} studies of {settings.retune} trials search the "
             "other weights again."
+        )
+
+
+def _warn_of_few(sizes: Mapping[str, int], seeds: int) -> None:
+    """Warn of families in which nothing can be established, and say how many seeds could."""
+    for name, tests in sizes.items():
+        smallest = min(tests * smallest_p(seeds), 1)
+        if smallest < ALPHA:
+            continue
+        enough = next((n for n in range(seeds, MOST) if tests * smallest_p(n) < ALPHA), None)
+        logger.warning(
+            "with %s seeds nothing can be established in the family of %s tests (%s), only "
+            "suggested: p is %.2g or more after Holm's correction%s",
+            *(seeds, tests, name, smallest),
+            f"; give --ablation.seeds {enough}" if enough else "",
         )
 
 

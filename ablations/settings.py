@@ -19,8 +19,8 @@ class AblationConfig(WorkSettings):
     Attributes:
         arms: Names of the arms to train beside the base; none takes all. p is corrected for every
             arm of their families, also for those that are not trained.
-        seeds: Runs of every arm. With fewer than 6 nothing can be established, with fewer than 8
-            nothing in a family of six arms.
+        seeds: Runs of every arm. With fewer than 6 nothing can be established, with fewer than 9
+            nothing in a family of seven arms, one a prior.
         first_seed: The first of them; those below are for the searches that found the weights.
         from_study: Begin from the best config that this study wrote, instead of --config.
         retune: Trials with which the other weights are searched again once a prior is left out:
@@ -38,7 +38,7 @@ class AblationConfig(WorkSettings):
     longest_name: ClassVar[int] = LONGEST - 30  # studies that retune it add to it
 
     arms: list[str] = field(default_factory=list)
-    seeds: PositiveInt = 8
+    seeds: PositiveInt = 9
     first_seed: NonNegativeInt = 100
     from_study: str | None = None
     retune: NonNegativeInt = 0
