@@ -82,15 +82,15 @@ def _verdict(page: Page, title: str, verdict: Verdict, last: Evaluation, top: fl
     page.text(12, 14, name, size=LARGE, weight="bold")
     words = f"Step {last.step}. {in_words(last.metrics)}"
     page.text(12, 48, fitted(words, page.width - 24, 1, NORMAL))
-    columns = (12, 86, 230, 680)
+    columns = (12, 86, 250, 690)
     for left, name in zip(columns[1:], ("criterion", "wanted", "found"), strict=True):
         page.text(left, top, name, size=SMALL, color=GRAY)
     for index, criterion in enumerate(verdict.criteria, start=1):
         line = top + index * 22
         word, color = ("✓ holds", GOOD) if criterion.holds else ("✗ fails", BAD)
         page.text(columns[0], line, word, size=SMALL, color=color, weight="bold")
-        page.text(columns[1], line, fitted(criterion.name, 136, 1, SMALL), size=SMALL)
-        page.text(columns[2], line, fitted(criterion.wanted, 440, 1, SMALL), size=SMALL)
+        page.text(columns[1], line, fitted(criterion.name, 160, 1, SMALL), size=SMALL)
+        page.text(columns[2], line, fitted(criterion.wanted, 430, 1, SMALL), size=SMALL)
         page.text(columns[3], line, fitted(criterion.found, 400, 1, SMALL), size=SMALL)
 
 

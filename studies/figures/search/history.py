@@ -108,7 +108,7 @@ def history_page(title: str, trials: Sequence[TrialRow]) -> Page:
 
     page.text(left, top + height + 14, "Violated criteria", weight="bold")
     if names:
-        words = "dark: violated · light: held · in between: violated when it was stopped early"
+        words = "dark: violated · light: held · between: violated when pruned"
         page.text(left, top + height + 33, words, size=SMALL, color=GRAY)
         words = "violated by\ncomplete trials"
         page.text(WIDTH - 12, top + height + 14, words, ha="right", size=SMALL)
