@@ -15,13 +15,14 @@ help: ## Show what can be made
 
 study: $(INSTALLED) ## Set up, then search the loss weights (10 to 12 minutes on 2 cores)
 	$(BIN)/python -m studies.loss_weights --config $(CONFIG) \
-	  --study.workers $(WORKERS) --study.trials $(TRIALS)
+	  --study.workers $(WORKERS) --study.trials $(TRIALS) --study.confirm 5
 
 test: $(INSTALLED) ## Set up, then run the tests, but for those of `make test-processes`
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not processes"
 
+# These wait more than they compute.
 test-processes: $(INSTALLED) ## Start, kill and freeze commands and servers (about 10 minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m "processes and not soak"
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m "processes and not soak"
 
 test-wheel: $(INSTALLED) ## Install the wheel elsewhere, then run studies and ablations there (about 5 minutes)
 	$(BIN)/python -m pytest tests/wheel
