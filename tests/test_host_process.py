@@ -160,4 +160,4 @@ latent = Encoder(EncoderConfig(height=16, width=16), 100)(
 penalties = [float(prior.penalty(latent)) for _, prior in Priors()]
 print(json.dumps([list(latent.shape), len(penalties), Spectrum().alpha]))
 """
-    assert printed(code) == [[2, 16, 16, 6], 6, 2.0]
+    assert printed(code) == [[2, 16, 16, 6], 7, 2.0]

@@ -75,7 +75,7 @@ def test_joint_is_both_at_once() -> None:
     both = question_of("joint").space(start)
     parts = [question_of(name).space(start) for name in ("loss_weights", "learning_rates")]
     assert both == parts[0] | parts[1]
-    assert len(both) == 11
+    assert len(both) == 12
 
 
 def result(passed_at: int | None, score: float = 6.5, **metrics: float) -> Result:

@@ -204,7 +204,7 @@ def speckle(images: Images) -> PerImage:
     """Energy of single pixels against their surroundings, over that of the gradients, [...].
 
     mean (x - median of the 8 neighbours)^2 / mean squared difference of neighbours. An edge has 0,
-    photographs 0.4, 1/f noise 0.55, single bright pixels on a flat ground 0.5, white noise 0.6.
+    photographs 0.4, 1/f noise and single bright pixels on a flat ground 0.55, white noise 0.6.
     """
     height, width = images.shape[-2:]
     around = [

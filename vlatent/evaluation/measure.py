@@ -5,6 +5,7 @@ Nothing here sees the training loss, so runs with different weights can be compa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -97,7 +98,7 @@ class Evaluation:
     step: int
     metrics: dict[str, float]
     channels: dict[str, list[float]]
-    size: tuple[int, int] | None = None
+    size: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None:  # a list where it was read from JSON
