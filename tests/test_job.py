@@ -45,7 +45,7 @@ def job(tmp_path: Path, **settings: object) -> Job:
 
 
 def quick(tmp_path: Path) -> Job:
-    """Two trials without pictures."""
+    """Two trials without figures."""
     mine = job(tmp_path, trials=2, pruner="none", folder=tmp_path / "runs")
     return replace(
         mine, config=replace(mine.config, tracking=replace(mine.config.tracking, figures=False))
