@@ -56,9 +56,10 @@ def close(
     _show(result, config, table, seconds)
     console.print(f"What the numbers support, in sentences, with tables and figures: {folder}")
     flag = uri_flag(config.tracking)
-    console.print(f"On one page: vlatent report --ablation {shlex.quote(job.name)}{flag}")
-    page = view_instructions(config.tracking, view(job.name, config))
-    console.print(f"Compare the arms: {page}", soft_wrap=True)
+    page = f"On one page: vlatent report --ablation {shlex.quote(job.name)}{flag}"
+    console.print(page, soft_wrap=True)
+    arms = view_instructions(config.tracking, view(job.name, config))
+    console.print(f"Compare the arms: {arms}", soft_wrap=True)
     _record(job, config, result, files)
 
 

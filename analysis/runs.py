@@ -215,8 +215,8 @@ def _show_parents(tracking: TrackingConfig) -> None:
     console.print(made)
     if recorded:
         name = shlex.quote(recorded[0].name)
-        console.print(f"As a table: vlatent runs {name}{uri_flag(tracking)}")
-    console.print(f"In a browser: {view_command(tracking)}")
+        console.print(f"As a table: vlatent runs {name}{uri_flag(tracking)}", soft_wrap=True)
+    console.print(f"In a browser: {view_command(tracking)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

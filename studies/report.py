@@ -182,10 +182,13 @@ def show(
 def _commands(job: Job, place: Path) -> None:
     """The commands that go on from here."""
     name, file = shlex.quote(job.name), shlex.quote(str(place))
-    console.print(f"Train it on another seed: vlatent train --config {file} --training.seed 99")
-    console.print(f"How the study stands: vlatent status {name}{_where(job.settings)}")
     flags = _where(job.settings) + uri_flag(job.config.tracking)
-    console.print(f"On one page: vlatent report --study {name}{flags}")
+    for line in (
+        f"Train it on another seed: vlatent train --config {file} --training.seed 99",
+        f"How the study stands: vlatent status {name}{_where(job.settings)}",
+        f"On one page: vlatent report --study {name}{flags}",
+    ):
+        console.print(line, soft_wrap=True)
 
 
 def _where(settings: StudyConfig) -> str:

@@ -27,10 +27,10 @@ SHOWN = 10
 def main(arguments: Sequence[str]) -> int:
     """Screen from the command line: print the best as a table, write all to a file."""
     parser = Parser(
-        prog="python -m studies.screening",
+        prog="vlatent screen",
         description="Screens loss weights without an encoder: for each of many weight vectors the "
         "priors alone shape a free latent, which is judged like a trained one. Example: "
-        "python -m studies.screening --config quick",
+        "vlatent screen --config quick",
     )
     add_settings(parser)
     parser.add_argument("--candidates", type=PositiveInt, default=256, help="Weight vectors.")

@@ -1,4 +1,4 @@
-"""A study whose workers are killed again and again, and the books that must balance afterwards.
+"""A study whose workers are killed again and again, and the records that must agree afterwards.
 
 python tests/soak.py runs it at full size: PostgreSQL, a tracking server, 4 workers, 60 trials, at
 least 8 kills; then SQLite with 2 workers.
@@ -37,7 +37,7 @@ EXPECTED = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialS
 
 @dataclass(frozen=True)
 class Place:
-    """Where a study keeps its books.
+    """Where a study keeps its records.
 
     Attributes:
         folder: Working directory of every process.

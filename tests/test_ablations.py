@@ -233,6 +233,17 @@ def test_what_would_fail_at_the_end_fails_before_anything_is_trained(
     assert not (tmp_path / "runs" / "ablations").exists()
 
 
+def test_an_ablation_with_something_left_to_do_does_not_end_as_if_it_were_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablations.ablation.carry_out", lambda *_: None)  # its workers are gone
+    code, out, err = again(tmp_path, "kurtosis", "--ablation.seeds", "1")
+    assert code == 2
+    assert "no worker is left after 0 of 7 cells" in err
+    assert "cells measured" not in out
+    assert not list((tmp_path / "runs" / "ablations").rglob("report.md"))
+
+
 def test_predictions_are_of_the_arms_that_this_base_has(tmp_path: Path) -> None:
     """A base with a smoothing head has an arm without; what was said of the other is not asked."""
     flags = ("--encoder.smoothing", "true", "--ablation.plan", "true", "--ablation.seeds", "1")

@@ -23,7 +23,7 @@ from vlatent.runtime.addresses import (
     without_password,
 )
 from vlatent.shapes import UserError
-from vlatent.tracking import TrackingConfig, find_run, open_run
+from vlatent.tracking import TrackingConfig, find_run, open_run, reopen_run
 
 SECRET = "geh3im"
 
@@ -184,3 +184,14 @@ def test_a_copied_project_leaves_the_pictures_of_the_original_alone(tmp_path: Pa
     other.close("FINISHED")
     assert list(first.rglob("note.txt")) == []
     assert len(list(copy.rglob("note.txt"))) == 1
+
+
+def test_a_report_on_a_moved_project_leaves_its_old_place_alone(tmp_path: Path) -> None:
+    before, now = tmp_path / "before", tmp_path / "now"
+    before.mkdir()
+    run = open_run(TrackingConfig(uri=file_url(before / "mlflow.db")), "one", folder=before)
+    run.close("FINISHED")
+    before.rename(now)
+    with pytest.raises(UserError, match="copied or moved"):
+        reopen_run(TrackingConfig(uri=file_url(now / "mlflow.db")), str(run.run_id), folder=now)
+    assert not before.exists()

@@ -22,6 +22,7 @@ from analysis.compare.compute import compare, config_differences, of_sentences, 
 from analysis.compare.references import subject_of
 from analysis.compare.result import Subject
 from vlatent.commands import train_command
+from vlatent.figures.mean_spectrum import from_text
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
 from vlatent.spectra import power_spectrum, whittle_slope
@@ -156,6 +157,9 @@ def test_bad_references_are_one_clear_line(folder: Path, runs: list[str], says: 
 
 def test_a_run_is_found_in_the_record_by_its_name(folder: Path) -> None:
     tracking = TrackingConfig(uri=f"sqlite:///{folder / 'mlflow.db'}")
-    assert subject_of("train plain", tracking, "").config.training.seed == 1
+    subject = subject_of("train plain", tracking, "")
+    assert subject.config.training.seed == 1
+    kept = (folder / "plain" / "spectrum.json").read_text("utf-8")
+    assert subject.spectrum == from_text(kept)  # it is drawn without the weights
     with pytest.raises(UserError, match="train plan"):
         subject_of("train plan", tracking, "")

@@ -1,4 +1,4 @@
-"""The pictures of a run: their numbers against independent ones, their drawing by properties."""
+"""The figures of a run: their numbers against independent ones, their drawing by properties."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ def test_words_are_upright_and_in_their_place() -> None:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A picture as it was encoded, its size, and the words on it with their places."""
+    """A figure as it was encoded, its size, and the words on it with their places."""
 
     png: bytes
     width: int
@@ -324,7 +324,7 @@ class Drawn:
 
 
 def drawn(given: Run, title: str = "a run") -> dict[str, Drawn]:
-    """Every picture of a run."""
+    """Every figure of a run."""
     words: list[tuple[str, Bbox]] = []
     pages: list[list[tuple[str, Bbox]]] = []
     encode, write = Page.png, Text.draw

@@ -1,4 +1,4 @@
-"""The pictures of an ablation: their numbers by hand, their drawing by properties."""
+"""The figures of an ablation: their numbers by hand, their drawing by properties."""
 
 # ruff: noqa: RUF001
 
@@ -208,7 +208,7 @@ class Drawn:
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, dict[str, Drawn]]:
-    """The pictures of every made-up ablation, and what was drawn on them, and where."""
+    """The figures of every made-up ablation, and what was drawn on them, and where."""
     words: list[tuple[str, Bbox]] = []
     draw, encoded = Text.draw, Page.png
     pages: list[Drawn] = []

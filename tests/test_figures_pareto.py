@@ -204,7 +204,7 @@ def test_labels_are_beside_what_they_name_if_they_can() -> None:
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Drawn]:
-    """The picture of every made-up study."""
+    """The figure of every made-up study."""
     return {
         name: noted(partial(pareto_figure, TITLE, objectives, points))[0]
         for name, (objectives, points) in MADE.items()
@@ -212,7 +212,7 @@ def made() -> dict[str, Drawn]:
 
 
 def text_of(drawn: Drawn) -> str:
-    """All words of a picture, without the breaks between lines."""
+    """All words of a figure, without the breaks between lines."""
     return " ".join(text.replace("\n", " ") for text, _ in drawn[1])
 
 

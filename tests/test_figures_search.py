@@ -309,7 +309,7 @@ def check_words(png: bytes, words: Words) -> None:
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, dict[str, Drawn]]:
-    """The pictures of every made-up study by name."""
+    """The figures of every made-up study by name."""
     drawn = {}
     for name, (trials, axes) in MADE.items():
         total = sum(range(len(axes) + 1))
@@ -321,7 +321,7 @@ def made() -> dict[str, dict[str, Drawn]]:
 
 
 def text_of(drawn: dict[str, Drawn], name: str) -> str:
-    """All words of a picture, without the breaks between lines."""
+    """All words of a figure, without the breaks between lines."""
     return " ".join(text.replace("\n", " ") for text, _ in drawn[name][1])
 
 

@@ -476,6 +476,7 @@ def test_the_command_reads_a_real_database_and_leaves_its_files(tmp_path: Path) 
         )
     done = inside(tmp_path, main, "made", "--storage", url, "--out", "found")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Growing forests on 12 trials of made")  # before it is silent
     assert "12 complete trials, 0 of them feasible" in done.stdout
     assert "objective goes with a (rising from -" in " ".join(done.stdout.split())
     assert "vlatent status made" in done.stdout

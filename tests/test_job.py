@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from smoke import CONFIGS, smoke
 
 import studies.trial
+from studies.__main__ import main as studies_command
 from studies.job import Job, create_study, load_study, question_of
 from studies.record import added, counted, front, ranked, values_of, why_failed
 from studies.settings import StudyConfig
@@ -45,7 +46,7 @@ def job(tmp_path: Path, **settings: object) -> Job:
 
 
 def quick(tmp_path: Path) -> Job:
-    """Two trials without pictures."""
+    """Two trials without figures."""
     mine = job(tmp_path, trials=2, pruner="none", folder=tmp_path / "runs")
     return replace(
         mine, config=replace(mine.config, tracking=replace(mine.config.tracking, figures=False))
@@ -389,6 +390,43 @@ def test_the_command_for_a_study_of_another_program_leaves_nothing(tmp_path: Pat
     assert done.returncode == 2
     assert "another program (minimize; 0 trials)" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["studies.db"]
+
+
+def test_a_study_of_another_program_can_be_looked_at(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    before = stranger(mine, "theirs")
+    study = create_study(mine)
+    found = {"ordinal": 0, "criteria": [], "seconds": 1.0}
+    study.add_trial(optuna.create_trial(value=1.0, user_attrs=found))
+    study.add_trial(optuna.create_trial(value=9.0))  # theirs, too
+    for arguments, says in {
+        ("list",): "theirs (another",
+        ("status", "theirs"): "another program's study, with 2 trials: nothing is known",
+        ("status", "s"): "1 trials that another program added are left out",
+        ("doctor",): "Nothing to do",
+    }.items():
+        done = inside(tmp_path, studies_command, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert says in " ".join(done.stdout.split())
+    assert content(mine, "theirs") == before
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("study: {trials: }", "study.trials must not be null"),
+        ("study: 3", "study is a group of settings"),
+        ("study:\n  trials: 2\n  trials: 3", "the key trials stands there twice"),
+    ],
+)
+def test_a_file_of_a_wrong_form_begins_no_study(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    flags = ("--config", str(CONFIGS / "smoke.yaml"), "--config", "mine.yaml")
+    done = inside(tmp_path, partial(main, "loss_weights"), *flags)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.yaml"]
 
 
 def test_a_trial_that_another_program_added_is_left_out(tmp_path: Path) -> None:

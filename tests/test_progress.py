@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from test_job import job
 
+from studies import study as command
+from studies.job import create_study, load_study
 from studies.progress import Reporter, trial_line
+from vlatent.runtime.interruption import Stop
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 SCORE = ("score",)
@@ -118,3 +124,23 @@ def test_of_several_objectives_the_front_is_told() -> None:
 def test_one_line_of_a_trial_alone_names_all_that_it_violates(broken: int) -> None:
     line = trial_line(ended("complete", 6.0, broken), SCORE).plain
     assert all((name in line) == (broken > 0) for name in CRITERIA)
+
+
+def test_what_is_confirmed_is_said_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study's own display looks at its confirmations too, which last for minutes."""
+    mine, lines = job(tmp_path), list[str]()
+    search = create_study(mine)
+
+    def workers(*arguments: Any) -> None:
+        again = load_study("s/confirmation", mine.settings.storage)
+        again.add_trial(ended("complete", 6.8, 0, {"trial": 39, "seed": 1}, worker="host:1"))
+        _, said = arguments[7]()
+        lines.extend(line.plain for line in said)
+
+    monkeypatch.setattr(command, "carry_out", workers)
+    command._train(mine, search, Stop())
+    [line] = lines
+    assert line.startswith("confirmed trial 39, seed 1  ")
+    assert line.endswith("score 6.800   9.8 s  passes every criterion")

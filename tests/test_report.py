@@ -93,7 +93,7 @@ def test_every_link_of_the_contents_leads_somewhere() -> None:
 
 
 class Studied:
-    """A study in Optuna's and MLflow's books, with trials that never were trained."""
+    """A study in Optuna's and MLflow's records, with trials that never were trained."""
 
     def __init__(
         self, folder: Path, name: str, directions: Sequence[str] = ("maximize",), best: int = 0

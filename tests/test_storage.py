@@ -20,7 +20,7 @@ from servers import Postgres
 
 from studies.storage import lock_of, open_storage
 from vlatent.runtime.addresses import shown
-from vlatent.runtime.databases import engine_arguments
+from vlatent.runtime.databases import LEASE, engine_arguments
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -287,6 +287,24 @@ def test_a_server_that_stays_away_is_given_up(
     gone = server.url("gone").replace(f":{server.port}/", ":9/")
     with pytest.raises(UserError, match=r"did not answer for 0 minutes .*start its server"):
         open_storage(gone)
+
+
+def test_both_ends_of_a_connection_notice_a_machine_that_vanished(server: Postgres) -> None:
+    """By themselves they would wait for two hours, and hold its locks for as long."""
+    url = server.url("vanished")
+    engine = sqlalchemy.create_engine(url, **engine_arguments(url))
+    with engine.connect() as connection:
+        opened = connection.connection.driver_connection
+        assert opened is not None
+        here = opened.info.get_parameters()
+        names = ("keepalives_idle", "keepalives_interval", "keepalives_count")
+        ends = [[int(here[name]) for name in names]]
+        shown = [connection.execute(sqlalchemy.text(f"SHOW tcp_{name}")) for name in names]
+        ends.append([int(each.scalar_one()) for each in shown])
+        for idle, interval, count in ends:
+            assert 0 < idle + count * interval <= LEASE
+        assert 0 < int(here["tcp_user_timeout"]) <= 1000 * LEASE
+    engine.dispose()
 
 
 def test_a_transaction_that_was_left_open_is_ended(

@@ -247,6 +247,18 @@ def test_interrupted_three_times_a_study_continues_to_the_same_trials(
         assert before.data.tags["continued_by"] == each.info.run_id
 
 
+def test_a_study_with_something_left_to_do_does_not_end_as_if_it_were_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.study.carry_out", lambda *_: None)  # its workers are gone
+    done = again(tmp_path)
+    assert done.returncode == 2
+    assert f"no worker is left after 0 of {TRIALS} trials" in done.stderr
+    assert "vlatent status" not in done.stdout  # of the closing screen
+    [run] = client(tmp_path)[1]
+    assert run.info.status == "FAILED"
+
+
 def test_failing_trials_are_recorded_with_their_traceback_and_end_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from vlatent.tracking import (
     TrackingConfig,
     find_run,
     open_run,
+    own_run,
     read_artifact,
     recorded_runs,
     reopen_run,
@@ -181,6 +182,19 @@ def test_a_reopened_run_goes_on(store: TrackingConfig, home: Path, tmp_path: Pat
     assert run.info.status == "FINISHED"
     assert run.data.params == {"study.trials": "40", "seed": "1", "new": "2"}
     assert run.data.tags["changed.study.trials"] == "80"
+
+
+def test_two_studies_of_one_name_have_a_run_each(store: TrackingConfig, tmp_path: Path) -> None:
+    described: list[str | None] = []
+
+    def own(uid: str) -> str | None:
+        labels = {"kind": "study", "study": "twice"}
+        return own_run(store, "twice", labels, uid, tmp_path, lambda run: described.append(uid))
+
+    runs = {uid: own(uid) for uid in ("a", "b")}
+    assert runs["a"] != runs["b"]
+    assert {uid: own(uid) for uid in ("b", "a")} == runs
+    assert described == ["a", "b"]
 
 
 def test_a_metric_has_one_row_a_step(store: TrackingConfig, home: Path) -> None:

@@ -216,7 +216,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(journal.read_bytes())
 
-    assert deliver(journal, store) == 5  # the run, three flushes, a picture
+    assert deliver(journal, store) == 5  # the run, three flushes, a figure
     assert not journal.exists()
     run_id = find_run(store, {"mlflow.runName": "killed"})
     expected = [("loss", 0.0, 0), ("loss", 1.0, 1), ("loss", 2.0, 2)]

@@ -108,6 +108,9 @@ def test_everything_of_a_run_is_recorded(tmp_path: Path) -> None:
     assert {"config.yaml", "verdict.md", "figures/overview.png", "figures/montage.png"} <= set(
         tracker.files
     )
+    # MLflow lists metrics in this order, and compares runs by the first.
+    assert list(tracker.history)[:3] == ["score", "passed", "margin/worst"]
+    assert tracker.description.startswith("**FAIL** after 12 steps")
     for name, _ in config.priors:
         assert {f"penalty/{name}", f"weighted/{name}", f"statistic/{name}"} <= set(tracker.history)
     assert {f"statistic_by_channel/spectrum_{index}" for index in range(6)} <= set(tracker.history)

@@ -38,6 +38,7 @@ def test_a_trial_knows_its_run_as_soon_as_there_is_one(
     told = {str(trial.number): trial.user_attrs["run_id"] for trial in trials(tmp_path)}
     assert told == {number: by_trial[number] for number in ("0", "1")}
     assert len(known) == 2
+    assert {run.info.run_name for run in runs} == {"loss_weights", "trial 0", "trial 1"}
 
 
 def test_every_objective_has_its_name(

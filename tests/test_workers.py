@@ -69,6 +69,11 @@ def starting(process: subprocess.Popen[str]) -> list[int]:
     return found()
 
 
+def heard() -> None:
+    """Let Ctrl-C reach a command, also where the tests themselves run in a script's background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_worker_that_is_killed_or_told_to_end_is_replaced_and_cores_are_divided(
     tmp_path: Path,
 ) -> None:
@@ -143,7 +148,8 @@ def test_work_goes_on_when_the_shell_that_began_it_under_nohup_ends(tmp_path: Pa
 
 
 def test_an_interruption_while_workers_start_is_one_line(tmp_path: Path) -> None:
-    with command("until_stopped", tmp_path, start_new_session=True) as process:
+    own = {"start_new_session": True, "preexec_fn": heard}
+    with command("until_stopped", tmp_path, **own) as process:
         workers = starting(process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, warned = process.communicate(timeout=PATIENCE)

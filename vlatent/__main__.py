@@ -35,6 +35,7 @@ COMMANDS = {
     "evaluate": _Command("judge a checkpoint", "vlatent.commands", function="evaluate_command"),
     "scenes": _Command("write sentences about colored blocks", "vlatent.scenes.__main__"),
     "study": _Command("search loss weights or learning rates", "studies.__main__", ("run",)),
+    "screen": _Command("screen loss weights without an encoder", "studies.screening"),
     "ablate": _Command("measure what each prior buys", "ablations.__main__"),
     "report": _Command("report on a study or an ablation", "analysis.__main__", ("report",)),
     "compare": _Command("compare runs, trials or arms", "analysis.__main__", ("compare",)),

@@ -68,10 +68,9 @@ def train_command(arguments: Sequence[str]) -> int:
     result = _recorded(config)
     _close(result.verdict, result.history[-1])
     console.print(f"{result.seconds:.0f} s. Checkpoint, config and figures: {result.folder}")
-    console.print(
-        f"Judge it again: vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
-    )
-    console.print(f"Compare runs: {view_command(config.tracking)}")
+    again = f"vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
+    console.print(f"Judge it again: {again}", soft_wrap=True)
+    console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
     return 0
 
 

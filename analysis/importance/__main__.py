@@ -56,7 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         if given["storage"] == STORAGE
         else f" --storage {shlex.quote(without_password(given['storage']))}"
     )
-    console.print(f"The trials themselves: vlatent status {shlex.quote(study.name)}{kept}")
+    again = f"vlatent status {shlex.quote(study.name)}{kept}"
+    console.print(f"The trials themselves: {again}", soft_wrap=True)
     return 0
 
 

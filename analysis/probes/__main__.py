@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
         console.print(f"Written to {folder}: look at readings.png first, then at map_pca.png")
     console.print(
         "See the latents: vlatent evaluate --checkpoint "
-        f"{shlex.quote(str(places[0]))} --out latents"
+        f"{shlex.quote(str(places[0]))} --out latents",
+        soft_wrap=True,
     )
     console.print(
         "See when they begin to differ: metric dependence/between_share of the run in mlflow ui"
