@@ -27,6 +27,13 @@ from vlatent.yaml_reader import read_settings
 # Where a run happens and what watches it: these keys cannot change what is computed.
 WITHOUT_EFFECT = ("tracking.", "training.folder", "training.resume", "data.cache")
 
+# Settings that came later, with what every run did before there was a choice.
+EARLIER: Mapping[str, object] = {
+    "evaluation.held_out": "search",
+    "encoder.initialisation": "normal",
+    "terms.contrast.kinds": "alike",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -145,14 +152,15 @@ def to_yaml(config: Config) -> str:
 def effective(config: Config) -> dict[str, object]:
     """Collect the dotted names and values that can change what is computed.
 
-    A prior that is off, was declared off and is not judged changes nothing, and `search` is the
-    set of held-out sentences on which every run was judged before there were others: adding
+    A prior that is off, was declared off and is not judged changes nothing, and settings that came
+    later change nothing where they have the value that every run had before (`EARLIER`): adding
     either leaves what was recorded before it comparable.
     """
     unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
     flat = flatten(config)
-    if config.evaluation.held_out == "search":
-        del flat["evaluation.held_out"]
+    for name, earlier in EARLIER.items():
+        if flat[name] == earlier:
+            del flat[name]
     return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,10 @@ class EncoderConfig:
         grid_feed_forward: Inner width of the grid blocks' feed-forward part.
         smoothing: End with a 3x3 depthwise and a 1x1 convolution, against checkerboards.
         embedding: Width of the pooled sentence embedding.
+        initialisation: Standard deviation of the first weights: normal is 0.02 everywhere, as is
+            usual for wide transformers; fan_in is 1 / sqrt(inputs) in linear layers and 1 in
+            embeddings, so that attention and latents differ by sentence before the first step at
+            any width.
     """
 
     hidden: PositiveInt = 384
@@ -64,6 +68,7 @@ class EncoderConfig:
     grid_feed_forward: PositiveInt = 768
     smoothing: bool = False
     embedding: PositiveInt = 256
+    initialisation: Literal["normal", "fan_in"] = "normal"
 
     most: ClassVar = {
         "hidden": 10**6,
@@ -121,7 +126,7 @@ class Encoder(nn.Module):
         self.paint = nn.Linear(config.hidden, config.channels)
         self.smooth = Smoothing(config.channels) if config.smoothing else nn.Identity()
         self.pool = Pooling(config)
-        self.apply(_initialise)
+        self.apply(_fan_in if config.initialisation == "fan_in" else _normal)
 
     def forward(self, ids: Int[Tensor, "batch token"], mask: Mask) -> Latent:
         """Encode sentences; `mask` is true where there is a token."""
@@ -249,9 +254,18 @@ class Pooling(nn.Module):
         return self.mix(functional.gelu(pooled))
 
 
-def _initialise(module: nn.Module) -> None:
+def _normal(module: nn.Module) -> None:
     """Normal weights of standard deviation 0.02, no biases, as is usual for transformers."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+
+
+def _fan_in(module: nn.Module) -> None:
+    """Normal weights that keep the size of what they are given (LeCun et al. 1998), no biases."""
+    if isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight)
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=module.in_features**-0.5)
         nn.init.zeros_(module.bias)

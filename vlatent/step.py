@@ -190,8 +190,9 @@ def encode_views(
     Which ones depends on nothing but the seed and the step.
     """
     generator = np.random.default_rng((config.training.seed, 1, step))
+    terms = config.terms
     batch, same = corpus.variants.batch(
-        corpus.train, index, config.terms.counterfactuals, generator
+        corpus.train, index, terms.counterfactuals, generator, terms.structure_first
     )
     device = next(model.parameters()).device
     with autocast():
@@ -199,7 +200,7 @@ def encode_views(
     count = len(index)
     sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
     return Views(
-        sentences, paraphrases, counterfactuals, same.to(device), config.terms.on, model.embed
+        sentences, paraphrases, counterfactuals, same.to(device), terms.on, model.embed
     )
 
 

@@ -15,6 +15,8 @@ from vlatent.scenes import Line, Meaning, parse
 from vlatent.shapes import UserError
 
 Encode = Callable[[Sequence[str]], Sentences]
+# Kinds of counterfactual that leave every block as it is: no bag of words tells them apart by it.
+STRUCTURE = ("swap", "relation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,19 +26,32 @@ class Pool:
     Attributes:
         sentences: All of them, those of one sentence in a row.
         bounds: Where each sentence's variants begin, and the end of the last.
+        structure: Which of them change the structure and no block.
     """
 
     sentences: Sentences
     bounds: Int[np.ndarray, " bound"]
+    structure: Bool[np.ndarray, " variant"]
 
     def draw(
-        self, index: Int[np.ndarray, " batch"], count: int, generator: np.random.Generator
+        self,
+        index: Int[np.ndarray, " batch"],
+        count: int,
+        generator: np.random.Generator,
+        structure_first: bool = False,
     ) -> Int[np.ndarray, "batch count"]:
         """Places of variants of these sentences, none twice where there are enough."""
         first, many = self.bounds[index, None], np.diff(self.bounds)[index, None]
         begin = generator.integers(0, many)
         # From a random one on in turn: that is without replacement, and one draw a sentence.
-        return np.asarray(first + (begin + np.arange(count)) % many)
+        if not structure_first:
+            return np.asarray(first + (begin + np.arange(count)) % many)
+        rows = []
+        for at, some, start in zip(first.ravel(), many.ravel(), begin.ravel(), strict=True):
+            turn = at + (start + np.arange(some)) % some
+            turn = turn[np.argsort(~self.structure[turn], kind="stable")]
+            rows.append(turn[np.arange(count) % some])
+        return np.stack(rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +74,7 @@ class Variants:
         index: Int[Tensor, " batch"],
         counterfactuals: int,
         generator: np.random.Generator,
+        structure_first: bool = False,
     ) -> tuple[TokenBatch, Bool[Tensor, "batch batch"]]:
         """The sentences, a paraphrase of each, then the counterfactuals of each in a row.
 
@@ -66,7 +82,7 @@ class Variants:
         """
         places = index.numpy()
         same = torch.from_numpy(self.paraphrases.draw(places, 1, generator)).ravel()
-        drawn = self.counterfactuals.draw(places, counterfactuals, generator)
+        drawn = self.counterfactuals.draw(places, counterfactuals, generator, structure_first)
         other = torch.from_numpy(drawn).ravel()
         parts = [train.batch(index), self.paraphrases.sentences.batch(same)]
         if counterfactuals:
@@ -110,7 +126,7 @@ def variants(lines: Sequence[Line], encode: Encode, place: str) -> Variants:
     meanings = [numbers.setdefault(meaning_of(line.text), len(numbers)) for line in lines]
     return Variants(
         _pool([line.paraphrases for line in lines], encode),
-        _pool([line.counterfactuals for line in lines], encode),
+        _pool([line.counterfactuals for line in lines], encode, [line.kinds for line in lines]),
         torch.tensor(meanings),
     )
 
@@ -142,9 +158,14 @@ def triples(lines: Sequence[Line], encode: Encode, place: str) -> Triples:
     )
 
 
-def _pool(groups: Sequence[tuple[str, ...]], encode: Encode) -> Pool:
+def _pool(
+    groups: Sequence[tuple[str, ...]], encode: Encode, kinds: Sequence[tuple[str, ...]] = ()
+) -> Pool:
     bounds = np.cumsum([0, *map(len, groups)])
-    return Pool(encode([text for group in groups for text in group]), bounds)
+    structure = np.zeros(bounds[-1], dtype=bool)
+    for begin, some in zip(bounds, kinds, strict=False):  # () where they are not known
+        structure[begin : begin + len(some)] = np.isin(some, STRUCTURE)
+    return Pool(encode([text for group in groups for text in group]), bounds, structure)
 
 
 def meaning_of(text: str) -> Meaning | str:

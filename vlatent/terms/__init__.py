@@ -45,5 +45,10 @@ class Terms:
         """How many each sentence of a batch needs."""
         return self.contrast.counterfactuals if self.contrast.weight > 0 else 0
 
+    @property
+    def structure_first(self) -> bool:
+        """Whether those that keep every block are drawn before others."""
+        return self.counterfactuals > 0 and self.contrast.kinds == "structure_first"
+
 
 __all__ = ["Contrast", "Invariance", "Representation", "Term", "Terms", "Views", "represent"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ class Contrast(Term):
         weight: Factor of the penalty in the training loss.
         temperature: What cosines are divided by: smaller looks at the most similar alone.
         counterfactuals: Changed meanings that every sentence is contrasted with.
+        kinds: Which ones: alike draws all of a sentence's kinds equally often; structure_first
+            draws swap and relation, which leave every block as it is, before the others.
         spread: Weight, within the penalty, of the variance and covariance of the pooled embedding
             (VICReg, Bardes et al. 2022), against its collapse.
     """
@@ -37,6 +39,7 @@ class Contrast(Term):
     weight: NonNegativeFloat = 0.0
     temperature: PositiveFloat = 0.07
     counterfactuals: NonNegativeInt = 2
+    kinds: Literal["alike", "structure_first"] = "alike"
     spread: NonNegativeFloat = 0.0
 
     search: ClassVar[tuple[float, float]] = (1e-1, 1e1)
