@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from torch import Tensor
 from vlatent.dependence import probe_texts
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import VIOLATED, Evaluation, judge
-from vlatent.meaning import EncodedTriples, compared, measured, recall
+from vlatent.meaning import EncodedTriples, bags_of_words, compared, measured, recall
 from vlatent.priors import Priors
-from vlatent.scenes import default_corpus, parse
+from vlatent.scenes import COUNTERFACTUALS, default_corpus, parse
 from vlatent.terms import represent
 
-NAMES = ("recall@1", "recall@5", "gap", "jitter", "jitter recall")
+NAMES = ("recall@1", "recall@5", "gap", "triplet accuracy", "jitter", "jitter recall")
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -80,7 +81,25 @@ def test_cosines_by_what_was_changed(encoder: Encoder) -> None:
     cosine = torch.cosine_similarity(own.flatten(1), other.flatten(1))
     assert found["cosine_color"] == pytest.approx(float(cosine[[0, 4]].mean()), abs=1e-6)
     assert found["cosine_swap"] == pytest.approx(float(cosine[[1, 3]].mean()), abs=1e-6)
-    assert not {"cosine_", "cosine_count"} & found.keys()
+    assert found["gap_swap"] == pytest.approx(1 - found["cosine_swap"], abs=1e-6)
+    assert found["triplet_accuracy_color"] == 1
+    for name in ("cosine", "gap", "triplet_accuracy"):
+        assert not {f"{name}_", f"{name}_count"} & found.keys()
+
+
+def test_bags_count_words_as_a_loop_does() -> None:
+    text = "A red cube is not on a gray cone, and the gray cone touches two violet balls."
+    spoken = ["The cat sat on the mat.", "the Mat sat."]
+    (rows,), others = bags_of_words([text], spoken)
+    told = ["on", "not", "red", "cube", "gray", "cone", "touching"]
+    told += ["gray", "cone", "purple", "sphere", "2"]
+    assert len(parse(text)) == 2
+    assert float(rows.square().sum()) == pytest.approx(1)
+    expected = sorted(told.count(word) for word in set(told))
+    scale = sum(count**2 for count in expected) ** -0.5
+    assert sorted(rows[rows > 0].tolist()) == pytest.approx([scale * each for each in expected])
+    assert float(others[0] @ others[1]) == pytest.approx((2 + 1 + 1) / (8 * 3) ** 0.5)
+    assert float(rows @ others[0]) == pytest.approx(scale / 8**0.5)  # "on" is a word of both
 
 
 def test_shifts_do_nothing_to_constant_pictures_and_all_to_one_pixel(encoder: Encoder) -> None:
@@ -151,17 +170,16 @@ GOOD = {
     "recall_at_1": 0.75,
     "recall_at_5": 0.95,
     "gap": 0.5,
+    "triplet_accuracy": 0.9,
     "jitter_cosine": 0.95,
     "jitter_fall": 0.01,
 }
+ALL = {f"{split}/{name}": value for split in ("random", "wording") for name, value in GOOD.items()}
 
 
 def criteria(**changed: float) -> dict[str, float]:
-    values = {
-        f"{split}/{name}": value for split in ("random", "wording") for name, value in GOOD.items()
-    }
     changed = {name.replace("__", "/"): value for name, value in changed.items()}
-    verdict = judge([evaluation(**values | changed)], 9, Priors())
+    verdict = judge([evaluation(**ALL | changed)], 9, Priors())
     return {each.name: each.margin for each in verdict.criteria if each.name in NAMES}
 
 
@@ -177,6 +195,7 @@ def test_margins_by_hand_on_the_worst_split() -> None:
             "recall@1": 0.6 / 0.6 - 0.75 / 0.6,
             "recall@5": (0.85 - 0.95) / 0.85,
             "gap": -1.0,
+            "triplet accuracy": (0.75 - 0.9) / 0.75,
             "jitter": -0.5,
             "jitter recall": -0.5,
         },
@@ -188,6 +207,54 @@ def test_margins_by_hand_on_the_worst_split() -> None:
     assert criteria(random__jitter_fall=0.04)["jitter recall"] == pytest.approx(1.0)
     assert criteria(random__jitter_cosine=0.8)["jitter"] == pytest.approx(1.0)
     assert criteria(random__gap=0.25)["gap"] == pytest.approx(0, abs=1e-6)
+
+
+def found(history: list[Evaluation]) -> dict[str, str]:
+    return {line.name: line.found for line in judge(history, 9, Priors()).criteria}
+
+
+def test_the_worst_kind_of_change_is_judged_and_named() -> None:
+    kinds = {
+        f"{split}/gap_{kind}": 0.5 for split in ("random", "wording") for kind in COUNTERFACTUALS
+    }
+    bad = {"random/gap_swap": -0.01, "wording/gap_relation": 0.2, "wording/gap_swap": 0.3}
+    last = evaluation(**ALL, **kinds | bad)
+    (line,) = (each for each in judge([last], 9, Priors()).criteria if each.name == "gap")
+    assert line.found == "random swap -0.01, wording relation 0.20"
+    assert line.margin == pytest.approx(0.26 / 0.25)
+    worse = replace(last, metrics=last.metrics | {"meaning/wording/gap_color": math.nan})
+    (line,) = (each for each in judge([worse], 9, Priors()).criteria if each.name == "gap")
+    assert line.found == "wording color nan, random swap -0.01"
+    assert line.margin == VIOLATED
+    told = {"random/triplet_accuracy_swap": 0.5, "random/triplet_accuracy_count": 1.0}
+    assert (
+        found([evaluation(**ALL, **told)])["triplet accuracy"] == "random swap 0.50, wording 0.90"
+    )
+
+
+def test_probes_are_judged_where_they_were_trained() -> None:
+    assert "color AUC" not in found([evaluation(**ALL)])
+    said = found([evaluation(**ALL, **{"wording/color_auc": 0.59})])
+    assert said["color AUC"] == "wording 0.59"
+    assert not criteria_held(evaluation(**ALL, **{"wording/color_auc": 0.59}))["color AUC"]
+    assert criteria_held(evaluation(**ALL, **{"wording/color_auc": 0.61}))["color AUC"]
+
+
+def criteria_held(last: Evaluation) -> dict[str, bool]:
+    return {line.name: line.holds for line in judge([last], 9, Priors()).criteria}
+
+
+def test_baselines_stand_beside_every_recall() -> None:
+    beside = {"random/recall_at_1_bag_of_words": 0.98, "random/chance": 0.3}
+    last = evaluation(**ALL | beside | {"wording/recall_at_1": 0.8, "wording/chance": 0.3})
+    first = replace(evaluation(**{"random/recall_at_1": 0.12}), step=0)
+    said = found([first, last])
+    assert said["recall@1"] == (
+        "random 75% (bag of words 98 %, untrained 12 %, chance 30 %), wording 80%"
+    )
+    assert said["recall@5"].startswith("random 95% (chance 100 %)")  # not among 3.3
+    # A record of before there were baselines.
+    assert found([evaluation(**ALL)])["recall@1"] == "random 75%, wording 75%"
 
 
 def test_what_is_no_number_is_a_criterion_that_fails() -> None:

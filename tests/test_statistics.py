@@ -46,7 +46,12 @@ WORDS = {
     "likeness": "at least 0.5, which 99 % of photographs have",
     "recall@1": "60 % of paraphrases find their sentence first",
     "recall@5": "85 % find it among five",
-    "gap": "cosine of paraphrase less that of counterfactual >= 0.25",
+    "gap": "cosine of paraphrase less that of counterfactual >= 0.25, worst kind",
+    "triplet accuracy": "75 % are closer to their paraphrase than to the counterfactual, "
+    "worst kind",
+    "color AUC": "linear probes name colors, ROC AUC >= 0.6",
+    "shape AUC": "linear probes name shapes, ROC AUC >= 0.6",
+    "relation AUC": "linear probes name relations, ROC AUC >= 0.6",
     "jitter": "cosine with itself, moved by 2 pixels, >= 0.9",
     "jitter recall": "recall@1 falls by at most 2 points then",
 }

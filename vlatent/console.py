@@ -102,15 +102,19 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
             f"With dropout on, {metrics['dependence/retrieval']:.1%} of latents are matched to "
             f"their own sentence (chance {metrics['dependence/retrieval_chance']:.1%})."
         )
-    before = "meaning/compositional/cosine_"
-    cosines = {
-        kind: metrics[f"{before}{kind}"] for kind in COUNTERFACTUALS if f"{before}{kind}" in metrics
+    before = "meaning/compositional/"
+    kinds = {
+        kind: (metrics[f"{before}gap_{kind}"], metrics[f"{before}triplet_accuracy_{kind}"])
+        for kind in COUNTERFACTUALS
+        if f"{before}gap_{kind}" in metrics
     }
-    if cosines:
-        said = [f"{kind} {value:.2f}" for kind, value in sorted(cosines.items(), key=itemgetter(1))]
+    if kinds:
+        said = [
+            f"{kind} {gap:.2f} ({accuracy:.0%})"
+            for kind, (gap, accuracy) in sorted(kinds.items(), key=itemgetter(1))
+        ]
         lines.append(
-            f"Cosine with changed meanings, unseen combinations: {', '.join(said)}; with "
-            f"paraphrases {metrics[f'{before}paraphrase']:.2f}."
+            f"Gap (and triplet accuracy) by kind of change, unseen combinations: {', '.join(said)}."
         )
     probes = {"Linear probes": "dependence", "Unseen combinations": "meaning/compositional"}
     said = [

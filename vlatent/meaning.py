@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -13,7 +16,8 @@ from vlatent.corpus import Sentences, Triples
 from vlatent.dependence import encode, probe_texts
 from vlatent.encoder import Encoder
 from vlatent.jitter import shifted
-from vlatent.shapes import Latents
+from vlatent.scenes import parse
+from vlatent.shapes import Latents, UserError
 from vlatent.terms import Representation, represent
 
 SHIFT = 2  # pixels by which latents are shifted to see whether they keep their meaning
@@ -21,6 +25,7 @@ DIRECTIONS = tuple(
     (down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)
 )
 
+BAG = "bag_of_words"  # ends the names of what it reaches
 Rows = Float[Tensor, "row feature"]
 
 
@@ -89,11 +94,13 @@ def meaning(
         Per split, `meaning/SPLIT/` and: recall_at_1, recall_at_5: share of paraphrases whose own
         sentence is the most similar, or among the five most similar; chance: one in so many.
         cosine_paraphrase, cosine_counterfactual: mean cosine with the own sentence; gap: their
-        difference; cosine_swap and the like: with counterfactuals in which that was changed.
-        triplet_accuracy: share of sentences that are more similar to their paraphrase than to
-        their counterfactual; chance is 0.5. jitter_cosine: mean cosine between a paraphrase's
-        latent and itself shifted by 2 pixels, over eight directions; jitter_fall: by how much
-        recall_at_1 falls then. color_auc, shape_auc, relation_auc: see `probe_texts`.
+        difference. triplet_accuracy: share of sentences that are more similar to their paraphrase
+        than to their counterfactual; chance is 0.5. cosine_swap, gap_swap, triplet_accuracy_swap
+        and the like: of sentences in whose counterfactual that was changed.
+        recall_at_1_bag_of_words, recall_at_5_bag_of_words: see `bags_of_words`. jitter_cosine: mean
+        cosine between a paraphrase's latent and itself shifted by 2 pixels, over eight directions;
+        jitter_fall: by how much recall_at_1 falls then. color_auc, shape_auc, relation_auc: see
+        `probe_texts`.
     """
     metrics: dict[str, float] = {}
     probes = probed is not None and len(splits) > 1
@@ -101,6 +108,7 @@ def meaning(
     for split, triples in splits.items():
         encoded = encode_triples(model, triples, batch_size, count)
         metrics_of_split = measured(model, encoded, on, triples.kinds[:count])
+        metrics_of_split |= _recall_of_bags(triples, count)
         if trained is not None and probed is not None and split != "random":
             texts = triples.originals.texts[:count]
             metrics_of_split |= probe_texts(trained, probed.texts, encoded.originals, texts)
@@ -116,27 +124,91 @@ def measured(
         compared(model, latents, on)
         for latents in (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
     )
-    alike, unlike = (own * same).sum(1), (own * other).sum(1)
-    closer = (alike - unlike).sign()
-    first = recall(same, own, 1)
+    retrieved = retrieval(own, same, other, kinds)
     moved = [
         compared(model, shifted(encoded.paraphrases, SHIFT * down, SHIFT * across), on)
         for down, across in DIRECTIONS
     ]
-    changed = {
-        f"cosine_{kind}": float(unlike[[latents == kind for latents in kinds]].mean())
-        for kind in sorted(set(kinds) - {""})
-    }
-    return changed | {
-        "recall_at_1": first,
-        "recall_at_5": recall(same, own, 5),
-        "chance": 1 / len(own),
-        "cosine_paraphrase": float(alike.mean()),
-        "cosine_counterfactual": float(unlike.mean()),
-        "gap": float((alike - unlike).mean()),
-        "triplet_accuracy": float((1 + closer).mean()) / 2,
+    first = retrieved["recall_at_1"]
+    return retrieved | {
         "jitter_cosine": float(
             torch.stack([(same * latents).sum(1).mean() for latents in moved]).mean()
         ),
         "jitter_fall": first - sum(recall(latents, own, 1) for latents in moved) / len(moved),
     }
+
+
+def retrieval(own: Rows, same: Rows, other: Rows, kinds: Sequence[str]) -> dict[str, float]:
+    """Recall, cosines, gap and triplet accuracy of rows, also by kind of counterfactual.
+
+    Args:
+        own: Rows of the sentences, of length 1.
+        same: Of their paraphrases.
+        other: Of their counterfactuals.
+        kinds: What was changed in each counterfactual; empty where that is not known.
+    """
+    alike, unlike = (own * same).sum(1), (own * other).sum(1)
+    of_sentences = {
+        "cosine": unlike,
+        "gap": alike - unlike,
+        "triplet_accuracy": (1 + (alike - unlike).sign()) / 2,
+    }
+    by_kind = {
+        f"{name}_{kind}": float(values[[each == kind for each in kinds]].mean())
+        for kind in sorted(set(kinds) - {""})
+        for name, values in of_sentences.items()
+    }
+    return by_kind | {
+        "recall_at_1": recall(same, own, 1),
+        "recall_at_5": recall(same, own, 5),
+        "chance": 1 / len(own),
+        "cosine_paraphrase": float(alike.mean()),
+        "cosine_counterfactual": float(unlike.mean()),
+        "gap": float(of_sentences["gap"].mean()),
+        "triplet_accuracy": float(of_sentences["triplet_accuracy"].mean()),
+    }
+
+
+def bags_of_words(*groups: Sequence[str]) -> tuple[Rows, ...]:
+    """Represent texts by how often they have each word: what retrieval reaches without learning.
+
+    Of sentences about blocks, colors, shapes, numbers, relations and negations are counted as
+    `parse` reads them, so that synonyms, voice and order of the clauses make no difference, and
+    neither does who stands on whom; of other texts, their words in lower case.
+
+    >>> texts = "A red cube is on a gray cone.", "A gray cone is on a red cube."
+    >>> (rows,) = bags_of_words(texts)
+    >>> round(float(rows[0] @ rows[1]), 6)
+    1.0
+
+    Args:
+        groups: Texts that are compared with each other.
+
+    Returns:
+        Rows of length 1 for every group.
+    """
+    counted = [Counter(_words(text)) for texts in groups for text in texts]
+    known = sorted(set().union(*counted))
+    rows = torch.tensor([[count[word] for word in known] for count in counted]).double()
+    unit = torch.nn.functional.normalize(rows, dim=1)
+    return tuple(unit.split([len(texts) for texts in groups]))
+
+
+def _words(text: str) -> list[str]:
+    try:
+        facts = parse(text)
+    except UserError:
+        return re.findall(r"\w+", text.lower())
+    words: list[str] = []
+    for subject, relation, object, holds in facts:
+        words += [relation] if holds else [relation, "not"]
+        for color, shape, number in (subject, object):
+            words += [color, shape] if number == 1 else [color, shape, str(number)]
+    return words
+
+
+@lru_cache(maxsize=16)
+def _recall_of_bags(triples: Triples, count: int) -> dict[str, float]:
+    """What a bag of words retrieves of a split; the same at every evaluation."""
+    own, same = bags_of_words(triples.originals.texts[:count], triples.paraphrases.texts[:count])
+    return {f"recall_at_{among}_{BAG}": recall(same, own, among) for among in (1, 5)}

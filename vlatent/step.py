@@ -199,9 +199,7 @@ def encode_views(
         latent = model(batch.ids.to(device), batch.mask.to(device))
     count = len(index)
     sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
-    return Views(
-        sentences, paraphrases, counterfactuals, same.to(device), terms.on, model.embed
-    )
+    return Views(sentences, paraphrases, counterfactuals, same.to(device), terms.on, model.embed)
 
 
 def _what_diverged(step: int, penalties: Mapping[str, float], rate: float) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
 from vlatent.evaluation.likeness import pairs, photographs
+from vlatent.evaluation.meaning_criteria import of_meaning
 from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
-from vlatent.meaning import SHIFT
 from vlatent.priors import Priors
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
-from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MEANING
+from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS
 
 PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
 APART = 0.05  # which lie at least this share of the run apart
@@ -75,7 +76,7 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
                     Criterion(name, prior.criterion, f"{mean} ({low} to {high})", margin)
                 )
     criteria += [*_of_photographs(last), _plateau(recent), _checkerboard(last), _finite(last)]
-    criteria += _of_meaning(last.metrics)
+    criteria += starmap(Criterion, of_meaning(history[0], last))
     return Verdict(tuple(map(_bounded, criteria)))
 
 
@@ -188,37 +189,6 @@ def _finite(last: Evaluation) -> Criterion:
     finite = bool(last.metrics["finite"])
     said, margin = ("yes", -1.0) if finite else ("no", VIOLATED)
     return Criterion("finite", "every value of the latent", said, margin)
-
-
-# Per split: name of the criterion, its statistic, and what is asked of it in words.
-_ASKED = (
-    ("recall@1", "recall_at_1", "{percent} % of paraphrases find their sentence first"),
-    ("recall@5", "recall_at_5", "{percent} % find it among five"),
-    ("gap", "gap", "cosine of paraphrase less that of counterfactual >= {limit}"),
-    ("jitter", "jitter_cosine", f"cosine with itself, moved by {SHIFT} pixels, >= {{limit}}"),
-    ("jitter recall", "jitter_fall", "recall@1 falls by at most {percent} points then"),
-)
-
-
-def _of_meaning(metrics: Mapping[str, float]) -> list[Criterion]:
-    """Judge retrieval and invariance, each on the split on which it is worst."""
-    splits = [name.split("/")[1] for name in metrics if name.endswith("/recall_at_1")]
-    if not splits:
-        return []
-    criteria = []
-    for name, metric, asked in _ASKED:
-        statistic = MEANING[metric]
-        low, high = statistic.accepted
-        limit = low if math.isfinite(low) else high
-        values = {split: metrics[statistic.of_split(split).name] for split in splits}
-        # Tensors, because Python's min can lose a NaN.
-        measured = torch.tensor(list(values.values()))
-        scale = 1 - limit if metric == "jitter_cosine" else limit
-        margin = (limit - measured if math.isfinite(low) else measured - limit).amax() / scale
-        wanted = asked.format(limit=f"{limit:g}", percent=f"{100 * limit:g}")
-        said = (f"{split} {value:{statistic.form}}" for split, value in values.items())
-        criteria.append(Criterion(name, wanted, ", ".join(said), float(margin)))
-    return criteria
 
 
 def score(evaluation: Evaluation, verdict: Verdict) -> float:

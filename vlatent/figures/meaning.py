@@ -23,6 +23,7 @@ from vlatent.figures.meaning_numbers import (
     over_time,
     plane,
     recall,
+    recall_of_bags,
 )
 from vlatent.figures.montage import GAP, mosaic_image
 from vlatent.figures.page import GRAY, INK, SMALL, Page, Panel, Scale, fitted
@@ -140,8 +141,8 @@ def _over_time(
 
 
 def _recall(page: Page, splits: Mapping[str, EncodedSplit], colors: Mapping[str, str]) -> None:
-    """Recall at the end against how many of the most similar count."""
-    _name(page, 480, 76, "Recall at the end", "black: wanted · gray: chance")
+    """Recall at the end against how many of the most similar count, and that of bags of words."""
+    _name(page, 480, 76, "Recall at the end", "dashed: bag of words · black: wanted · gray: chance")
     longest = max(2, *(len(encoded.sentences) for encoded in splits.values()))
     marks = [digit * 10.0**decade for decade in range(9) for digit in (1, 2, 5)]
     x = Scale(0.93, longest, log=True, label="k", marks=marks)
@@ -151,6 +152,8 @@ def _recall(page: Page, splits: Mapping[str, EncodedSplit], colors: Mapping[str,
         among = np.arange(1, len(curve) + 1)
         panel.axes.plot(among, among / len(among), color=GRAY, linewidth=1)
         panel.axes.plot(among, curve, color=colors[split], linewidth=1.4)
+        bags = recall_of_bags(encoded.texts)
+        panel.axes.plot(among, bags, "--", color=colors[split], linewidth=1)
         up = 0.98 - 0.06 * place
         panel.text(1.03, up, split, size=SMALL, color=colors[split], va="center")
     for name, k in (("recall_at_1", 1), ("recall_at_5", 5)):

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from vlatent.evaluation import Evaluation
+from vlatent.meaning import bags_of_words
 
 FARTHEST = 4  # pixels
 BINS = 40
@@ -52,6 +53,13 @@ def recall(queries: Rows, gallery: Rows) -> Curve:
     among = np.arange(1, len(cosine) + 1)[:, None]
     chance = ((among - before) / np.maximum(ties, 1)).clip(0, 1)
     return np.where(ties > 0, chance, 0.0).mean(1)
+
+
+def recall_of_bags(texts: Sequence[tuple[str, str, str]]) -> Curve:
+    """What bags of words, which learn nothing, retrieve of triples; see `bags_of_words`."""
+    sentences, paraphrases, _ = zip(*texts, strict=True)
+    own, same = bags_of_words(sentences, paraphrases)
+    return recall(same.numpy(), own.numpy())
 
 
 def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
