@@ -38,7 +38,7 @@ def space(config: Config) -> dict[str, Range | Choice]:
     }
     others: dict[str, Range | Choice] = {
         "terms.contrast.temperature": Range(0.02, 0.3),
-        "terms.contrast.counterfactuals": Choice((1, 2, 4)),
+        "terms.contrast.counterfactuals": Choice((1, 2, 3, 4)),
         "optimizer.learning_rate": Range(1e-3, 1e-2),
     }
     return weights | others | loss_weights.space(config)

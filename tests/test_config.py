@@ -9,7 +9,16 @@ import pytest
 from smoke import CONFIGS
 
 from vlatent.command_line import Parser
-from vlatent.config import Config, build, fingerprint, flatten, from_yaml, override, to_yaml
+from vlatent.config import (
+    Config,
+    build,
+    effective,
+    fingerprint,
+    flatten,
+    from_yaml,
+    override,
+    to_yaml,
+)
 from vlatent.shapes import UserError
 
 
@@ -111,6 +120,10 @@ def test_the_fingerprint_changes_with_what_changes_the_result() -> None:
     assert fingerprint(override(Config(), {"tracking.uri": "sqlite:///x"})) == base
     for name in ("priors.variance.weight", "optimizer.learning_rate", "encoder.dropout"):
         assert fingerprint(override(Config(), {name: 0.123})) != base
+    later = {"encoder.initialisation": "fan_in", "encoder.window": 3}
+    for name, value in (later | {"terms.contrast.kinds": "structure_first"}).items():
+        assert name not in effective(Config())  # as in what was recorded before there was a choice
+        assert fingerprint(override(Config(), {name: value})) != base
 
 
 def test_every_setting_is_explained_in_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vlatent.dependence import dependence
 from vlatent.encoder import (
     Encoder,
     EncoderConfig,
     GridBlock,
 )
-from vlatent.layers import Smoothing, rotary_angles, rotate
+from vlatent.layers import Smoothing, Window, rotary_angles, rotate
 from vlatent.optimization import MovingAverage, OptimizerConfig, adamw
 from vlatent.shapes import UserError
 
@@ -112,8 +115,9 @@ def test_embedding_is_of_mean_and_variance_only() -> None:
 
 
 @torch.no_grad()
-def test_latent_does_not_depend_on_batch_or_padding() -> None:
-    model = encoder()
+@pytest.mark.parametrize("window", [0, 3])
+def test_latent_does_not_depend_on_batch_or_padding(window: int) -> None:
+    model = encoder(replace(SMALL, window=window))
     sentences = [sentence(length, length) for length in (1, 4, 9, 6)]
     wanted = torch.cat([alone(model, words) for words in sentences])
     assert (wanted - wanted[:1])[1:].abs().amax((1, 2, 3)).min() > 1e-3  # they do differ
@@ -204,6 +208,54 @@ def test_order_of_words_matters() -> None:
     words = torch.tensor([3, 14, 15, 9, 26])
     swapped = torch.tensor([3, 9, 15, 14, 26])
     assert (alone(model, words) - alone(model, swapped)).abs().max() > 1e-4
+
+
+@torch.no_grad()
+def test_a_window_is_the_sum_over_the_tokens_around() -> None:
+    layer = Window(6, 2).double()
+    states = torch.randn(1, 5, 6, dtype=torch.float64)
+    mask = torch.tensor([[True, True, True, True, False]])
+    found = layer(states, mask)
+    weight, bias = layer.neighbours.weight, layer.neighbours.bias
+    for place in range(5):
+        seen = bias + sum(
+            weight[:, :, 2 + step] @ states[0, place + step]
+            for step in (-2, -1, 0, 1, 2)
+            if 0 <= place + step < 4
+        )
+        expected = states[0, place] + layer.narrow(torch.nn.functional.gelu(seen))
+        torch.testing.assert_close(found[0, place], expected)
+
+
+def test_without_a_window_there_is_none() -> None:
+    assert not [name for name in encoder().state_dict() if name.startswith("window")]
+
+
+def test_first_weights_by_fan_in_keep_the_size_and_differ_by_sentence() -> None:
+    torch.manual_seed(0)
+    sizes = EncoderConfig(
+        hidden=64, layers=2, heads=4, grid_layers=1, window=3, initialisation="fan_in"
+    )
+    model = Encoder(sizes, 500)
+    assert float(model.tokens.weight.detach().std()) == pytest.approx(1, rel=0.02)
+    for layer, inputs in (
+        (model.layers[0].query_key_value, 64),
+        (model.layers[0].feed_forward.narrow, 1536),
+        (model.blocks[0].key_value, 64),
+        (model.window.neighbours, 7 * 64),  # type: ignore[union-attr]
+    ):
+        assert float(layer.weight.detach().std()) == pytest.approx(inputs**-0.5, rel=0.05)
+        assert not layer.bias.any()
+    assert between(model) > 0.05
+    torch.manual_seed(0)
+    assert between(Encoder(replace(sizes, initialisation="normal"), 500)) < 0.01
+
+
+@torch.no_grad()
+def between(model: Encoder) -> float:
+    """Share of the variance of latents that lies between sentences."""
+    latents = torch.cat([alone(model, sentence(9, seed)) for seed in range(6)])
+    return dependence(latents)["dependence/between_share"]
 
 
 # --- work done once ------------------------------------------------------------------------------

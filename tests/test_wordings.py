@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from smoke import smoke
 
 from vlatent.corpus import Corpus, DataConfig, Sentences, load
 from vlatent.corpus.files import read
 from vlatent.corpus.wordings import Pool, triples, variants
+from vlatent.preparation import corpus_for
 from vlatent.scenes import Line, default_corpus, parse
 from vlatent.shapes import UserError
 
@@ -62,7 +64,8 @@ def texts_of(sentences: Sentences, place: int) -> list[int]:
 
 
 def test_draws_are_a_sentences_own_and_none_twice_where_there_are_enough() -> None:
-    pool = Pool(encode([f"variant {number}" for number in range(7)]), np.array([0, 1, 4, 7]))
+    sentences = encode([f"variant {number}" for number in range(7)])
+    pool = Pool(sentences, np.array([0, 1, 4, 7]), np.zeros(7, dtype=bool))
     seen: dict[int, set[int]] = {0: set(), 1: set(), 2: set()}
     for seed in range(60):
         drawn = pool.draw(np.array([2, 0, 1]), 2, np.random.default_rng(seed))
@@ -72,6 +75,34 @@ def test_draws_are_a_sentences_own_and_none_twice_where_there_are_enough() -> No
             assert len(set(row)) == (1 if sentence == 0 else 2)
     assert seen == {0: {0}, 1: {1, 2, 3}, 2: {4, 5, 6}}
     assert pool.draw(np.array([1]), 0, np.random.default_rng(0)).shape == (1, 0)
+
+
+def test_swaps_and_relations_are_drawn_before_others_where_that_is_asked() -> None:
+    made = variants([line._replace(kinds=("swap",)) for line in lines(1)[:1]], encode, "here")
+    assert made.counterfactuals.structure.tolist() == [True]
+    sentences = encode([f"variant {number}" for number in range(9)])
+    structure = np.isin(np.arange(9), [2, 4])
+    pool = Pool(sentences, np.array([0, 1, 6, 9]), structure)
+    seen: set[tuple[int, ...]] = set()
+    for seed in range(80):
+        first, second = pool.draw(np.array([1, 2]), 3, np.random.default_rng(seed), True).tolist()
+        assert set(first[:2]) == {2, 4}
+        assert first[2] in (1, 3, 5)
+        assert set(second) == {6, 7, 8}  # it has none of these kinds
+        seen.add(tuple(first))
+    assert len(seen) == 2 * 3  # each in every order
+    (row,) = pool.draw(np.array([0]), 2, np.random.default_rng(0), True).tolist()
+    assert row == [0, 0]
+    assert pool.draw(np.array([1]), 0, np.random.default_rng(0), True).shape == (1, 0)
+
+
+def test_a_file_without_kinds_has_no_structure_to_draw_first(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "train.jsonl", lines(60))
+    contrast = {"terms__contrast__weight": 1.0, "terms__contrast__kinds": "structure_first"}
+    data = {"data__train": path, "data__max_length": 99}
+    config = smoke(tmp_path, **contrast, **data)
+    with pytest.raises(UserError, match=r"structure_first, but .*train\.jsonl.*kinds alike"):
+        corpus_for(config)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -31,6 +31,7 @@ WITHOUT_EFFECT = ("tracking.", "training.folder", "training.resume", "data.cache
 EARLIER: Mapping[str, object] = {
     "evaluation.held_out": "search",
     "encoder.initialisation": "normal",
+    "encoder.window": 0,
     "terms.contrast.kinds": "alike",
 }
 

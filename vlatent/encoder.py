@@ -9,12 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlatent.annotations import Bool, ClosedUnitInterval, Float, Int, PositiveInt
+from vlatent.annotations import (
+    Bool,
+    ClosedUnitInterval,
+    Float,
+    Int,
+    NonNegativeInt,
+    PositiveInt,
+)
 from vlatent.bounds import require_bounds
 from vlatent.layers import (
     FeedForward,
     Hidden,
     Smoothing,
+    Window,
     merge_heads,
     rotary_angles,
     rotate,
@@ -34,6 +42,8 @@ class EncoderConfig:
 
     Attributes:
         hidden: Width of the token states.
+        window: Tokens on either side that each token sees in a convolution before the first layer,
+            which tells subject from object by where they stand; 0 leaves it out.
         layers: Self-attention layers over the tokens.
         heads: Attention heads, in self-attention and in the grid's cross-attention.
         feed_forward: Inner width of the text layers' feed-forward part.
@@ -55,6 +65,7 @@ class EncoderConfig:
     """
 
     hidden: PositiveInt = 384
+    window: NonNegativeInt = 0
     layers: PositiveInt = 6
     heads: PositiveInt = 8
     feed_forward: PositiveInt = 1536
@@ -72,6 +83,7 @@ class EncoderConfig:
 
     most: ClassVar = {
         "hidden": 10**6,
+        "window": 100,
         "layers": 1_000,
         "heads": 10_000,
         "feed_forward": 10**6,
@@ -118,6 +130,7 @@ class Encoder(nn.Module):
         self.spare = (
             nn.Parameter(0.02 * torch.randn(spare, config.hidden), False) if spare else None
         )
+        self.window = Window(config.hidden, config.window) if config.window else None
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
         self.grid = Grid(config)
@@ -133,6 +146,8 @@ class Encoder(nn.Module):
         attend = mask[:, None, None, :]
         rotation = rotary_angles(ids.shape[1], self.config.hidden // self.config.heads, ids.device)
         states = self.tokens(ids)
+        if self.window is not None:
+            states = self.window(states, mask)
         for layer in self.layers:
             states = layer(states, attend, rotation)
         states = self.norm(states)
@@ -256,9 +271,9 @@ class Pooling(nn.Module):
 
 def _normal(module: nn.Module) -> None:
     """Normal weights of standard deviation 0.02, no biases, as is usual for transformers."""
-    if isinstance(module, nn.Linear | nn.Embedding):
+    if isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d):
         nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear | nn.Conv1d) and module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
@@ -266,6 +281,7 @@ def _fan_in(module: nn.Module) -> None:
     """Normal weights that keep the size of what they are given (LeCun et al. 1998), no biases."""
     if isinstance(module, nn.Embedding):
         nn.init.normal_(module.weight)
-    if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=module.in_features**-0.5)
-        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Linear | nn.Conv1d):
+        nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlatent.annotations import Float
+from vlatent.annotations import Bool, Float
 from vlatent.shapes import Latent
 
 Hidden = Float[Tensor, "batch position hidden"]
@@ -28,6 +28,23 @@ class FeedForward(nn.Module):
 
     def inner(self, states: Hidden) -> Float[Tensor, "batch position inner"]:
         return functional.gelu(self.widen(self.norm(states)))
+
+
+class Window(nn.Module):
+    """Residual convolution over neighbouring tokens: who stands before a verb, and who after it.
+
+    Attention over states without order would have to learn that from rotations alone.
+    """
+
+    def __init__(self, hidden: int, reach: int) -> None:
+        super().__init__()
+        self.neighbours = nn.Conv1d(hidden, hidden, 2 * reach + 1, padding=reach)
+        self.narrow = nn.Linear(hidden, hidden)
+
+    def forward(self, states: Hidden, mask: Bool[Tensor, "batch position"]) -> Hidden:
+        """Padding counts as nothing, as beyond the sentence's ends."""
+        seen = self.neighbours((states * mask[..., None]).mT).mT
+        return states + self.narrow(functional.gelu(seen))
 
 
 class Smoothing(nn.Module):

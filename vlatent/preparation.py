@@ -32,7 +32,13 @@ def corpus_for(config: Config) -> Corpus:
     sizes = config.encoder
     _require_statistics(config.priors, sizes.height, sizes.width, sizes.channels)
     if config.terms.active:
-        _ = corpus.variants
+        counterfactuals = corpus.variants.counterfactuals
+        if config.terms.structure_first and not counterfactuals.structure.any():
+            raise UserError(
+                "terms.contrast.kinds is structure_first, but no counterfactual in "
+                f"{config.data.train} is known to be a swap or a change of relation: give "
+                "counterfactual_kinds in it, or --terms.contrast.kinds alike."
+            )
     config.evaluation.sentences_of(corpus)
     return corpus
 

@@ -42,13 +42,13 @@ class Pool:
     ) -> Int[np.ndarray, "batch count"]:
         """Places of variants of these sentences, none twice where there are enough."""
         first, many = self.bounds[index, None], np.diff(self.bounds)[index, None]
-        begin = generator.integers(0, many)
-        # From a random one on in turn: that is without replacement, and one draw a sentence.
         if not structure_first:
+            begin = generator.integers(0, many)
+            # From a random one on in turn: that is without replacement, and one draw a sentence.
             return np.asarray(first + (begin + np.arange(count)) % many)
         rows = []
-        for at, some, start in zip(first.ravel(), many.ravel(), begin.ravel(), strict=True):
-            turn = at + (start + np.arange(some)) % some
+        for at, some in zip(first.ravel(), many.ravel(), strict=True):
+            turn = at + generator.permutation(some)
             turn = turn[np.argsort(~self.structure[turn], kind="stable")]
             rows.append(turn[np.arange(count) % some])
         return np.stack(rows)
