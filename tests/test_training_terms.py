@@ -89,7 +89,9 @@ def test_terms_are_recorded_and_judged(with_terms: Callable[..., Config]) -> Non
     assert {"penalty/contrast", "weighted/invariance"} <= set(tracker.history)
     assert sorted(tracker.history["meaning/random/recall_at_1"]) == [0, 3, 6, 9, 12]
     names = [criterion.name for criterion in result.verdict.criteria]
-    assert names[-5:] == ["recall@1", "recall@5", "gap", "jitter", "jitter recall"]
+    wanted = ("recall@1", "recall@5", "gap", "triplet accuracy", "jitter", "jitter recall")
+    assert tuple(names[-6:]) == wanted
+    assert "meaning/random/recall_at_1_bag_of_words" in tracker.history
     for step, total in tracker.history["loss"].items():
         shares = [tracker.history[n][step] for n in tracker.history if n.startswith("weighted/")]
         assert total == pytest.approx(sum(shares), rel=1e-5)
