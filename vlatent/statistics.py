@@ -29,6 +29,8 @@ SMALLEST = 1e-16  # before a logarithm, smaller values count as this
 BAND, CHANNELS_NEEDED = Spectrum.accepted, Spectrum.channels
 # Likeness of latents that are like photographs; see vlatent/evaluation/likeness.py.
 LIKE_PHOTOGRAPHS: Limits = (0.5, math.inf)
+# Share of the sentences that are: 84 to 100 % of photographs that gave no limit.
+MOSTLY: Limits = (0.75, math.inf)
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,11 @@ _ALL = (
     channel("coherence", "coherence", form=".3f", possible=SHARE),
     channel("speckle", "speckle", form=".3f"),
     Statistic("anisotropy", "anisotropy", form=".3f", possible=SHARE),
+    Statistic("seams", "seams", form=".2f"),
+    Statistic("weaker_half", "dependency, weaker channels", form=".3f", possible=CORRELATION),
+    Statistic(
+        "share_alike", "sentences like photographs", form=".0%", accepted=MOSTLY, possible=SHARE
+    ),
     channel("correlation_within", "correlation within a sentence", form=".3f", possible=SHARE),
     replace(
         _PRIORS["total_variation"],

@@ -1,149 +1,130 @@
-"""Judge latents of photographs, which must pass, and impostors, which must fail."""
+"""The gallery: does the verdict tell photographs from impostors?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 from rich.table import Table
 
 from analysis import files
-from analysis.natural_images.gallery_figure import figure
-from analysis.natural_images.impostors import IMPOSTORS
-from analysis.natural_images.impostors.registry import Latents
-from analysis.natural_images.photographs import scenes
-from analysis.natural_images.sets import SCALES, Views, halves, sets_of_crops, views
+from analysis.natural_images.gallery_figure import Shown, figure
+from analysis.natural_images.judging import (
+    SENTENCES,
+    SIZES,
+    Row,
+    judged,
+    of_impostors,
+    of_photographs,
+    row,
+)
 from vlatent.command_line import Parser, run
 from vlatent.console import console, progress_display
-from vlatent.evaluation import CONSECUTIVE, Verdict, judge, measure, score
+from vlatent.formatting import percent
 from vlatent.intervals import counted
-from vlatent.priors import Priors
-from vlatent.priors.base import standardized
 from vlatent.tables import as_csv, as_markdown
 
-SIZES = (16, 32, 48)
-SENTENCES = 64
-STEPS = 100  # of the run that is made up: three evaluations of the same latents
-COLUMNS = ("latents", "size", "draws", "passed", "interval", "score", "likeness", "caught by")
-
-Draw = Callable[[int, np.random.Generator], Latents]  # size, generator -> latents
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One latent under the verdict: its score, likeness, and the criteria that it fails."""
-
-    passed: bool
-    score: float
-    likeness: float
-    failed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """Many draws of one kind of latent at one size."""
-
-    name: str
-    size: int
-    draws: tuple[Judged, ...]
-
-    @property
-    def passed(self) -> int:
-        return sum(judged.passed for judged in self.draws)
-
-    def caught(self) -> dict[str, float]:
-        """Criteria by the share of draws that fail them, most first."""
-        names = [name for judged in self.draws for name in judged.failed]
-        shares = {name: names.count(name) / len(self.draws) for name in dict.fromkeys(names)}
-        return dict(sorted(shares.items(), key=lambda item: -item[1]))
-
-    def mean(self, name: str) -> float:
-        return float(np.mean([getattr(judged, name) for judged in self.draws]))
+COLUMNS = ("latents", "size", "passed", "score", "likeness", "caught by")
+NAMED = 4  # criteria in a cell
+DRAWN = 32  # pixels of a side in the figure
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m analysis.natural_images.gallery",
         description="Does the verdict tell photographs from impostors? Judges latents made of "
-        "photographs, which must pass, and noise and patterns, which must fail, and draws both.",
+        "photographs, which must pass, and noise, patterns and spoiled photographs, which must "
+        f"fail: {SENTENCES} sentences each, at {', '.join(map(str, SIZES))} pixels.",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/natural_images"), help="Folder for table and figure."
     )
-    parser.add_argument("--draws", type=PositiveInt, default=20, help="Of every impostor.")
+    parser.add_argument("--draws", type=PositiveInt, default=10, help="Of every impostor.")
     parser.add_argument(
         "--photographs", type=PositiveInt, default=100, help="Draws of photographs at every scale."
     )
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of all draws.")
     given = parser.checked(arguments)
-    kinds = [(name, draw, given["photographs"]) for name, draw in of_photographs().items()]
-    kinds += [(name, draw, given["draws"]) for name, draw in of_impostors().items()]
+    seed = given["seed"]
+    photographs = {size: of_photographs(size) for size in SIZES}
+    kinds = [
+        *((name, given["photographs"]) for name in photographs[min(SIZES)]),
+        *((name, given["draws"]) for name in of_impostors()),
+    ]
     with progress_display() as progress:
         rows = [
-            drawn(name, draw, size, count, given["seed"])
-            for name, draw, count in progress.track(kinds, description="Judging latents")
+            row(name, draw, size, count, seed)
+            for name, count in progress.track(kinds, description="Judging latents")
             for size in SIZES
+            if (draw := (photographs[size] | of_impostors()).get(name))
         ]
-    texts = {"gallery.md": markdown(rows) + "\n", "gallery.csv": csv(rows)}
-    files.write(given["out"], texts, {"gallery": figure(shown(given["seed"])).png()})
+    figures = {"gallery": figure(shown(seed)).png()}
+    files.write(given["out"], {"gallery.md": markdown(rows), "gallery.csv": csv(rows)}, figures)
     console.print(on_screen(rows))
     console.print(f"Written to {given['out']}: look at gallery.png.")
     return 0
 
 
-def verdict(latent: Latents) -> tuple[Verdict, float, float]:
-    """Verdict, score and likeness of latents as if a run had ended with them.
-
-    Every channel of every sentence is brought to unit variance, which costs an impostor nothing.
-    """
-    evaluation = measure(STEPS, standardized(latent), Priors())
-    steps = [STEPS - 10 * before for before in range(CONSECUTIVE)][::-1]
-    found = judge([replace(evaluation, step=step) for step in steps], STEPS, Priors())
-    return found, score(evaluation, found), evaluation.metrics["likeness"]
-
-
-def judged(latent: Latents) -> Judged:
-    """Judge latents as if a run had ended with them."""
-    found, points, likeness = verdict(latent)
-    failed = sorted((c for c in found.criteria if not c.holds), key=lambda c: -c.margin)
-    return Judged(found.passed, points, likeness, tuple(c.name for c in failed))
+def shown(seed: int) -> list[Shown]:
+    """One draw of photographs at every scale and of every impostor that sentences do not share."""
+    rows = []
+    for name, draw in (of_photographs(DRAWN) | of_impostors()).items():
+        if not name.endswith(", shared") and not name.startswith("photographs that"):
+            latent = draw(DRAWN, np.random.default_rng([seed, *name.encode()]))
+            rows.append(Shown(name, latent[0].numpy(), judged(latent)))
+    return rows
 
 
-def drawn(name: str, draw: Draw, size: int, count: int, seed: int) -> Row:
-    """Judge so many draws of one kind, each by a generator of its own."""
-    letters = list(name.encode())
-    generators = [np.random.default_rng([seed, size, index, *letters]) for index in range(count)]
-    return Row(name, size, tuple(judged(draw(size, generator)) for generator in generators))
+def on_screen(rows: Sequence[Row]) -> Table:
+    """For a terminal."""
+    table = Table(*COLUMNS, title="Photographs must pass, impostors must fail")
+    for cells in _cells(rows):
+        table.add_row(*cells)
+    return table
 
 
-def of_photographs() -> dict[str, Draw]:
-    """Latents of 64 sentences of six crops: of all photographs and of the half without limits."""
-    kinds: dict[str, Draw] = {}
-    for whose in ("all photographs", "photographs without limits"):
-        for scale in SCALES:
-            kinds[f"{whose}, 1/{scale}"] = _of_scale(whose, scale)
-    return kinds
+def markdown(rows: Sequence[Row]) -> str:
+    """The table as a page."""
+    return as_markdown(COLUMNS, _cells(rows)) + "\n"
 
 
-def of_impostors() -> dict[str, Draw]:
-    """Every impostor, and its latent shared by all sentences where that makes sense."""
-    kinds: dict[str, Draw] = {}
-    for name, impostor in IMPOSTORS.items():
-        for shared in (False, True)[: 1 + impostor.shared]:
+def csv(rows: Sequence[Row]) -> str:
+    """One line a kind of latent, size and criterion that fails: in which share of the draws."""
+    return as_csv(
+        ("latents", "size", "draws", "passed", "criterion", "share of draws that fail it"),
+        [
+            (found.name, found.size, len(found.draws), found.passed, name, share)
+            for found in rows
+            for name, share in (found.caught() or {"": 0.0}).items()
+        ],
+    )
 
-            def draw(
-                size: int,
-                generator: np.random.Generator,
-                *,
-                impostor: Impostor = impostor,
-                shared: bool = shared,
-            ) -> Latents:
-                return impostor.latents(SENTENCES, size, size, generator, shared=shared)
 
-            kinds[f"{name}, shared" if shared else name] = draw
-    return kinds
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    return [
+        [
+            found.name,
+            str(found.size),
+            counted(found.passed, len(found.draws)),
+            f"{np.mean([judged.score for judged in found.draws]):.2f}",
+            f"{np.mean([judged.likeness for judged in found.draws]):.2f}",
+            _said(found.caught()),
+        ]
+        for found in rows
+    ]
+
+
+def _said(caught: dict[str, float]) -> str:
+    """Criteria with the share of the draws that they catch, if that is not all."""
+    said = [
+        name if share == 1 else f"{name} ({percent(share)})"
+        for name, share in list(caught.items())[:NAMED]
+    ]
+    rest = len(caught) - len(said)
+    return ", ".join(said) + (f" and {rest} more" if rest else "")
+
+
+if __name__ == "__main__":
+    run(main)

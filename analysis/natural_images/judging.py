@@ -11,7 +11,7 @@ import numpy as np
 from analysis.natural_images.impostors import IMPOSTORS
 from analysis.natural_images.impostors.registry import Latents
 from analysis.natural_images.photographs import scenes
-from analysis.natural_images.sets import SCALES, Views, halves, sets_of_crops, views
+from analysis.natural_images.sets import Views, halves, sets_of_crops, views
 from vlatent.evaluation import CONSECUTIVE, judge, measure, score
 from vlatent.priors import Priors
 from vlatent.priors.base import standardized
@@ -80,12 +80,15 @@ def row(name: str, draw: Draw, size: int, count: int, seed: int = 0) -> Row:
     return Row(name, size, [judged(draw(size, generator)) for generator in generators])
 
 
-def of_photographs() -> dict[str, Draw]:
-    """Six crops a sentence at each scale, of all photographs and of the half without limits."""
+def of_photographs(size: int) -> dict[str, Draw]:
+    """Six crops a sentence, of all photographs and of the half that gave no limit, at each scale.
+
+    A scale at which fewer than six photographs are as large as a crop is left out.
+    """
     return {
         f"{whose}, 1/{scale}": partial(_crops, whose, scale)
         for whose in ("all photographs", "photographs that gave no limit")
-        for scale in SCALES
+        for scale in sorted({view.scale for view in _seen(whose, size)})
     }
 
 

@@ -32,6 +32,7 @@ from vlatent.evaluation.likeness import (
     features,
     natural,
 )
+from vlatent.evaluation.unevenness import seams, weaker_half
 from vlatent.spectra import power_spectrum, whittle_slope
 
 SIZES = (16, 32, 48)
@@ -88,6 +89,8 @@ def measured(
         ranges={},
         distance=0.0,
         anisotropy=_quantile(anisotropy(latents), SHARE),
+        seams=_quantile(seams(latents), SHARE),
+        weaker_half=_quantile(weaker_half(of), 1 - SHARE),
         **_of_latents(seen, size, generator),
     )
     ends = ((1 - SHARE) / 2, (1 + SHARE) / 2)
@@ -127,8 +130,11 @@ def _add_rows(
     rows = {name: natural(of).mean(1)[:, FEATURES.index(name)] for name in RANGES}
     within = {name: _inside(values, *reference.ranges[name]) for name, values in rows.items()}
     rows["distance"], rows["anisotropy"] = distance(of, reference), anisotropy(latents)
+    rows["seams"], rows["weaker_half"] = seams(latents), weaker_half(of)
     within["distance"] = _inside(rows["distance"], 0, reference.distance)
     within["anisotropy"] = _inside(rows["anisotropy"], 0, reference.anisotropy)
+    within["seams"] = _inside(rows["seams"], 0, reference.seams)
+    within["weaker_half"] = _inside(rows["weaker_half"], reference.weaker_half, 1)
     for name, values in rows.items():
         found = (f"{values.mean():.3g}", f"{values.std():.2g}", f"{within[name]:.1%}")
         table.add_row(f"{size}x{size}", name.replace("_", " "), *found)

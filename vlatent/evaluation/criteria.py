@@ -16,7 +16,7 @@ from vlatent.evaluation.meaning_criteria import of_meaning
 from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
 from vlatent.priors import Priors
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
-from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS
+from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MOSTLY
 
 PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
 APART = 0.05  # which lie at least this share of the run apart
@@ -132,6 +132,7 @@ def _of_photographs(last: Evaluation) -> list[Criterion]:
         )
     most = {
         "directions": ("anisotropy", reference.anisotropy, last.metrics["anisotropy"]),
+        "seams": ("gradients on a lattice over others", reference.seams, last.metrics["seams"]),
         "slopes": (
             "deviation of alpha between sentences",
             reference.alpha_deviation,
@@ -147,15 +148,20 @@ def _of_photographs(last: Evaluation) -> list[Criterion]:
         Criterion(name, f"{what} at most {limit:.2g}", f"{value:.3f}", value / limit - 1)
         for name, (what, limit, value) in most.items()
     ]
-    found, least = last.metrics["likeness"], LIKE_PHOTOGRAPHS[0]
-    criteria.append(
-        Criterion(
-            "likeness",
-            f"at least {least:g}, which 99 % of photographs have",
-            f"{found:.2f}",
-            (least - found) / least,
-        )
-    )
+    least = {
+        "likeness": ("likeness, which 99 % of photographs have,", LIKE_PHOTOGRAPHS[0], "likeness"),
+        "weaker channels": (
+            "magnitude dependency of the weaker half of the channels",
+            reference.weaker_half,
+            "weaker_half",
+        ),
+        "sentences": ("share of sentences like photographs", MOSTLY[0], "share_alike"),
+    }
+    criteria += [
+        Criterion(name, f"{what} at least {limit:.2g}", f"{value:.3f}", (limit - value) / limit)
+        for name, (what, limit, statistic) in least.items()
+        for value in [last.metrics[statistic]]
+    ]
     return criteria
 
 

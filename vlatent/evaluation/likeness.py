@@ -65,6 +65,8 @@ class Photographs:
         ranges: Lowest and highest mean of a set, by feature: 99 % of photographs lie between.
         distance: 99 % of the sets are nearer to the mean, in standard deviations (Mahalanobis).
         anisotropy: 99 % of the sets have less.
+        seams: 99 % of the sets have less.
+        weaker_half: 99 % of the sets have more; see unevenness.py.
         alpha_deviation: 99 % of latents of 64 sets at one scale have less, mean over channels.
         correlation_within: The same of the mean |correlation| within a set.
     """
@@ -74,6 +76,8 @@ class Photographs:
     ranges: dict[str, tuple[float, float]]
     distance: float
     anisotropy: float
+    seams: float
+    weaker_half: float
     alpha_deviation: float
     correlation_within: float
 

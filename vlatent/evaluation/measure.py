@@ -17,7 +17,7 @@ from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus, HeldOut, Part, held_out
 from vlatent.dependence import dependence, encode, probe, retrieval
 from vlatent.encoder import Encoder
-from vlatent.evaluation import likeness
+from vlatent.evaluation import likeness, unevenness
 from vlatent.meaning import meaning
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
@@ -191,6 +191,9 @@ def measure(step: int, latent: Latents, priors: Priors) -> Evaluation:
         "finite": float(torch.isfinite(latent).all()),
         "likeness": likeness.likeness(of, reference),
         "anisotropy": float(likeness.anisotropy(latent).mean()),
+        "seams": float(unevenness.seams(latent).mean()),
+        "weaker_half": float(unevenness.weaker_half(of).mean()),
+        "share_alike": unevenness.share_alike(of, reference),
     }
     metrics |= dependence(latent)
     return Evaluation(step, metrics, channels, size)

@@ -168,15 +168,17 @@ def contrast_modulated_noise(
 def flat_with_jagged_blots(
     sentences: int, height: int, width: int, generator: Generator
 ) -> Latents:
-    """A flat ground, and blots where noise is large."""
-    made = power_law(CHANNELS * sentences, height, width, generator)
-    return by_channel(torch.where(made.abs() > 1.5, made.sign() * 2, 0.02 * made))
+    """A flat ground, and blots where noise is large: what too much total variation prior gives."""
+    made = power_law(CHANNELS * sentences, height, width, generator, alpha=2.5)
+    return by_channel(torch.where(made.abs() > 1.6, made.sign() * 2, 0.1 * made))
 
 
 @impostor
 def posterised_noise(sentences: int, height: int, width: int, generator: Generator) -> Latents:
     """Noise of four gray levels: regions with edges that never continue."""
-    return by_channel(power_law(CHANNELS * sentences, height, width, generator).round().clamp(-2, 1))
+    return by_channel(
+        power_law(CHANNELS * sentences, height, width, generator).round().clamp(-2, 1)
+    )
 
 
 @impostor
@@ -275,7 +277,10 @@ def dead_leaves(
             torch.from_numpy(generator.uniform(reach, side - reach - 1, (count, 1, 1)))
             for side in room
         )
-        rows, columns = top.round().long() + place[:, None].long(), left.round().long() + place.long()
+        rows, columns = (
+            top.round().long() + place[:, None].long(),
+            left.round().long() + place.long(),
+        )
         disk = torch.hypot(rows - top, columns - left) < radius
         gray = torch.from_numpy(generator.standard_normal((count, 1, 1)))
         images[every, rows, columns] = torch.where(disk, gray, images[every, rows, columns])
@@ -298,9 +303,7 @@ def _streaked(
 def _along_a_flow(count: int, height: int, width: int, generator: Generator) -> Images:
     """Noise, smoothed along the level lines of smooth noise again and again."""
     made = power_law(count, height, width, generator, alpha=1.0)
-    down, across = torch.gradient(
-        power_law(count, height, width, generator, alpha=4), dim=(1, 2)
-    )
+    down, across = torch.gradient(power_law(count, height, width, generator, alpha=4), dim=(1, 2))
     size = torch.hypot(down, across).clamp(min=1e-9)
     place = torch.stack(_places(height, width)[::-1], -1)
     step = torch.stack([-down, across], -1) / size[..., None]

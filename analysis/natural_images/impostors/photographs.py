@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
-import numpy as np
 import torch
 from numpy.random import Generator
 
 from analysis.natural_images.fields import planted
-from analysis.natural_images.impostors.noise import pink_noise, power_law, salted, white_noise
+from analysis.natural_images.impostors.noise import pink_noise, salted, white_noise
 from analysis.natural_images.impostors.registry import (
     CHANNELS,
     Latents,
@@ -31,7 +29,7 @@ def all_views(height: int, width: int) -> tuple[Views, ...]:
 
 
 def photographs(sentences: int, height: int, width: int, generator: Generator) -> Latents:
-    """Six crops of different photographs a sentence, of unit variance: no impostor, but for many."""
+    """Six crops of different photographs a sentence, of unit variance: what impostors spoil."""
     made = sets_of_crops(all_views(height, width), sentences, height, width, generator)
     return standardized(made)
 
@@ -177,13 +175,10 @@ def photographs_with_salt_and_pepper(
 
 
 @impostor
-def photographs_over_photographs(
-    sentences: int, height: int, width: int, generator: Generator
-) -> Latents:
-    """Four exposures on top of one another."""
-    return torch.stack(
-        [photographs(sentences, height, width, generator) for _ in range(4)]
-    ).sum(0)
+def sixteen_exposures(sentences: int, height: int, width: int, generator: Generator) -> Latents:
+    """Sixteen exposures on top of one another: a sum of many images is noise."""
+    exposures = [photographs(sentences, height, width, generator) for _ in range(16)]
+    return torch.stack(exposures).sum(0)
 
 
 def shuffled(latent: Latents, side: int, generator: Generator) -> Latents:
@@ -194,8 +189,8 @@ def shuffled(latent: Latents, side: int, generator: Generator) -> Latents:
         sentences, rows, side, columns, side, channels
     )
     blocks = cut.permute(0, 5, 1, 3, 2, 4).reshape(sentences, channels, rows * columns, side, side)
-    order = torch.from_numpy(
-        generator.random((sentences, channels, rows * columns)).argsort(-1)
-    )[..., None, None].expand_as(blocks)
+    order = torch.from_numpy(generator.random((sentences, channels, rows * columns)).argsort(-1))[
+        ..., None, None
+    ].expand_as(blocks)
     mixed = blocks.gather(2, order).reshape(sentences, channels, rows, columns, side, side)
     return mixed.permute(0, 2, 4, 3, 5, 1).reshape(sentences, rows * side, columns * side, channels)
