@@ -269,8 +269,8 @@ def dead_leaves(
     room = (height + 2 * reach, width + 2 * reach)
     images = torch.zeros(count, *room, dtype=torch.float64)
     every = torch.arange(count)[:, None, None]
-    # Later disks hide earlier ones; every place is hidden some ten times.
-    for _ in range(math.ceil(10 * room[0] * room[1] / (math.pi * least * most))):
+    # Later disks hide earlier ones; every place is hidden some five times.
+    for _ in range(math.ceil(5 * room[0] * room[1] / (math.pi * least * most))):
         share = torch.from_numpy(generator.random((count, 1, 1)))
         radius = (least**-2 - share * (least**-2 - most**-2)) ** -0.5
         top, left = (
