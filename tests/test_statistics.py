@@ -33,6 +33,7 @@ LIMITS = {
     "statistic/checkerboard_mean": (-math.inf, 2),
     "channels_in_band": (4, math.inf),
     "likeness": (0.5, math.inf),
+    "share_alike": (0.75, math.inf),
 }
 WORDS = {
     "spectrum": "4 channels in band, 3 evaluations in a row",
@@ -44,6 +45,7 @@ WORDS = {
     "checkerboard": "finest at most 40 x the fitted line (mean 2 x)",
     "finite": "every value of the latent",
     "likeness": "at least 0.5, which 99 % of photographs have",
+    "sentences": "75% like photographs one by one",
     "recall@1": "60 % of paraphrases find their sentence first",
     "recall@5": "85 % find it among five",
     "gap": "cosine of paraphrase less that of counterfactual >= 0.25, worst kind",
@@ -114,6 +116,9 @@ def test_criteria_are_worded_as_before() -> None:
         assert wanted.pop(name) == f"{low:.3g} to {high:.3g}, as in 99 % of photographs"
     for name, (statistic, words) in MOST.items():
         assert wanted.pop(name) == f"{words} at most {at_16[statistic]:.2g}"
+    least = f"magnitude dependency of half of the channels at least {at_16['weaker_half']:.2g}"
+    assert wanted.pop("weaker channels") == least
+    assert wanted.pop("seams") == f"gradients on any lattice at most {at_16['seams']:.2f} x all"
     assert wanted == WORDS
 
 

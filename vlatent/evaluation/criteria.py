@@ -132,7 +132,6 @@ def _of_photographs(last: Evaluation) -> list[Criterion]:
         )
     most = {
         "directions": ("anisotropy", reference.anisotropy, last.metrics["anisotropy"]),
-        "seams": ("gradients on a lattice over others", reference.seams, last.metrics["seams"]),
         "slopes": (
             "deviation of alpha between sentences",
             reference.alpha_deviation,
@@ -148,21 +147,44 @@ def _of_photographs(last: Evaluation) -> list[Criterion]:
         Criterion(name, f"{what} at most {limit:.2g}", f"{value:.3f}", value / limit - 1)
         for name, (what, limit, value) in most.items()
     ]
-    least = {
-        "likeness": ("likeness, which 99 % of photographs have,", LIKE_PHOTOGRAPHS[0], "likeness"),
-        "weaker channels": (
-            "magnitude dependency of the weaker half of the channels",
-            reference.weaker_half,
-            "weaker_half",
+    found, least = last.metrics["likeness"], LIKE_PHOTOGRAPHS[0]
+    criteria.append(
+        Criterion(
+            "likeness",
+            f"at least {least:g}, which 99 % of photographs have",
+            f"{found:.2f}",
+            (least - found) / least,
+        )
+    )
+    return criteria + _of_unevenness(last, reference)
+
+
+def _of_unevenness(last: Evaluation, reference: Photographs) -> list[Criterion]:
+    """What means hide; evaluations of before, which have not measured it, are not judged by it."""
+    if "seams" not in last.metrics:
+        return []
+    seams, weaker, alike = (last.metrics[name] for name in ("seams", "weaker_half", "share_alike"))
+    dependency, share = reference.weaker_half, MOSTLY[0]
+    return [
+        Criterion(
+            "seams",
+            f"gradients on any lattice at most {reference.seams:.2f} x all",
+            f"{seams:.2f}",
+            seams / reference.seams - 1,
         ),
-        "sentences": ("share of sentences like photographs", MOSTLY[0], "share_alike"),
-    }
-    criteria += [
-        Criterion(name, f"{what} at least {limit:.2g}", f"{value:.3f}", (limit - value) / limit)
-        for name, (what, limit, statistic) in least.items()
-        for value in [last.metrics[statistic]]
+        Criterion(
+            "weaker channels",
+            f"magnitude dependency of half of the channels at least {dependency:.2g}",
+            f"{weaker:.3f}",
+            (dependency - weaker) / dependency,
+        ),
+        Criterion(
+            "sentences",
+            f"{share:.0%} like photographs one by one",
+            f"{alike:.0%}",
+            (share - alike) / share,
+        ),
     ]
-    return criteria
 
 
 def _plateau(recent: Sequence[Evaluation]) -> Criterion:
