@@ -11,7 +11,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from vlatent.evaluation.likeness import pairs, photographs
+from vlatent.evaluation.likeness import Photographs, pairs, photographs
 from vlatent.evaluation.meaning_criteria import of_meaning
 from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
 from vlatent.priors import Priors
