@@ -88,10 +88,10 @@ def pairs(base: Config) -> list[Arm]:
     return [without(*two) for two in combinations(active(base), 2)]
 
 
-def subsets() -> Iterator[frozenset[str]]:
-    """Every set of priors that can be present, the smallest first."""
-    for size in range(len(PRIORS) + 1):
-        yield from (frozenset(subset) for subset in combinations(PRIORS, size))
+def subsets(names: Sequence[str] = PRIORS) -> Iterator[frozenset[str]]:
+    """Every set of these priors, the smallest first."""
+    for size in range(len(names) + 1):
+        yield from (frozenset(subset) for subset in combinations(names, size))
 
 
 def with_only(present: frozenset[str]) -> Arm:

@@ -104,17 +104,22 @@ def cost_rows(table: Table, costs: Mapping[str, Cost]) -> list[tuple[str, ...]]:
 
 def shares(table: Table, statistic: str) -> dict[str, Effect] | None:
     """Shapley values of the priors over seeds whose design is whole; None when none is."""
-    shares_of: dict[str, list[float]] = {name: [] for name in PRIORS}
-    for values in designs(table, statistic):
-        for name, share in shapley(values, PRIORS).items():
-            shares_of[name].append(share)
-    if not shares_of[PRIORS[0]]:
+    names, whole = designed(table), designs(table, statistic)
+    if not whole:
         return None
+    shared_out = [shapley(values, names) for values in whole]
+    shares_of = {name: [share[name] for share in shared_out] for name in names}
     span = table.possible_difference(statistic)
     return {
         name: paired(values, span, [span] * (len(table.seeds) - len(values)))
         for name, values in shares_of.items()
     }
+
+
+def designed(table: Table) -> list[str]:
+    """The priors of a factorial design, in their order."""
+    present = {name for arm in table.arms if arm.group == "present" for name in arm.priors}
+    return [name for name in PRIORS if name in present]
 
 
 def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:
@@ -128,7 +133,7 @@ def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:
             for arm in arms
             if (arm.name, seed) in values
         }
-        if len(one) == 2 ** len(PRIORS):
+        if arms and len(one) == 2 ** len(designed(table)):
             whole.append(one)
     return whole
 
@@ -148,12 +153,12 @@ def design_rows(table: Table) -> list[Row]:
     """Shapley value, main effect and pairwise interactions of the priors: means over seeds."""
     rows: list[Row] = []
     for statistic in table.statistics:
-        whole = designs(table, statistic)
+        names, whole = designed(table), designs(table, statistic)
         contrasts = {
-            "shapley": [shapley(values, PRIORS) for values in whole],
-            "main effect": [main_effects(values, PRIORS) for values in whole],
+            "shapley": [shapley(values, names) for values in whole],
+            "main effect": [main_effects(values, names) for values in whole],
             "interaction": [
-                {" x ".join(pair): value for pair, value in interactions(values, PRIORS).items()}
+                {" x ".join(pair): value for pair, value in interactions(values, names).items()}
                 for values in whole
             ],
         }

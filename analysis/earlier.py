@@ -35,7 +35,10 @@ def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluati
         for step, count in counts.items()
     ]
     values = {key: [run.metrics[name] for name in names] for key, names in ordered.items()}
-    return (*history[:-1], Evaluation(history[-1].step, dict(run.metrics), values))
+    size = None  # of a run that was not compared with photographs
+    if "likeness" in run.metrics:
+        size = [int(run.params[f"encoder.{side}"]) for side in ("height", "width")]
+    return (*history[:-1], Evaluation(history[-1].step, dict(run.metrics), values, size))
 
 
 def _channel(metric: str) -> tuple[str, int] | None:

@@ -208,7 +208,7 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     monkeypatch.setattr(Page, "png", lambda page: b"drawn")  # its file would take half of the time
     monkeypatch.setattr(report, "cost", lambda config: Cost(1, 1))
     told = importlib.import_module(f"ablations.{script}")
-    config = smoke(tmp_path)
+    config = smoke(tmp_path, priors__contours__weight=0.1)
     if hasattr(told, "contrasted"):
         asked = {"terms.contrast.weight": 1.0, "evaluation.retrieved": 8}
         config = override(config, asked | {"terms.invariance.weight": 1.0})
@@ -460,7 +460,7 @@ def test_an_interrupted_cell_goes_on_and_costs_no_attempt(tmp_path: Path) -> Non
 
 
 def test_the_whole_design_is_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All 64 subsets from plan to report; what a cell measures is drawn, not trained."""
+    """All 64 subsets of six priors from plan to report; what a cell measures is drawn."""
     draw = np.random.default_rng(0)
 
     def at_once(mine: AblationJob, cells: Cells, claim: Claim, *_: object) -> None:

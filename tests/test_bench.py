@@ -82,7 +82,7 @@ def test_stacked_runs_are_the_runs_one_by_one() -> None:
     config = measures.config_of("smoke", **{"encoder.dropout": 0.0, "training.device": "cpu"})
     corpus = load(config.data)
     torch.manual_seed(0)
-    rates, weights = torch.tensor([1e-3, 4e-3, 4e-4]), torch.rand(3, 6)
+    rates, weights = torch.tensor([1e-3, 4e-3, 4e-4]), torch.rand(3, 7)
     stack = Stack(config, corpus.vocabulary_size, rates, weights)
     runs = []
     for row, rate in enumerate(rates.tolist()):

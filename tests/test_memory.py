@@ -98,7 +98,7 @@ def test_a_batch_beyond_the_corpus_is_said(tmp_path: Path) -> None:
         ({"encoder__height": 10}, r"a latent of 10x16 has no 3 Haar levels"),
         (
             {"encoder__height": 4, "priors__wavelet__levels": 1},
-            r"encoder\.height 4 .* no alpha_rad",
+            r"encoder\.height 4 .* no contours",
         ),
         ({"encoder__vocabulary": 5}, r"encoder\.vocabulary is 5, but the tokenizer has"),
     ],
