@@ -12,8 +12,16 @@ from vlatent.tracking import RecordedRun, TrackingConfig, metric_history
 OF_A_RUN = ("training.seed", "training.folder")
 
 
-def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluation, ...]:
-    """A run's evaluations from its metrics: the last whole, those before as criteria need them."""
+def evaluations_of(
+    run: RecordedRun, tracking: TrackingConfig, size: tuple[int, int] | None
+) -> tuple[Evaluation, ...]:
+    """A run's evaluations from its metrics: the last whole, those before as criteria need them.
+
+    Args:
+        run: The run.
+        tracking: Where it was recorded.
+        size: Height and width of its latents, if they were compared with photographs.
+    """
     counts = dict(metric_history(tracking, run.run_id, "channels_in_band"))
     if not counts:
         return ()
@@ -35,9 +43,6 @@ def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluati
         for step, count in counts.items()
     ]
     values = {key: [run.metrics[name] for name in names] for key, names in ordered.items()}
-    size = None  # of a run that was not compared with photographs
-    if "likeness" in run.metrics:
-        size = [int(run.params[f"encoder.{side}"]) for side in ("height", "width")]
     return (*history[:-1], Evaluation(history[-1].step, dict(run.metrics), values, size))
 
 

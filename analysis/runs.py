@@ -138,11 +138,13 @@ def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluati
         UserError: It was never evaluated.
     """
     text = recorded_text(tracking, run, run_record.FILE)
-    history = (
-        earlier.evaluations_of(run, tracking)
-        if text is None
-        else RunRecord.from_json(text, f"{run_record.FILE} of run {run.name}").history
-    )
+    if text is not None:
+        history = RunRecord.from_json(text, f"{run_record.FILE} of run {run.name}").history
+    else:
+        compared = "likeness" in run.metrics  # by a run that did not come to its end
+        encoder = config_of(run, tracking).encoder if compared else None
+        size = None if encoder is None else (encoder.height, encoder.width)
+        history = earlier.evaluations_of(run, tracking, size)
     if not history:
         why = "it runs" if run.status == "RUNNING" else f"it ended {run.status}"
         raise UserError(
