@@ -55,7 +55,11 @@ def replay(study: optuna.Study, number: int) -> int:
             train(override(config, here), MemoryTracker(), report, progress)
     was, now = _numbers(recorded), _numbers(again[recorded.step])
     stretch = attributes.get("stretch", 1.0)
-    for step, value in trials[number].intermediate_values.items():
+    values = trials[number].intermediate_values
+    if recorded.size is None:  # of before likeness to photographs was a part of the score
+        console.print("Its scores are not compared: they were computed in another way then.")
+        values = {}
+    for step, value in values.items():
         real = round(step / stretch)
         was[f"score at step {real}"], now[f"score at step {real}"] = value, scores[real]
     differing = {name: (was[name], now.get(name)) for name in was if was[name] != now.get(name)}
