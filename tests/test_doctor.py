@@ -75,13 +75,21 @@ def test_replay_agrees_to_the_last_bit_and_sees_a_forged_number(finished: Path) 
         "UPDATE trial_intermediate_values SET intermediate_value = intermediate_value + {} "
         "WHERE trial_id = 2 AND step = 12"
     )
+    kept = "UPDATE trial_user_attributes SET value_json = replace(value_json, '{}', '{}')"
+    size, none = '"size": [16, 16]', '"size": null'
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text(forge.format("1e-9")))
     try:
         forged = studies(finished, "replay", "loss_weights", "1")
+        with engine.begin() as connection:  # as a version wrote it that had another score
+            connection.exec_driver_sql(kept.format(size, none))
+        older = studies(finished, "replay", "loss_weights", "1")
     finally:
         with engine.begin() as connection:
+            connection.exec_driver_sql(kept.format(none, size))
             connection.execute(sqlalchemy.text(forge.format("-1e-9")))
+    assert older.returncode == 0, older.stdout + older.stderr
+    assert "Its scores are not compared" in older.stdout
     assert forged.returncode == 1
     assert "score at step 12" in forged.stdout
     assert studies(finished, "replay", "loss_weights", "99").returncode == 2
