@@ -84,9 +84,7 @@ UNKNOWN = Entry(0, None, None, None)
 def planned(
     base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: Callable[[Config], str]
 ) -> list[Cell]:
-    """Every cell, one seed after the other, so that arms can be compared before all are trained.
-
-    Doses are many and come last.
+    """Every cell, one seed after the other, so that arms can be compared early; doses come last.
 
     Args:
         base: What the arms change.
@@ -106,12 +104,7 @@ def planned(
 
 
 def key_of(config: Config, corpus: str) -> str:
-    """The cell's name, from everything that can change its result.
-
-    Args:
-        config: What is trained.
-        corpus: Fingerprint of what it reads: of variants too, where it reads any.
-    """
+    """Name of a cell, from all that can change its result: config and fingerprint of the corpus."""
     # The corpus is identified by its content, wherever it lies.
     values = {k: v for k, v in effective(config).items() if not k.startswith("data.")}
     content = json.dumps([values, corpus, MEASUREMENT_VERSION], sort_keys=True)
@@ -122,6 +115,7 @@ class Reassigned(RuntimeError):
     """This worker had no heartbeat for so long that its cell was given to another."""
 
 
+@dataclass(frozen=True, eq=False)
 class Claim:
     """The right to train a cell: lost, and free for others, when its holder dies.
 
@@ -130,18 +124,16 @@ class Claim:
         attempt: Which one this is. Another worker's is a later one: what a worker writes that was
             frozen meanwhile, and whose lock was freed, is refused by this number.
         left: The tracker's run of the attempt before, if it has one.
+        lock: What its holder's death frees.
     """
 
-    def __init__(
-        self, cell: Cell, attempt: int, left: str | None, lock: DatabaseLock | PlaceLock
-    ) -> None:
-        self.cell = cell
-        self.attempt = attempt
-        self.left = left
-        self._lock = lock
+    cell: Cell
+    attempt: int
+    left: str | None
+    lock: DatabaseLock | PlaceLock
 
     def release(self) -> None:
-        self._lock.release()
+        self.lock.release()
 
 
 def _refuse_foreign(connection: sqlalchemy.Connection, url: str) -> None:
@@ -204,12 +196,8 @@ class Cells:
         if len(wanted) == 1:
             query = query.where(TABLE.c.key == next(iter(wanted)))
 
-        def look(connection: sqlalchemy.Connection) -> dict[str, Entry]:
-            return {
-                key: Entry(*values) for key, *values in connection.execute(query) if key in wanted
-            }
-
-        recorded = self._do(look)
+        rows = self._do(lambda connection: connection.execute(query).all())
+        recorded = {key: Entry(*values) for key, *values in rows}
         return {key: recorded.get(key, UNKNOWN) for key in wanted}
 
     def latents(self, cell: Cell) -> bytes | None:

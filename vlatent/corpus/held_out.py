@@ -69,14 +69,11 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
     def meaning(text: str) -> Meaning | str:
         return meaning_of(same.get(text, text))
 
-    seen_meanings = set(map(meaning, seen))
+    known = set(map(meaning, seen))
 
     def places(texts: Sequence[str], what: str) -> list[int]:
-        chosen = [
-            place
-            for place, text in enumerate(texts)
-            if _part(meaning(text)) == part and meaning(text) not in seen_meanings
-        ]
+        meanings = list(enumerate(map(meaning, texts)))
+        chosen = [place for place, own in meanings if _part(own) == part and own not in known]
         if len(chosen) < LEAST:
             flag = "retrieved" if what else "sentences"
             raise UserError(
@@ -91,8 +88,7 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
 
     at = places(corpus.validation.texts, "")
     judges = only(corpus.validation, at[: sentences + len(corpus.fixed)])
-    own = only(corpus.validation, at)
-    parts = {}
+    own, parts = only(corpus.validation, at), {}
     for split, triples in splits.items():
         at = places(triples.originals.texts, f" of the split {split}")
         parts[split] = Triples(

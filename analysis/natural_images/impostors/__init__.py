@@ -1,6 +1,7 @@
 """Latents that are no photographs: a new impostor is one function in one of these files."""
 
-from analysis.natural_images.impostors import noise, photographs  # noqa: F401  (they list theirs)
+# They list theirs.
+from analysis.natural_images.impostors import directed, noise, photographs  # noqa: F401
 from analysis.natural_images.impostors.registry import IMPOSTORS, Impostor
 
 __all__ = ["IMPOSTORS", "Impostor"]
