@@ -1,6 +1,6 @@
 """Power spectra of latents and the slopes fitted to them.
 
-The power spectrum is that of the DCT-II (the cosine transform of the evenly extended picture):
+The power spectrum is that of the DCT-II (the cosine transform of the evenly extended image):
 unlike the raw periodogram it does not leak at the open edges, so steep slopes do not saturate.
 A slope is the alpha of P(f) = c * f^-alpha.
 
@@ -22,17 +22,17 @@ from vlatent.shapes import BATCH, Latent, PerChannel
 # Added to the Whittle slope of the DCT-II, which reads 0.08 too low between alpha = 1 and 3.
 WHITTLE_BIAS = 0.08
 # A power law's residual stays below this in 99 % of single patches; upsampled or blurred noise
-# never does. Keep it for means of many sentences too: they may all share one picture.
+# never does. Keep it for means of many sentences too: they may all share one image.
 RESIDUAL_LIMIT = 0.45
 # Of the largest and the mean excess of the finest stripes: clean power laws and photographs stay
 # below, a pattern of 10 % of the deviation does not.
 CHECKERBOARD_LIMITS = (40.0, 2.0)
-# Fits use the frequencies inside the circle that touches the picture's Nyquist square.
+# Fits use the frequencies inside the circle that touches the image's Nyquist square.
 CIRCLE = 15.5 / 32
-# Power of a unit-variance picture below this counts as this before a logarithm: even at alpha = 3
+# Power of a unit-variance image below this counts as this before a logarithm: even at alpha = 3
 # the highest frequencies have a million times as much.
 POWER_FLOOR = 1e-8
-# Variances below this count as this: a collapsed picture has no spectrum, its gradients are finite.
+# Variances below this count as this: a collapsed image has no spectrum, its gradients are finite.
 VARIANCE_FLOOR = 1e-6
 
 Power = Float[Tensor, "*rows channel height width"]
@@ -74,7 +74,7 @@ def dct_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Float[Ten
 
 @lru_cache(maxsize=32)
 def frequencies(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Frequencies:
-    """The frequencies, rings and ring averages of a height x width picture."""
+    """The frequencies, rings and ring averages of a height x width image."""
     u = torch.arange(height, dtype=torch.float64)[:, None] / (2 * height)
     v = torch.arange(width, dtype=torch.float64)[None, :] / (2 * width)
     cycles = torch.hypot(u, v)
@@ -101,10 +101,10 @@ def _frequencies_of(power: Power) -> Frequencies:
 
 
 def power_spectrum(latent: Latent) -> Float[Tensor, "*rows batch channel height width"]:
-    """Squared DCT-II coefficients of every picture, divided by the picture's own variance.
+    """Squared DCT-II coefficients of every image, divided by the image's own variance.
 
     P(u, v) = |DCT(x)(u, v)|^2 / var(x), so white noise has a mean power of 1.
-    The mean (u = v = 0) is set to zero. Variances are floored at 1e-6, so the power of a picture
+    The mean (u = v = 0) is set to zero. Variances are floored at 1e-6, so the power of an image
     that has collapsed goes to zero.
     """
     planes = latent.movedim(-1, -3)
@@ -221,7 +221,7 @@ def checkerboard(power: Float[Tensor, "*rows batch channel height width"]) -> Ch
     """Power of the finest coefficients over the fitted line, mean over sentences.
 
     q(u, v) = P(u, v) / line(f) over the coefficients in the last row or column of the DCT,
-    each picture against its own line; the largest q and the mean q. Calibration (32x32, medians):
+    each image against its own line; the largest q and the mean q. Calibration (32x32, medians):
     clean alpha = 2 6.6 and 1.0; with a checkerboard of 10 % of its deviation 61 and 2.2; with
     column stripes of 10 % 43 and 1.7.
     """

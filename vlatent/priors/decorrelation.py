@@ -18,7 +18,7 @@ from vlatent.shapes import Latent, PerBatch, PerChannel
 class Decorrelation(Prior):
     """Squared correlation between channels, over batch and space together.
 
-    Each picture's own mean is taken away first: a channel's mean is free under every other prior,
+    Each latent's own mean is taken away first: a channel's mean is free under every other prior,
     so channels that look alike could otherwise be told apart by means that differ from sentence
     to sentence.
 
@@ -68,9 +68,9 @@ class Decorrelation(Prior):
 
 
 def correlation_matrix(latent: Latent) -> Float[Tensor, "*rows channel channel"]:
-    """Correlation of channels over batch x space, pictures centred, [..., channel, channel].
+    """Correlation of channels over batch x space, latents centred, [..., channel, channel].
 
-    r_cd = sum x_c x_d / sqrt(sum x_c^2 sum x_d^2), x = latent minus each picture's own mean.
+    r_cd = sum x_c x_d / sqrt(sum x_c^2 sum x_d^2), x = latent minus its own mean by sentence.
     """
     pixels = (latent - latent.mean((-3, -2), keepdim=True)).flatten(-4, -2)
     deviation = pixels.square().mean(-2, keepdim=True)

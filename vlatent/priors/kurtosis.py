@@ -65,7 +65,7 @@ class Kurtosis(Prior):
         return self.of_each(latent).mean(BATCH + 2)
 
     def penalty(self, latent: Latent) -> PerBatch:
-        """Squared log distance to [target, ceiling] of every picture, mean over all.
+        """Squared log distance to [target, ceiling] of every image, mean over all.
 
         max(0, log(target / k))^2 + max(0, log(k / ceiling))^2: Gaussian gradients have
         (log 2)^2 = 0.48 at the default target.

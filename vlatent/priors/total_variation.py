@@ -18,7 +18,7 @@ class TotalVariation(Prior):
     Calibration of the statistic (32x32, unit variance): white noise 2241, alpha = 1 1885,
     alpha = 2 1225, alpha = 3 523, photographs 250 to 950, one half-plane edge 64, constant 0
     (`python -m analysis.natural_images`). Rudin, Osher and Fatemi (1992). Without a target the
-    penalty pulls towards ever flatter pictures; the spectrum prior is its counterweight.
+    penalty pulls towards ever flatter images; the spectrum prior is its counterweight.
 
     Attributes:
         weight: Factor of the penalty in the training loss.
@@ -44,7 +44,7 @@ class TotalVariation(Prior):
         return total.mean(BATCH + 2)
 
     def normalized(self, latent: Latent) -> PerChannel:
-        """The statistic of the latent at unit variance: the picture's, whatever its scale."""
+        """The statistic of the latent at unit variance: the image's, whatever its scale."""
         return self.statistic(standardized(latent))
 
     def penalty(self, latent: Latent) -> PerBatch:

@@ -10,7 +10,7 @@ from vlatent.annotations import NonNegativeFloat, PositiveFloat
 from vlatent.priors.base import Prior
 from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel
 
-# Keeps the logarithm finite for a constant picture; far below any variance that training meets.
+# Keeps the logarithm finite for a constant image; far below any variance that training meets.
 VARIANCE_FLOOR = 1e-20
 
 
@@ -25,7 +25,7 @@ class Variance(Prior):
 
     Attributes:
         weight: Factor of the penalty in the training loss.
-        target: Wanted variance over the pixels of one picture.
+        target: Wanted variance over the pixels of one image.
     """
 
     weight: NonNegativeFloat = 0.05

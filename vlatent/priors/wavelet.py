@@ -48,7 +48,7 @@ class Wavelet(Prior):
     def penalty(self, latent: Latent) -> PerBatch:
         """Mean over channels, levels and orientations of (log ratio - log wanted ratio)^2.
 
-        Gaussian pictures have about (log(0.798 / 0.634))^2 = 0.053, sparse natural ones near 0.
+        Gaussian images have about (log(0.798 / 0.634))^2 = 0.053, sparse natural ones near 0.
         """
         wanted = math.log(generalized_gaussian_ratio(self.shape))
         return (self._log_ratio(latent) - wanted).square().mean((-2, -1))
@@ -67,7 +67,7 @@ class Wavelet(Prior):
 def haar_details(latent: Latent, levels: int) -> list[Float[Tensor, "*rows batch _ _ channel"]]:
     """Haar detail coefficients, finest level first: horizontal, vertical, diagonal of each.
 
-    Same values and order within a level as `pywt.wavedec2(x, "haar")`. A picture whose sides
+    Same values and order within a level as `pywt.wavedec2(x, "haar")`. An image whose sides
     are no multiple of 2^levels is refused: Haar then needs no boundary rule.
     """
     height, width = latent.shape[-3:-1]
