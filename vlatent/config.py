@@ -125,7 +125,7 @@ def read_config(*given: str) -> Config:
     >>> read_config("quick").training.steps
     120
     >>> read_config("quick", "winner").priors.decorrelation.weight
-    1.28
+    0.5746
 
     Args:
         given: What `--config` takes; of a key in several, the last counts.
