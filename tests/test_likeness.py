@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from importlib.util import find_spec
 from pathlib import Path
 
 import contract
@@ -302,7 +301,6 @@ def test_limits_are_quantiles(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.ranges["coherence"][0] < 0.5 < found.ranges["coherence"][1] + 0.1
 
 
-@pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photographs")
 def test_record_is_of_these_photographs() -> None:
     limiting, judged = halves(scenes())
     assert [p.name for p in limiting] == RECORD["limits_from"]
