@@ -40,11 +40,13 @@ def imported(path: str, place: str) -> object:
     try:
         found = import_module(module)
     except Exception as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name == module.split(".")[0]
-        reason = f"there is no module {error.name}" if missing else f"importing {module} failed"
+        top = module.split(".")[0]
+        if isinstance(error, ModuleNotFoundError) and error.name == top:
+            reason = f"there is no module {top}"
+        else:
+            reason = f"importing {module} failed ({type(error).__name__}: {error})"
         raise UserError(
-            f"{place}: {reason}{'' if missing else f' ({type(error).__name__}: {error})'}; install "
-            "it, run the command in its folder, or give file.py:Name."
+            f"{place}: {reason}; install it, run the command in its folder, or give file.py:Name."
         ) from error
     own = getattr(found, "__file__", None)
     if colon and (own is None or Path(own).resolve() != Path(file).resolve()):
