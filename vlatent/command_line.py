@@ -39,6 +39,7 @@ KINDS = (
     (r"Not of type \w+: .*, not (?P<value>'\w+')", "a number"),
     (r"Expected a <class 'bool'>. Got value: ?(?P<value>.*)", "true or false"),
     (r"Expected a <class 'str'>. Got value: ?(?P<value>.*)", "a text (in quotes, if need be)"),
+    (r"Expected a <class 'float'>. Got value: ?(?P<value>.*)", "a number"),
     (r"Expected a <class 'int'>. Got value: ?(?P<value>.*)", "a whole number"),
     (r"Expected a <class 'dict'>. Got value: ?(?P<value>.*)", "a group such as {name: value}"),
     (r"Expected a <class 'list'>. Got value: ?(?P<value>.*)", "a list such as [1, 2]"),
