@@ -22,7 +22,7 @@ import torch
 from inside import inside
 from smoke import CONFIGS, sentences, smoke
 
-from ablations import architecture, plan, report, worker
+from ablations import architecture, plan, report, width, worker
 from ablations.ablation import main
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, Claim, planned
@@ -34,7 +34,7 @@ from ablations.retuning import carried_out
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, train_cell, work
 from vlatent import training
-from vlatent.config import override
+from vlatent.config import override, read_config
 from vlatent.evaluation import Criterion
 from vlatent.figures.page import Page
 from vlatent.objective import loss
@@ -254,6 +254,18 @@ def test_predictions_are_of_the_arms_that_this_base_has(tmp_path: Path) -> None:
     arms = {arm.name for arm in asked.arms(smoke(tmp_path, encoder__smoothing=True))}
     assert "smoothing head off" in arms
     assert {each.arm for each in asked.predictions} <= arms
+
+
+def test_every_width_is_trained_at_every_rate_once() -> None:
+    base = read_config("quick")
+    configs = [override(base, arm.changes) for arm in (BASE, *width.ABLATION.arms(base))]
+    ladder = {(c.encoder.hidden, c.optimizer.learning_rate) for c in configs}
+    assert len(configs) == 12
+    assert ladder == {(w, r) for w in (64, 128, 256, 384) for r in (1e-3, 4e-3, 16e-3)}
+    assert {c.encoder.hidden / c.encoder.heads for c in configs} == {16}
+    assert {c.encoder.feed_forward / c.encoder.hidden for c in configs} == {4}
+    asked = {arm.name for arm in width.ABLATION.arms(base)}
+    assert {each.arm for each in width.ABLATION.predictions} <= asked
 
 
 def test_a_worker_that_reads_other_sentences_trains_nothing(tmp_path: Path) -> None:
