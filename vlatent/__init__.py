@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.priors import Wavelet as Wavelet
     from vlatent.shapes import Latent as Latent
     from vlatent.shapes import UserError as UserError
+    from vlatent.shapes import as_latent as as_latent
     from vlatent.terms import Contrast as Contrast
     from vlatent.terms import Invariance as Invariance
     from vlatent.terms import Term as Term
@@ -67,7 +68,7 @@ _HOMES = {
         "Variance",
         "Wavelet",
     ),
-    "shapes": ("Latent", "UserError"),
+    "shapes": ("Latent", "UserError", "as_latent"),
     "terms": ("Contrast", "Invariance", "Term", "Terms"),
     "tracking": ("MemoryTracker", "Tracker", "TrackingConfig"),
     "training": ("Result", "train"),

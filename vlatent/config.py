@@ -33,6 +33,8 @@ EARLIER: Mapping[str, object] = {
     "encoder.initialisation": "normal",
     "encoder.window": 0,
     "terms.contrast.kinds": "alike",
+    "priors.spectrum.reference": (),
+    "priors.decorrelation.modes": 0,
 }
 
 

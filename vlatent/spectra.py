@@ -131,6 +131,13 @@ def log_curve(power: Power) -> Curve:
     return curve.clamp(min=POWER_FLOOR).log()
 
 
+def reference_curve(power: Power) -> list[float]:
+    """Log ring means of the mean power of all channels, without their mean, six decimals."""
+    curve = log_curve(power.double().mean(-3, keepdim=True))[0]
+    weight = _frequencies_of(power.double()).weight
+    return [round(value, 6) for value in (curve - (weight * curve).sum()).tolist()]
+
+
 def curve_slope(curve: Curve, fit: Frequencies) -> tuple[PerChannel, Curve]:
     """Weighted least-squares slope of a log curve and what is left over: (alpha, residuals)."""
     x = fit.log_radius - (fit.weight * fit.log_radius).sum()

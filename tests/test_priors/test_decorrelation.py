@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import contract
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import torch
 from fields import power_law
 
 from vlatent.priors import Decorrelation
-from vlatent.priors.decorrelation import correlation_matrix
+from vlatent.priors.decorrelation import correlation_matrix, modes
+from vlatent.shapes import UserError
 
 PRIOR = Decorrelation()
 
@@ -57,6 +60,40 @@ def test_equal_opposite_and_orthogonal() -> None:
     edges = torch.stack(torch.broadcast_tensors(rows[:, None], columns[None, :]), -1)[None].double()
     assert PRIOR.statistic(edges).abs().max() < 1e-12
     assert PRIOR.penalty(edges) < 1e-12
+
+
+def test_modes_are_the_participation_ratio() -> None:
+    pictures = contract.latent(3, 24, 40, 4)
+    eigenvalues = np.linalg.eigvalsh(correlation_matrix(pictures).numpy())
+    found = eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
+    for wanted in (1, 2, 2.5, 4):
+        penalty = Decorrelation(modes=wanted).penalty(pictures).item()
+        assert penalty == pytest.approx(math.log(found / wanted) ** 2)
+    one, other = contract.latent(channels=2, seed=3).split(1, -1)
+    two = torch.cat([one, other], -1)
+    groups = torch.cat([one, 3 * one, other, -other], -1)
+    same = Decorrelation(modes=modes(PRIOR.penalty(two), 2).item())
+    assert same.penalty(groups) == pytest.approx(0, abs=1e-10)  # two groups of equal channels
+
+
+def test_steps_move_the_number_of_modes_to_its_target() -> None:
+    start = torch.tensor(power_law(2, 24, 16, 24, seed=1)).unflatten(0, (4, 6)).movedim(1, -1)
+    contract.moves(
+        Decorrelation(modes=2),
+        start,
+        lambda x: abs(modes(PRIOR.penalty(x), 6).log().item() - math.log(2)),
+        steps=60,
+    )
+
+
+def test_with_modes_nothing_is_judged_and_impossible_ones_are_refused() -> None:
+    assert Decorrelation(modes=2).margin(torch.tensor([0.9, 0.9])) is None
+    with pytest.raises(UserError, match=r"modes must be at least 1, or 0 .*, but got 0.5"):
+        Decorrelation(modes=0.5)
+    with pytest.raises(UserError, match=r"modes must be at least 0, but got -1"):
+        Decorrelation(modes=-1)
+    with pytest.raises(UserError, match=r"at most the number of channels, 3, but got 4"):
+        Decorrelation(modes=4).penalty(contract.latent())
 
 
 def test_mean_absolute_correlation_is_never_below_zero() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import contract
@@ -12,7 +13,9 @@ import torch
 from fields import power_law
 from torch import Tensor
 
+from vlatent.config import Config, fingerprint, from_yaml, override, to_yaml
 from vlatent.priors import Spectrum
+from vlatent.shapes import UserError
 from vlatent.spectra import (
     all_frequency_slope,
     mean_power,
@@ -22,6 +25,8 @@ from vlatent.spectra import (
 )
 
 CURVE, SLOPE, SHALLOW = Spectrum(), Spectrum(match="slope"), Spectrum(alpha=1.2)
+# Of the size of the contract's latents, though of another slope.
+MEASURED = Spectrum.like(torch.tensor(power_law(1.6, 200, 16, 24, seed=5))[..., None])
 
 
 @pytest.mark.parametrize("prior", [CURVE, SLOPE, SHALLOW], ids=["curve", "slope", "alpha 1.2"])
@@ -72,6 +77,56 @@ def test_exact_power_law_has_no_penalty() -> None:
     picture = references.fft.idctn(coefficients, type=2, norm="ortho")
     penalty = CURVE.penalty(torch.tensor(picture)[None, :, :, None])
     assert penalty == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_measured_spectrum_is_the_target() -> None:
+    images = torch.tensor(power_law(1.6, 60, 24, 40, seed=5)).unflatten(0, (20, 3)).movedim(1, -1)
+    prior = Spectrum.like(images, weight=2.0)
+    assert prior.weight == 2
+    # log of the ring means over all images and channels, each image of unit variance
+    members = references.rings(24, 40).values()
+    power = references.mean_power(images.numpy()).mean(0)
+    curve = np.log([np.mean([power[place] for place in ring]) for ring in members])
+    counts = np.array([len(ring) for ring in members])
+    curve = curve - np.average(curve, weights=np.sqrt(counts))
+    assert list(prior.reference) == pytest.approx(curve, abs=1e-5)
+    # Another latent's penalty: weighted squared distance of the log curves without their means.
+    other = contract.latent(3, 24, 40, 2)
+    found = []
+    for spectrum in references.mean_power(other.numpy()):
+        own = np.log([np.mean([spectrum[place] for place in ring]) for ring in members])
+        left = own - curve - np.average(own - curve, weights=np.sqrt(counts))
+        found.append(np.average(left**2, weights=np.sqrt(counts)))
+    assert prior.penalty(other).item() == pytest.approx(np.mean(found), rel=1e-4)
+    assert prior.penalty(images) < 0.02 < CURVE.penalty(images)
+    # A power law as the reference is the power law.
+    law = [
+        -2 * np.log(np.mean([references.frequency(*place, 24, 40) for place in ring]))
+        for ring in members
+    ]
+    torch.testing.assert_close(Spectrum(reference=tuple(law)).penalty(other), CURVE.penalty(other))
+
+
+def test_steps_move_a_latent_to_the_measured_spectrum() -> None:
+    start = torch.tensor(power_law(3.5, 4, 16, 24, seed=1)).unflatten(0, (2, 2)).movedim(1, -1)
+    contract.moves(
+        MEASURED, start, lambda x: float((CURVE.statistic(x) - 1.6).abs().mean()), steps=40
+    )
+
+
+def test_a_reference_of_another_size_or_form_is_refused() -> None:
+    with pytest.raises(UserError, match=r"for each of the \d+ rings .*, but has \d+: measure it"):
+        MEASURED.penalty(contract.latent(height=32, width=32))
+    with pytest.raises(UserError, match=r"match must be curve where .* but got slope"):
+        Spectrum(reference=(0.0, 1.0), match="slope")
+    with pytest.raises(UserError, match=r"priors.spectrum.reference must be finite"):
+        Spectrum(reference=(0.0, math.nan))
+
+
+def test_a_reference_in_a_config_comes_back() -> None:
+    config = override(Config(), {"priors.spectrum.reference": MEASURED.reference})
+    assert from_yaml(to_yaml(config)) == config
+    assert fingerprint(config) != fingerprint(Config())
 
 
 def test_steps_move_alpha_to_its_target() -> None:

@@ -13,6 +13,7 @@ from vlatent.priors.spectrum import Spectrum as Spectrum
 from vlatent.priors.total_variation import TotalVariation as TotalVariation
 from vlatent.priors.variance import Variance as Variance
 from vlatent.priors.wavelet import Wavelet as Wavelet
+from vlatent.shapes import as_latent as as_latent
 
 
 @dataclass(frozen=True, kw_only=True)

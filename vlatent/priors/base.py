@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import wraps
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from vlatent.annotations import Float, NonNegativeFloat
 from vlatent.bounds import require_bounds
-from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel
+from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel, check_axes
 
 # Standard deviations below this count as this: gradients of scale-free penalties grow like
 # 1 / sigma and must stay finite when a latent collapses.
@@ -39,6 +40,13 @@ class Prior(metaclass=ABCMeta):
     possible: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     accepted: ClassVar[tuple[float, float]] = (-math.inf, math.inf)  # limits of the criterion
     criterion: ClassVar[str | None] = None  # the criterion in words; None: reported, not judged
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Let statistic and penalty check the axes of what they are given."""
+        super().__init_subclass__(**settings)
+        for name in ("statistic", "penalty"):
+            if name in vars(cls):
+                setattr(cls, name, _checked(vars(cls)[name]))
 
     def __post_init__(self) -> None:
         name = type(self).__module__.rpartition(".")[2]
@@ -82,6 +90,17 @@ class Prior(metaclass=ABCMeta):
             The margin; None where the prior is reported and not judged.
         """
         return None
+
+
+def _checked(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """The method, which from now on refuses what is no latent, by shape and type alone."""
+
+    @wraps(method)
+    def checked(prior: Any, latent: Tensor) -> Tensor:
+        check_axes(latent.shape, latent.dtype)
+        return method(prior, latent)
+
+    return checked
 
 
 def standardized(latent: Latent) -> Latent:

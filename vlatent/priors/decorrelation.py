@@ -11,12 +11,12 @@ from torch import Tensor
 
 from vlatent.annotations import Float, NonNegativeFloat
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior
-from vlatent.shapes import Latent, PerBatch, PerChannel
+from vlatent.shapes import Latent, PerBatch, PerChannel, UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decorrelation(Prior):
-    """Squared correlation between channels, over batch and space together.
+    """Squared correlation between channels, over batch and space together, or their modes.
 
     Each latent's own mean is taken away first: a channel's mean is free under every other prior,
     so channels that look alike could otherwise be told apart by means that differ from sentence
@@ -27,11 +27,20 @@ class Decorrelation(Prior):
     effective pixels), which is why the batch is pooled; over 100 sentences independent crops of
     photographs have a mean |correlation| of at most 0.04 (`python -m analysis.natural_images`).
 
+    Modes: for a diffusion model on latents, a few that all channels share may be wanted instead.
+    Of C channels whose squared correlation is m on average, C^2 / sum r_cd^2 = C / (1 + (C - 1) m)
+    count as independent, the participation ratio of the eigenvalues of the correlation matrix: 1
+    where all are equal, C where they are orthogonal, k where they form k orthogonal groups of
+    C / k equal ones.
+
     Attributes:
         weight: Factor of the penalty in the training loss.
+        modes: Wanted number of independent modes, from 1 to the number of channels, and then the
+            criterion is not judged; 0: as many as there are channels.
     """
 
     weight: NonNegativeFloat = 0.05
+    modes: NonNegativeFloat = 0.0
 
     search: ClassVar[tuple[float, float]] = (0.05, 20.0)
     label: ClassVar[str] = "correlation"
@@ -39,6 +48,15 @@ class Decorrelation(Prior):
     possible: ClassVar[tuple[float, float]] = (0.0, 1.0)
     accepted: ClassVar[tuple[float, float]] = (-math.inf, 0.1)  # of the mean over channels
     criterion: ClassVar[str] = f"mean |correlation| below {accepted[1]:g}"
+    least: ClassVar = {"modes": 0}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.modes < 1:
+            raise UserError(
+                "priors.decorrelation.modes must be at least 1, or 0 for as many as there are "
+                f"channels, but got {self.modes}."
+            )
 
     def statistic(self, latent: Latent) -> PerChannel:
         """Mean absolute correlation of a channel with each other channel, [..., channel]."""
@@ -48,6 +66,9 @@ class Decorrelation(Prior):
 
     def penalty(self, latent: Latent) -> PerBatch:
         """Mean squared off-diagonal entry of the correlation matrix; equal channels have 1.
+
+        With `modes` log(found / wanted)^2: with one of two it is (log 2)^2 = 0.48 for orthogonal
+        channels and 0 for equal ones.
 
         >>> import torch
         >>> latent = torch.tensor([[-1.0, 1.0], [1.0, -1.0]])[None, ..., None]
@@ -59,12 +80,31 @@ class Decorrelation(Prior):
         off_diagonal = correlation.square().sum((-2, -1)) - torch.diagonal(
             correlation.square(), dim1=-2, dim2=-1
         ).sum(-1)
-        return off_diagonal / max(channels * (channels - 1), 1)
+        squared = off_diagonal / max(channels * (channels - 1), 1)
+        if not self.modes:
+            return squared
+        if self.modes > channels:
+            raise UserError(
+                f"priors.decorrelation.modes must be at most the number of channels, {channels}, "
+                f"but got {self.modes}."
+            )
+        return (modes(squared, channels).log() - math.log(self.modes)).square()
 
-    def margin(self, statistic: PerChannel) -> float:
-        """Mean over channels against the limit: (mean - limit) / limit."""
+    def margin(self, statistic: PerChannel) -> float | None:
+        """Mean over channels against the limit: (mean - limit) / limit; None with `modes`."""
+        if self.modes:
+            return None
         limit = self.accepted[1]
         return (float(statistic.mean()) - limit) / limit
+
+
+def modes(squared: PerBatch, channels: int) -> PerBatch:
+    """Number of independent modes of channels whose mean squared correlation is `squared`.
+
+    >>> [round(modes(torch.tensor(m), 6).item(), 2) for m in (0.0, 0.2, 1.0)]
+    [6.0, 3.0, 1.0]
+    """
+    return channels / (1 + (channels - 1) * squared)
 
 
 def correlation_matrix(latent: Latent) -> Float[Tensor, "*rows channel channel"]:
