@@ -26,6 +26,7 @@ from vlatent.config import Config, fingerprint
 from vlatent.effects import Effect, family, paired
 from vlatent.encoder import EncoderConfig
 from vlatent.intervals import interval
+from vlatent.preparation import size_of_latents
 from vlatent.statistics import SHARE, Limits
 
 
@@ -107,7 +108,7 @@ def table_of(
         {(c.arm.name, c.seed): results[c.key] for c in cells if c.key in results},
         {(c.arm.name, c.seed): why[c.key] for c in cells if c.key in why},
         tuple(untested),
-        max(cell.config.encoder.channels for cell in cells),
+        max(size_of_latents(cell.config)[2] for cell in cells),
     )
 
 

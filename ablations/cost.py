@@ -10,8 +10,8 @@ from torch import Tensor
 
 from vlatent.config import Config
 from vlatent.corpus import order
-from vlatent.encoder import Encoder
 from vlatent.objective import loss
+from vlatent.own_encoder import encoder_of
 from vlatent.preparation import corpus_of
 from vlatent.step import encode_views
 
@@ -35,7 +35,7 @@ def cost(config: Config) -> Cost:
     """Count on one batch, in fp32 on the CPU; what is counted is the same on every machine."""
     corpus = corpus_of(config.data)
     torch.manual_seed(config.training.seed)
-    model = Encoder(config.encoder, corpus.vocabulary_size)
+    model = encoder_of(config.encoder, corpus.vocabulary_size)
     model.train()
     owned = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}

@@ -23,8 +23,7 @@ from ablations.worker import AblationJob
 from vlatent import checkpoints
 from vlatent.config import Config, fingerprint, override, to_yaml
 from vlatent.console import console
-from vlatent.encoder import EncoderConfig
-from vlatent.preparation import corpus_of
+from vlatent.preparation import corpus_of, size_of_latents
 from vlatent.shapes import Latents, UserError
 from vlatent.tables import as_csv, as_markdown
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
@@ -77,7 +76,7 @@ def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
     others = ablation.untested
     for table in (table_of(plan, results, {}, others), table_of(plan, present, lost, others)):
         latents = {
-            cell.arm.name: _made_up_latents(cell.config.encoder, draw)
+            cell.arm.name: _made_up_latents(cell.config, draw)
             for cell in plan
             if cell.seed == plan[0].seed and cell.key not in lost and _is_drawn(cell.arm)
         }
@@ -166,8 +165,8 @@ def _show(result: AblationResult, config: Config, table: Table, seconds: float) 
     text.show(result, tables.design_comparisons(table), _costs(config, table), seconds)
 
 
-def _made_up_latents(like: EncoderConfig, draw: np.random.Generator) -> Latents:
-    shape = SENTENCES, like.height, like.width, like.channels
+def _made_up_latents(config: Config, draw: np.random.Generator) -> Latents:
+    shape = (SENTENCES, *size_of_latents(config))
     return torch.from_numpy(draw.normal(size=shape)).float()
 
 

@@ -13,6 +13,7 @@ from vlatent import checkpoints, run_record
 from vlatent.command_line import Parser, run
 from vlatent.config import Config, from_yaml
 from vlatent.console import console, empty_table
+from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import Evaluation
 from vlatent.run_record import RunRecord
 from vlatent.shapes import UserError
@@ -143,7 +144,7 @@ def evaluations_of(run: RecordedRun, tracking: TrackingConfig) -> tuple[Evaluati
     else:
         compared = "likeness" in run.metrics  # by a run that did not come to its end
         encoder = config_of(run, tracking).encoder if compared else None
-        size = None if encoder is None else (encoder.height, encoder.width)
+        size = (encoder.height, encoder.width) if isinstance(encoder, EncoderConfig) else None
         history = earlier.evaluations_of(run, tracking, size)
     if not history:
         why = "it runs" if run.status == "RUNNING" else f"it ended {run.status}"

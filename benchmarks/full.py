@@ -29,7 +29,7 @@ from jsonargparse.typing import PositiveFloat
 from benchmarks.measures import Row
 from benchmarks.step import show
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, build, from_yaml, override
+from vlatent.config import Config, GivenConfig, build, from_yaml, override
 from vlatent.console import console, print_evaluation, progress_display, verdict_table
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.preparation import corpus_for, placement
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--minutes", type=PositiveFloat, default=8.0, help="For everything.")
     parser.add_argument("--json", type=Path, help="File to write all figures to.")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(GivenConfig, nested_key=None)
     given = parser.checked(arguments)
     config, seconds = build(given), 60 * given["minutes"]
     if config.training.device != "cpu" and not torch.cuda.is_available():

@@ -30,8 +30,8 @@ from vlatent.command_line import Parser, run
 from vlatent.config import Config, from_yaml, to_yaml
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, load, order
-from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage, adamw
+from vlatent.own_encoder import encoder_of
 from vlatent.preparation import placement
 from vlatent.shapes import UserError
 from vlatent.step import RecordedStep, Step
@@ -46,7 +46,7 @@ VARIANTS = (
 def begun(config: Config, corpus: Corpus, kind: type[Step]) -> Step:
     device, autocast = placement(config.training)
     torch.manual_seed(config.training.seed)
-    model = Encoder(config.encoder, corpus.vocabulary_size).to(device).train()
+    model = encoder_of(config.encoder, corpus.vocabulary_size).to(device).train()
     average = MovingAverage(model, config.optimizer)
     return kind(config, corpus, model, average, adamw(model, config.optimizer), autocast)
 

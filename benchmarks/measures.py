@@ -25,10 +25,11 @@ from benchmarks import reference
 from vlatent import checkpoints, recording
 from vlatent.config import Config, from_yaml, override, read_config, to_yaml
 from vlatent.corpus import TokenBatch, load, stream
-from vlatent.encoder import Encoder
+from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import Evaluation, evaluate
 from vlatent.objective import loss
 from vlatent.optimization import MovingAverage, adamw, learning_rate, set_learning_rate
+from vlatent.own_encoder import encoder_of
 from vlatent.preparation import placement
 from vlatent.tracking import MemoryTracker, open_run
 
@@ -46,7 +47,7 @@ class Step:
         self.config = config
         self.device, self.autocast = placement(config.training)
         torch.manual_seed(config.training.seed)
-        self.model = Encoder(config.encoder, vocabulary).to(self.device).train()
+        self.model = encoder_of(config.encoder, vocabulary).to(self.device).train()
         self.average = MovingAverage(self.model, config.optimizer)
         self.optimizer = adamw(self.model, config.optimizer)
         self.done = 0
@@ -258,6 +259,7 @@ def against_the_reference(size: str, precision: str, repeats: int) -> list[Row]:
     corpus = load(config.data)
     fast = Step(config, corpus.vocabulary_size)
     torch.manual_seed(config.training.seed)
+    assert isinstance(config.encoder, EncoderConfig)
     plain = reference.ReferenceStep(
         Encoder(config.encoder, corpus.vocabulary_size),
         config.priors,

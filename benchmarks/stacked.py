@@ -16,7 +16,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from vlatent.config import Config
 from vlatent.corpus import TokenBatch, load, stream
-from vlatent.encoder import Encoder
+from vlatent.own_encoder import encoder_of
 from vlatent.preparation import placement
 
 BETAS, EPSILON, DECAY = (0.9, 0.95), 1e-8, 0.01
@@ -28,8 +28,8 @@ class Stack:
     def __init__(self, config: Config, vocabulary: int, rates: Tensor, weights: Tensor) -> None:
         self.config, self.rates, self.weights = config, rates, weights
         device, self.autocast = placement(config.training)
-        models = [Encoder(config.encoder, vocabulary).to(device).train() for _ in rates]
-        self.skeleton = Encoder(config.encoder, vocabulary).to("meta").train()
+        models = [encoder_of(config.encoder, vocabulary).to(device).train() for _ in rates]
+        self.skeleton = encoder_of(config.encoder, vocabulary).to("meta").train()
         values, _ = stack_module_state(models)
         self.parameters = {name: value.detach().requires_grad_() for name, value in values.items()}
         self.average, self.first, self.second = (

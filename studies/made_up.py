@@ -22,6 +22,7 @@ from studies.report import conclude
 from vlatent.config import to_yaml
 from vlatent.console import console
 from vlatent.evaluation import judge, measure
+from vlatent.preparation import size_of_latents
 
 Kind = Literal["passes", "violates", "pruned", "failed", "died"]
 
@@ -48,8 +49,7 @@ def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optun
     describe(study, job)
     study.set_user_attr("confirm", job.settings.confirm)
     study.enqueue_trial(dict(job.question.start(job.config, job.space)))
-    encoder = job.config.encoder
-    shape = (2, encoder.height, encoder.width, encoder.channels)
+    shape = (2, *size_of_latents(job.config))
     latents = torch.from_numpy(draw.normal(size=shape)).float()
     evaluation = measure(job.config.training.steps, latents, job.config.priors)
     lines = judge([evaluation], job.config.training.steps, job.config.priors).criteria

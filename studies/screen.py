@@ -20,6 +20,7 @@ from studies.question import Range, Space
 from vlatent.config import Config
 from vlatent.console import tracked
 from vlatent.evaluation import CONSECUTIVE, Evaluation, Verdict, judge, measure, score
+from vlatent.preparation import size_of_latents
 from vlatent.shapes import UserError
 
 STEPS = 120
@@ -110,13 +111,13 @@ def evaluate_weights(
 
 
 def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Screened]:
-    encoder, priors = config.encoder, config.priors
+    priors = config.priors
     weight = {
         name: torch.tensor([row.get(f"priors.{name}.weight", prior.weight) for row in rows])
         for name, prior in priors
     }
     noise = torch.randn(
-        (1, 1, encoder.height, encoder.width, encoder.channels),
+        (1, 1, *size_of_latents(config)),
         generator=torch.Generator().manual_seed(seed),
     )
     latent = (START * noise).repeat(len(rows), 1, 1, 1, 1).requires_grad_()

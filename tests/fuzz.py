@@ -36,7 +36,7 @@ from ablations.settings import AblationConfig  # noqa: E402
 from studies.search import pruner, sampler  # noqa: E402
 from studies.settings import StudyConfig  # noqa: E402
 from vlatent.command_line import Parser  # noqa: E402
-from vlatent.config import Config, build, flatten, from_yaml, override, to_yaml  # noqa: E402
+from vlatent.config import Config, GivenConfig, build, flatten, from_yaml, override, to_yaml  # noqa: E402
 from vlatent.memory import need  # noqa: E402
 from vlatent.preparation import corpus_for, placement  # noqa: E402
 from vlatent.run_folders import run_folder  # noqa: E402
@@ -195,7 +195,7 @@ def write_corpus(folder: Path, rng: random.Random) -> Path:
 def parser_of_all() -> Parser:
     parser = Parser()
     parser.add_argument("--config", action="config")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(GivenConfig, nested_key=None)
     parser.add_class_arguments(StudyConfig, nested_key="study")
     parser.add_class_arguments(AblationConfig, nested_key="ablation")
     return parser

@@ -11,6 +11,7 @@ from smoke import CONFIGS
 from vlatent.command_line import Parser
 from vlatent.config import (
     Config,
+    GivenConfig,
     build,
     effective,
     fingerprint,
@@ -25,7 +26,7 @@ from vlatent.shapes import UserError
 def parsed(*arguments: str) -> Config:
     parser = Parser()
     parser.add_argument("--config", action="config")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(GivenConfig, nested_key=None)
     return build(parser.checked(arguments))
 
 

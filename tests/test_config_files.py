@@ -9,7 +9,7 @@ import pytest
 from smoke import CONFIGS
 
 from vlatent.command_line import Parser
-from vlatent.config import Config, build, from_yaml
+from vlatent.config import GivenConfig, build, from_yaml
 from vlatent.config_files import config_file, with_configs_found
 from vlatent.shapes import UserError
 
@@ -26,7 +26,7 @@ def test_every_config_is_found_by_its_name(
     for flags in (["--config", name], [f"--config={name}"]):
         parser = Parser()
         parser.add_argument("--config", action="config")
-        parser.add_class_arguments(Config, nested_key=None)
+        parser.add_class_arguments(GivenConfig, nested_key=None)
         assert build(parser.checked(flags)) == from_yaml(text)
 
 

@@ -108,5 +108,5 @@ def test_the_path_of_a_class() -> None:
     "unfindable", [lambda: 1, OwnClass(class_path="a.b"), functools.partial(OwnClass), 5]
 )
 def test_what_no_other_process_finds_has_no_path(unfindable: object) -> None:
-    with pytest.raises(UserError, match="encoder must be a class that other .* top of a file"):
+    with pytest.raises(UserError, match=r"encoder must be a class that other .* top of a file"):
         path_of(unfindable, "encoder")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.evaluation import evaluate as evaluate
     from vlatent.evaluation import judge as judge
     from vlatent.optimization import OptimizerConfig as OptimizerConfig
+    from vlatent.own_encoder import SentenceEncoder as SentenceEncoder
     from vlatent.priors import Contours as Contours
     from vlatent.priors import Decorrelation as Decorrelation
     from vlatent.priors import Kurtosis as Kurtosis
@@ -55,6 +56,7 @@ _HOMES = {
     "config": ("Config", "TrainingConfig", "override", "read_config"),
     "corpus": ("Corpus", "DataConfig"),
     "encoder": ("Encoder", "EncoderConfig"),
+    "own_encoder": ("SentenceEncoder",),
     "evaluation": ("Evaluation", "EvaluationConfig", "Verdict", "evaluate", "judge"),
     "optimization": ("OptimizerConfig",),
     "priors": (

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_loader
 
+from vlatent.class_keys import require_class_alone, spelled_out
 from vlatent.config_files import with_configs_found
 from vlatent.help_page import HelpAll, page
 from vlatent.runtime.interruption import STATUS, Stop, interruption
@@ -70,6 +71,7 @@ class Parser(ArgumentParser):
         values, lines = read_settings_file(Path(str(path)))
         self.places |= {key: f"{path}, line {line}" for key, line in lines.items()}
         self._require_form(values)
+        values = spelled_out(values, self._leaves())
         return self.parse_string(yaml.safe_dump(values), f"{path}", *arguments, **settings)
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
@@ -89,12 +91,15 @@ class Parser(ArgumentParser):
         for name, value in given:
             self._require_form_of_flag(name, value)
         files = [value for name, value in given if name == "config"]
-        return self._made(lambda: self.parse_args(arguments), dict(given), files)
+        made = self._made(lambda: self.parse_args(arguments), dict(given), files)
+        require_class_alone(self._leaves(), self.places, dict(given))
+        return made
 
     def checked_object(self, values: Mapping[str, object]) -> dict[str, Any]:
         """Check the form of nested dictionaries likewise."""
         self._require_form(values)
-        return self._made(lambda: self.parse_object(dict(values)), {}, [])
+        values = spelled_out(values, self._leaves())
+        return self._made(lambda: self.parse_object(values), {}, [])
 
     def _made(
         self, parse: Callable[[], Namespace], flags: Mapping[str, str], files: Sequence[str]
@@ -143,6 +148,8 @@ class Parser(ArgumentParser):
                 settings = load_flag(value)
             elif is_group:
                 settings = read_settings_file(Path(value))[0]
+        if isinstance(settings, Mapping) and "class_path" in settings and is_group:
+            raise UserError(f"--{name} takes no class_path: give --{name}.class_path NAME.")
         if isinstance(settings, Mapping) and (is_group or name == "config"):
             self._require_form(settings, name if is_group else "")
         elif is_group:

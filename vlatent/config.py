@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from vlatent.corpus import Corpus, DataConfig
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
+from vlatent.own_classes import OwnClass
+from vlatent.own_encoder import EncoderSettings, own_tokenizer
 from vlatent.priors import Priors
 from vlatent.runtime.addresses import without_password
 from vlatent.terms import Terms
@@ -79,7 +82,7 @@ class Config:
     """Everything that a run is made of."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    encoder: EncoderConfig = EncoderConfig()
+    encoder: EncoderConfig | OwnClass = EncoderConfig()
     priors: Priors = Priors()
     terms: Terms = Terms()
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -88,10 +91,17 @@ class Config:
     tracking: TrackingConfig = TrackingConfig()
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenConfig(Config):
+    """A config as files and flags give it: `build` makes the config of it."""
+
+    encoder: EncoderSettings = EncoderSettings()
+
+
 def add_settings(parser: Parser, own: type | None = None) -> None:
     """Let a command take config files, the flags of a config and those of its own settings."""
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(GivenConfig, nested_key=None)
     if own is not None:
         parser.add_class_arguments(own, nested_key=parser.own)
 
@@ -115,10 +125,10 @@ def override(config: Config, changes: Mapping[str, object]) -> Config:
 def from_yaml(text: str) -> Config:
     """The config that `to_yaml` wrote, checked as on the command line."""
     parser = Parser()
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(GivenConfig, nested_key=None)
     values, lines = read_settings(text, "the stored config")
     parser.places = {key: f"the stored config, line {line}" for key, line in lines.items()}
-    return build(parser.checked_object(values))
+    return build(parser.checked_object(values), stored=True)
 
 
 def read_config(*given: str) -> Config:
@@ -137,14 +147,29 @@ def read_config(*given: str) -> Config:
     """
     parser = Parser()
     parser.add_argument("--config", action="config")
-    parser.add_class_arguments(Config, nested_key=None)
+    parser.add_class_arguments(GivenConfig, nested_key=None)
     return build(parser.checked([flag for name in given for flag in ("--config", name)]))
 
 
-def build(values: Mapping[str, object]) -> Config:
-    """A Config from parsed groups."""
-    names = Config.__dataclass_fields__
-    return Config(**{name: values[name] for name in names})  # type: ignore[arg-type]
+def build(values: Mapping[str, object], stored: bool = False) -> Config:
+    """A Config from parsed groups; a `stored` one names classes that may be gone by now."""
+    parts: dict[str, Any] = {name: values[name] for name in Config.__dataclass_fields__}
+    settings: EncoderSettings = parts.pop("encoder")
+    chosen = settings.chosen(stored)
+    config = Config(**parts)
+    if stored or isinstance(chosen, EncoderConfig):
+        return replace(config, encoder=chosen)
+    return with_encoder(config, chosen)
+
+
+def with_encoder(config: Config, own: OwnClass) -> Config:
+    """A config that trains this class, with the tokenizer that it brings along unless one is set.
+
+    Raises:
+        UserError: The class cannot be imported.
+    """
+    tokenizer = config.data.tokenizer or own_tokenizer(own)
+    return replace(config, encoder=own, data=replace(config.data, tokenizer=tokenizer))
 
 
 def to_yaml(config: Config) -> str:
@@ -159,10 +184,13 @@ def effective(config: Config) -> dict[str, object]:
     later change nothing where they have the value that every run had before (`EARLIER`): adding
     either leaves what was recorded before it comparable.
     """
-    unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
     flat = flatten(config)
+    if isinstance(config.encoder, OwnClass) and config.encoder.source is not None:
+        # Its file is identified by its content, wherever it lies.
+        flat["encoder.class_path"] = re.split(r"[.:]", config.encoder.class_path)[-1]
+    unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
     for name, earlier in EARLIER.items():
-        if flat[name] == earlier:
+        if name in flat and flat[name] == earlier:
             del flat[name]
     return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
 
@@ -180,7 +208,10 @@ def corpus_digests(config: Config, corpus: Corpus) -> dict[str, str]:
 
 def _replaced(part: Any, names: Sequence[str], value: object) -> Any:
     first, *rest = names
-    return replace(part, **{first: _replaced(getattr(part, first), rest, value) if rest else value})
+    is_mapping = isinstance(part, Mapping)  # arguments of a class of the user's own
+    if rest:
+        value = _replaced(part[first] if is_mapping else getattr(part, first), rest, value)
+    return {**part, first: value} if is_mapping else replace(part, **{first: value})
 
 
 def _plain(value: object) -> object:

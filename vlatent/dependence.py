@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlatent.corpus import Sentences
-from vlatent.encoder import Encoder
 from vlatent.formatting import percent
 from vlatent.scenes import parse
 from vlatent.shapes import Latents, UserError
@@ -22,7 +21,7 @@ NOISE = 1.0  # added to a latent that is probed, in its standard deviations
 
 @torch.no_grad()
 def encode(
-    model: Encoder,
+    model: nn.Module,
     sentences: Sentences,
     batch_size: int,
     limit: int | None = None,
@@ -76,24 +75,37 @@ def dependence(latent: Latents) -> dict[str, float]:
 
 @torch.no_grad()
 def retrieval(
-    model: Encoder, sentences: Sentences, held_out: Latents, batch_size: int
+    model: nn.Module, sentences: Sentences, held_out: Latents, batch_size: int
 ) -> dict[str, float]:
     """Share of latents with dropout that are matched to their own sentence, beside chance.
 
     The match is the nearest latent (Euclidean) without dropout; measured only with dropout > 0,
     since equal latents match even when nothing of the sentence is left in them.
     """
-    if model.config.dropout == 0:
+    if not _drops(model):
         return {}
+    running = [buffer.clone() for buffer in model.buffers()]  # a batch norm's would move
     with torch.random.fork_rng():
         torch.manual_seed(0)
         again = encode(model, sentences, batch_size, len(held_out), dropout=True)
+    for buffer, before in zip(model.buffers(), running, strict=True):
+        buffer.copy_(before)
     distance = torch.cdist(again.flatten(1).double(), held_out.flatten(1).double())
     matched = (distance.argmin(1) == torch.arange(len(held_out))).double().mean()
     return {
         "dependence/retrieval": float(matched),
         "dependence/retrieval_chance": 1 / len(held_out),
     }
+
+
+def _drops(model: nn.Module) -> bool:
+    """Whether a model in training drops activations at random."""
+    training = model.training
+    model.train()
+    parts = [part for part in model.modules() if isinstance(part, nn.modules.dropout._DropoutNd)]
+    drops = any(part.training and part.p > 0 for part in parts)
+    model.train(training)
+    return drops
 
 
 def probe(held_out: Latents, texts: Sequence[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -108,7 +109,38 @@ class EncoderConfig:
             )
 
 
-class Encoder(nn.Module):
+class GridHead(nn.Module):
+    """A learned grid that reads token states: how our encoder and pretrained ones end."""
+
+    def add_head(self, config: EncoderConfig) -> None:
+        """Make the head's parts, for token states of width `config.hidden`."""
+        self.size = config.height, config.width
+        self.grid = Grid(config)
+        self.blocks = nn.ModuleList(GridBlock(config) for _ in range(config.grid_layers))
+        self.paint_norm = nn.LayerNorm(config.hidden)
+        self.paint = nn.Linear(config.hidden, config.channels)
+        self.smooth = Smoothing(config.channels) if config.smoothing else nn.Identity()
+        self.pool = Pooling(config)
+
+    def read(self, states: Float[Tensor, "batch token hidden"], mask: Mask) -> Latent:
+        """Draw latents from token states; `mask` is true where there is a token."""
+        attend = mask[:, None, None, :]
+        canvas = self.grid()  # [1, height * width, hidden]: the same for every sentence
+        for block in self.blocks:
+            canvas = block(canvas, states, attend)
+        latent = self.paint(self.paint_norm(canvas))
+        return self.smooth(latent.unflatten(1, self.size))
+
+    def embed(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
+        """The sentence embedding: mean and variance of every channel, through an MLP."""
+        return self.pool(latent)
+
+    def no_weight_decay(self) -> tuple[str, ...]:
+        """Names of parameters without weight decay, beside biases and norms."""
+        return ("grid.seeds",)
+
+
+class Encoder(GridHead):
     """Sentences to latents: token ids [batch, token] -> [batch, height, width, channel].
 
     The latent of a sentence does not depend on the other sentences of its batch or on padding:
@@ -133,13 +165,8 @@ class Encoder(nn.Module):
         self.window = Window(config.hidden, config.window) if config.window else None
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
-        self.grid = Grid(config)
-        self.blocks = nn.ModuleList(GridBlock(config) for _ in range(config.grid_layers))
-        self.paint_norm = nn.LayerNorm(config.hidden)
-        self.paint = nn.Linear(config.hidden, config.channels)
-        self.smooth = Smoothing(config.channels) if config.smoothing else nn.Identity()
-        self.pool = Pooling(config)
-        self.apply(_fan_in if config.initialisation == "fan_in" else _normal)
+        self.add_head(config)
+        self.apply(first_weights(config))
 
     def forward(self, ids: Int[Tensor, "batch token"], mask: Mask) -> Latent:
         """Encode sentences; `mask` is true where there is a token."""
@@ -150,17 +177,7 @@ class Encoder(nn.Module):
             states = self.window(states, mask)
         for layer in self.layers:
             states = layer(states, attend, rotation)
-        states = self.norm(states)
-        canvas = self.grid()  # [1, height * width, hidden]: the same for every sentence
-        for block in self.blocks:
-            canvas = block(canvas, states, attend)
-        latent = self.paint(self.paint_norm(canvas))
-        latent = latent.unflatten(1, (self.config.height, self.config.width))
-        return self.smooth(latent)
-
-    def embed(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
-        """The sentence embedding: mean and variance of every channel, through an MLP."""
-        return self.pool(latent)
+        return self.read(self.norm(states), mask)
 
 
 class TextLayer(nn.Module):
@@ -264,9 +281,19 @@ class Pooling(nn.Module):
         self.mix = nn.Linear(config.embedding, config.embedding)
 
     def forward(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
-        mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
-        pooled = self.widen(torch.cat([mean, variance], dim=-1))
+        pooled = self.widen(mean_and_variance(latent))
         return self.mix(functional.gelu(pooled))
+
+
+def mean_and_variance(latent: Latent) -> Float[Tensor, "batch feature"]:
+    """Mean and variance of every channel of a latent, one after the other."""
+    mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
+    return torch.cat([mean, variance], dim=-1)
+
+
+def first_weights(config: EncoderConfig) -> Callable[[nn.Module], None]:
+    """What gives a module its first weights."""
+    return _fan_in if config.initialisation == "fan_in" else _normal
 
 
 def _normal(module: nn.Module) -> None:

@@ -10,12 +10,12 @@ from functools import lru_cache
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlatent.corpus import Sentences, Triples
 from vlatent.dependence import encode, probe_texts
-from vlatent.encoder import Encoder
 from vlatent.jitter import shifted
+from vlatent.own_encoder import embed_of
 from vlatent.scenes import parse
 from vlatent.shapes import Latents, UserError
 from vlatent.terms import Representation, represent
@@ -38,17 +38,19 @@ class EncodedTriples:
     counterfactuals: Latents
 
 
-def encode_triples(model: Encoder, triples: Triples, batch_size: int, count: int) -> EncodedTriples:
+def encode_triples(
+    model: nn.Module, triples: Triples, batch_size: int, count: int
+) -> EncodedTriples:
     """Encode a split's triples, `count` at most."""
     parts = (triples.originals, triples.paraphrases, triples.counterfactuals)
     return EncodedTriples(*(encode(model, part, batch_size, count) for part in parts))
 
 
 @torch.no_grad()
-def compared(model: Encoder, latent: Latents, on: Representation) -> Rows:
+def compared(model: nn.Module, latent: Latents, on: Representation) -> Rows:
     """Represent latents as the rows of length 1 that are compared, on the CPU."""
     device = next(model.parameters()).device
-    return represent(latent.to(device), on, model.embed).double().cpu()
+    return represent(latent.to(device), on, embed_of(model)).double().cpu()
 
 
 def recall(queries: Rows, gallery: Rows, among: int) -> float:
@@ -73,7 +75,7 @@ def recall(queries: Rows, gallery: Rows, among: int) -> float:
 
 
 def meaning(
-    model: Encoder,
+    model: nn.Module,
     splits: Mapping[str, Triples],
     on: Representation,
     count: int,
@@ -117,7 +119,7 @@ def meaning(
 
 
 def measured(
-    model: Encoder, encoded: EncodedTriples, on: Representation, kinds: Sequence[str] = ()
+    model: nn.Module, encoded: EncodedTriples, on: Representation, kinds: Sequence[str] = ()
 ) -> dict[str, float]:
     """Measure one split: the numbers of `meaning` but for the probes."""
     own, same, other = (

@@ -9,11 +9,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlatent.config import Config, flatten
 from vlatent.corpus import Corpus
 from vlatent.encoder import Encoder, EncoderConfig
+from vlatent.encoder_check import latent_size
+from vlatent.own_classes import OwnClass
+from vlatent.own_encoder import encoder_of
 from vlatent.shapes import UserError
 
 # Bytes of a trained parameter: itself, its gradient, AdamW's two moments, the moving average.
@@ -47,7 +50,17 @@ def need(config: EncoderConfig, vocabulary: int, tokens: int) -> Need:
         pairs = zip(two, three, strict=True)
         return Need(*(more + (config.layers - 3) * (more - less) for less, more in pairs))
     with torch.device("meta"):
-        model = Encoder(config, vocabulary)
+        return _need(Encoder(config, vocabulary), tokens)
+
+
+@lru_cache(maxsize=8)
+def own_need(config: OwnClass, vocabulary: int, tokens: int) -> Need:
+    """The same of a user's own encoder, by small steps that are computed."""
+    with torch.random.fork_rng(devices=[]):
+        return _need(encoder_of(config, vocabulary), tokens)
+
+
+def _need(model: nn.Module, tokens: int) -> Need:
     pair, triple = (_kept(model, sentences, tokens) for sentences in (2, 3))
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     sentence = sum(triple) - sum(pair)
@@ -75,7 +88,9 @@ def require_memory(config: Config, corpus: Corpus, device: torch.device, half: b
         )
     encoder, views = config.encoder, 2 + config.terms.counterfactuals if config.terms.active else 1
     tokens = int(max(corpus.train.lengths.max(), corpus.validation.lengths.max()))
-    needed = need(encoder, corpus.vocabulary_size, tokens)
+    count = need if isinstance(encoder, EncoderConfig) else own_need
+    needed = count(encoder, corpus.vocabulary_size, tokens)
+    height, width, _ = latent_size(config, corpus)
     weights = TRAINED * needed.parameters + 4 * needed.spare
     number = 2 if half else 4
     batch = views * min(size, sentences)
@@ -83,7 +98,7 @@ def require_memory(config: Config, corpus: Corpus, device: torch.device, half: b
     judged = min(config.evaluation.batch_size, max(len(corpus.validation), len(corpus.fixed)))
     encoded = number * judged * needed.largest
     # The rings of the spectrum are averaged by a matrix: pixels x rings up to the corner.
-    rings = 4 * encoder.height * encoder.width * int(0.7 * max(encoder.height, encoder.width))
+    rings = 4 * height * width * int(0.7 * max(height, width))
     total = weights + max(step, encoded) + rings
     held = memory(device)
     if total <= WARN * held:
@@ -110,10 +125,10 @@ def memory(device: torch.device) -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _kept(model: Encoder, sentences: int, tokens: int) -> list[int]:
+def _kept(model: nn.Module, sentences: int, tokens: int) -> list[int]:
     """Sizes of the tensors that a forward pass keeps for the gradient, beside the weights."""
-    with torch.device("meta"):
-        ids = torch.zeros(sentences, tokens, dtype=torch.int64)
+    device = next(model.parameters()).device
+    ids = torch.zeros(sentences, tokens, dtype=torch.int64, device=device)
     kept: dict[int, Tensor] = {}  # held, as the place of what is gone is taken again
 
     def note(tensor: Tensor) -> None:
@@ -133,7 +148,7 @@ def _culprit(config: Config) -> str:
         name: value / usual
         for name, value in given.items()
         if name.startswith("encoder.") or name.endswith(".batch_size")
-        if isinstance(value, int) and isinstance(usual := defaults[name] or 10_000, int)
+        if isinstance(value, int) and isinstance(usual := defaults.get(name) or 10_000, int)
     }
     name = max(sizes, key=lambda size: sizes[size])
     return f"{name} {given[name]}"

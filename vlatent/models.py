@@ -6,22 +6,31 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+
+from torch import nn
 
 from vlatent import checkpoints
 from vlatent.config import Config, corpus_digests, from_yaml
 from vlatent.corpus import Corpus, changed_parts
-from vlatent.encoder import Encoder
 from vlatent.optimization import MovingAverage
+from vlatent.own_classes import OwnClass
+from vlatent.own_encoder import encoder_of, warn_of_changed_source
 from vlatent.shapes import UserError
 
 
-def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> Encoder:
-    """The averaged weights of a checkpoint."""
+def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> nn.Module:
+    """The averaged weights of a checkpoint.
+
+    Raises:
+        UserError: Its encoder is a class that cannot be imported, or has other parts now.
+    """
     config = from_yaml(state["config"])
-    average = MovingAverage(Encoder(config.encoder, vocabulary_size), config.optimizer)
+    if isinstance(config.encoder, OwnClass):
+        warn_of_changed_source(config.encoder)
+    average = MovingAverage(encoder_of(config.encoder, vocabulary_size), config.optimizer)
     checkpoints.load_weights(average, state["average"])
-    return cast(Encoder, average.module)
+    return average.module
 
 
 def require_same_corpus(
@@ -66,6 +75,9 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
     )
     otherwise = ", or begin another run: another --training.folder without --training.resume"
     require_same_corpus(state, corpus_digests(config, corpus), place, flags, otherwise)
+    begun = from_yaml(state["config"]).encoder
+    if isinstance(begun, OwnClass) and begun.class_path == config.encoder.class_path:
+        warn_of_changed_source(begun)
     return state
 
 

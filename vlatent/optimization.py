@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,15 +46,25 @@ class OptimizerConfig:
 
 
 def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Fused AdamW; weight decay for matrices of linear layers, convolutions and embeddings."""
-    decayed: list[Tensor] = []
-    others: list[Tensor] = []
+    """Fused AdamW; weight decay for matrices of linear layers, convolutions and embeddings.
+
+    A model may name parameters without weight decay, `no_weight_decay()`, and give parameters a
+    factor of the learning rate by their names, `learning_rate_factors()`.
+    """
+    exempt = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()
+    factors: Mapping[str, float] = (
+        model.learning_rate_factors() if hasattr(model, "learning_rate_factors") else {}
+    )
+    members: dict[tuple[float, bool], list[Tensor]] = {(1.0, True): [], (1.0, False): []}
     for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        is_matrix = parameter.ndim >= 2 and not name.endswith("grid.seeds")
-        (decayed if is_matrix else others).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        if parameter.requires_grad:
+            is_decayed = parameter.ndim >= 2 and name not in exempt
+            members.setdefault((factors.get(name, 1.0), is_decayed), []).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": parameters, "factor": factor} | ({} if is_decayed else {"weight_decay": 0.0})
+        for (factor, is_decayed), parameters in members.items()
+        if parameters
+    ]
     optimizer = torch.optim.AdamW(
         groups,
         lr=config.learning_rate,
@@ -81,10 +92,11 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any] | None = Non
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the rate of the next step, without waiting for the last."""
     for group in optimizer.param_groups:
+        of_group = rate * group.get("factor", 1.0)  # optimizers of older checkpoints have none
         if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
+            group["lr"].fill_(of_group)
         else:
-            group["lr"] = rate
+            group["lr"] = of_group
 
 
 def learning_rate(config: OptimizerConfig, step: int, steps: int) -> float:
@@ -125,4 +137,6 @@ class MovingAverage(AveragedModel):
         moving = [(mine, theirs) for mine, theirs in pairs if theirs.requires_grad]
         averages, current = map(list, zip(*moving, strict=True))
         torch._foreach_lerp_(averages, current, share)
+        for mine, theirs in zip(self.module.buffers(), model.buffers(), strict=True):
+            mine.copy_(theirs)  # running statistics are averages themselves
         self.n_averaged += 1

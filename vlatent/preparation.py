@@ -10,9 +10,13 @@ import torch
 
 from vlatent.config import Config, TrainingConfig, corpus_digests
 from vlatent.corpus import Corpus, changed_parts, held_out, load
+from vlatent.encoder import EncoderConfig
+from vlatent.encoder_check import latent_size
 from vlatent.evaluation import measure
 from vlatent.memory import require_memory
 from vlatent.objective import loss
+from vlatent.own_classes import OwnClass, changed_source
+from vlatent.own_encoder import PLACE, warn_of_changed_source
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
 
@@ -28,9 +32,10 @@ def corpus_for(config: Config) -> Corpus:
     """
     device, autocast = placement(config.training)
     corpus = corpus_of(config.data)
+    if isinstance(config.encoder, OwnClass):
+        warn_of_changed_source(config.encoder)
     require_memory(config, corpus, device, half=autocast()._enabled)
-    sizes = config.encoder
-    _require_statistics(config.priors, sizes.height, sizes.width, sizes.channels)
+    _require_statistics(config.priors, *latent_size(config, corpus))
     if config.terms.active:
         counterfactuals = corpus.variants.counterfactuals
         if config.terms.structure_first and not counterfactuals.structure.any():
@@ -53,12 +58,28 @@ def require_planned_corpus(config: Config, planned: Mapping[str, str]) -> None:
     Raises:
         UserError: It reads something else; names the parts.
     """
+    if isinstance(config.encoder, OwnClass) and (said := changed_source(config.encoder, PLACE)):
+        raise UserError(
+            f"{said}: this worker reads another file than the command that began it; give every "
+            "machine the same files, then run the command again."
+        )
     parts = changed_parts(planned, corpus_digests(config, corpus_for(config)))
     if parts:
         raise UserError(
             f"this worker reads another corpus than the command that began it: {', '.join(parts)} "
             "changed; give every machine the same files, then run the command again."
         )
+
+
+def size_of_latents(config: Config) -> tuple[int, int, int]:
+    """Height, width and channels of the latents of a config.
+
+    Raises:
+        UserError: Its encoder is a class that is not fit to be trained.
+    """
+    if isinstance(config.encoder, EncoderConfig):  # which is known without sentences
+        return config.encoder.height, config.encoder.width, config.encoder.channels
+    return latent_size(config, corpus_of(config.data))
 
 
 def not_divided(config: Config, corpus: Corpus) -> str | None:
@@ -83,6 +104,8 @@ def _require_statistics(priors: Priors, height: int, width: int, channels: int) 
         raise UserError(
             f"encoder.height {height} and encoder.width {width} are too small: that latent has no "
             f"{missing[0]}; raise both to 8 or more."
+            if channels > 1
+            else f"a latent with one channel has no {missing[0]}: give it 2 channels or more."
         )
 
 

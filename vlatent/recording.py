@@ -8,13 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlatent import checkpoints, run_record
 from vlatent.config import Config, corpus_digests, fingerprint, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples, corpus_fingerprint
 from vlatent.dependence import in_words
-from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation, Verdict, encode_judged, score
 from vlatent.figures import EncodedSplit, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
@@ -29,7 +28,7 @@ PACKAGES = ("vlatent", "torch", "numpy", "tokenizers", "transformers", "optuna",
 
 
 def describe(
-    tracker: Tracker, config: Config, corpus: Corpus, model: Encoder, placement: str
+    tracker: Tracker, config: Config, corpus: Corpus, model: nn.Module, placement: str
 ) -> None:
     """Everything that is known before the first step."""
     read = corpus_fingerprint(corpus_digests(config, corpus))
@@ -86,7 +85,7 @@ def conclude(
     tracker: Tracker,
     folder: Path,
     config: Config,
-    model: Encoder,
+    model: nn.Module,
     corpus: Corpus,
     history: Sequence[Evaluation],
     log: Sequence[Mapping[str, float]],
@@ -122,7 +121,7 @@ def conclude(
         tracker.figure(name, png)
 
 
-def _encoded_split(model: Encoder, config: Config, triples: Triples) -> EncodedSplit:
+def _encoded_split(model: nn.Module, config: Config, triples: Triples) -> EncodedSplit:
     """What is drawn of one split."""
     size, count, on = config.evaluation.batch_size, config.evaluation.retrieved, config.terms.on
     encoded = encode_triples(model, triples, size, count)

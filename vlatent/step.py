@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from vlatent.config import Config
 from vlatent.corpus import Corpus, TokenBatch, TokenTable
-from vlatent.encoder import Encoder
 from vlatent.jitter import blurred
 from vlatent.objective import Loss, loss
 from vlatent.optimization import MovingAverage, learning_rate, set_learning_rate
+from vlatent.own_encoder import embed_of
 from vlatent.shapes import Latent
 from vlatent.terms import Views
 
@@ -47,7 +47,7 @@ class Step:
 
     config: Config
     corpus: Corpus
-    model: Encoder
+    model: nn.Module
     average: MovingAverage
     optimizer: torch.optim.Optimizer
     autocast: Autocast
@@ -171,14 +171,14 @@ class RecordedStep(Step):
         return recorded[1]
 
 
-def compiled(model: Encoder) -> Encoder:
+def compiled(model: nn.Module) -> nn.Module:
     """The encoder compiled for sentences of any length, its element-wise work fused."""
     warnings.filterwarnings("ignore", module=r"torch\._inductor")  # advice to its authors
-    return cast(Encoder, torch.compile(model, dynamic=True))
+    return cast(nn.Module, torch.compile(model, dynamic=True))
 
 
 def encode_views(
-    model: Encoder,
+    model: nn.Module,
     corpus: Corpus,
     config: Config,
     index: Index,
@@ -199,7 +199,9 @@ def encode_views(
         latent = model(batch.ids.to(device), batch.mask.to(device))
     count = len(index)
     sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
-    return Views(sentences, paraphrases, counterfactuals, same.to(device), terms.on, model.embed)
+    return Views(
+        sentences, paraphrases, counterfactuals, same.to(device), terms.on, embed_of(model)
+    )
 
 
 def _what_diverged(step: int, penalties: Mapping[str, float], rate: float) -> str:

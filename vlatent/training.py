@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from rich.progress import Progress
+from torch import nn
 
 from vlatent import checkpoints, recording
-from vlatent.config import Config, corpus_digests, to_yaml
+from vlatent.config import Config, corpus_digests, to_yaml, with_encoder
 from vlatent.corpus import Corpus, order
 from vlatent.encoder import Encoder
 from vlatent.evaluation import (
@@ -27,6 +28,7 @@ from vlatent.evaluation import (
 )
 from vlatent.models import state_to_resume
 from vlatent.optimization import MovingAverage, adamw, learning_rate, restore
+from vlatent.own_encoder import described, encoder_of
 from vlatent.preparation import corpus_for, placement
 from vlatent.run_folders import run_folder
 from vlatent.shapes import UserError
@@ -62,6 +64,7 @@ def train(
     tracker: Tracker,
     report: Report | None = None,
     progress: Progress | None = None,
+    encoder: Callable[..., nn.Module] | None = None,
 ) -> Result:
     """Train, evaluate and record one run.
 
@@ -70,12 +73,16 @@ def train(
         tracker: Where everything is recorded; the caller closes it.
         report: Called after every evaluation but the first; may raise to stop the run.
         progress: A running display, to which this run adds a bar.
+        encoder: A class of your own instead of the config's encoder, or functools.partial of one
+            with its arguments; see `vlatent.own_encoder.SentenceEncoder`.
 
     Raises:
         UserError: Bad input, found before anything is trained.
         Diverged: The loss or its gradient is not finite; names the step and the term.
     """
     began = time.perf_counter()
+    if encoder is not None:
+        config = with_encoder(config, described(encoder))
     device, autocast = placement(config.training)
     folder = run_folder(config.training)
     run = _Run(config, tracker, report, corpus_for(config), folder, device, autocast)
@@ -130,9 +137,9 @@ class _Run:
         self.config, self.tracker, self.report = config, tracker, report
         self.corpus, self.folder, self.autocast = corpus, folder, autocast
         torch.manual_seed(config.training.seed)
-        self.model = Encoder(config.encoder, corpus.vocabulary_size).to(device)
+        self.model = encoder_of(config.encoder, corpus.vocabulary_size).to(device)
         self.average = MovingAverage(self.model, config.optimizer)
-        self.averaged = cast(Encoder, self.average.module)
+        self.averaged = self.average.module
         self.optimizer = adamw(self.model, config.optimizer)
         self.start, self.history, self.log = self._restored()
         checkpoints.write(folder / "config.yaml", to_yaml(config))
@@ -140,7 +147,8 @@ class _Run:
         recording.describe(tracker, config, corpus, self.model, f"{device.type} {precision}")
         size, seed = config.training.batch_size, config.training.seed
         self.batches = order(corpus.train, size, seed, start_step=self.start)
-        kind = Step if device.type == "cpu" else RecordedStep
+        # Only our own encoder is known to be recordable on a GPU.
+        kind = RecordedStep if device.type == "cuda" and isinstance(self.model, Encoder) else Step
         self.take = kind(config, corpus, self.model, self.average, self.optimizer, autocast)
         self.sentences, self.clock = 0, time.perf_counter()  # since the last evaluation
         self.model.train()
@@ -264,7 +272,7 @@ class _Run:
 
 def _restore(
     state: Mapping[str, Any],
-    model: Encoder,
+    model: nn.Module,
     average: MovingAverage,
     optimizer: torch.optim.Optimizer,
 ) -> tuple[int, list[Evaluation], list[dict[str, float]]]:

@@ -77,7 +77,7 @@ def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, .
     return {
         name: values
         for name in names
-        if len(set(map(repr, values := tuple(flat[name] for flat in configs)))) > 1
+        if len(set(map(repr, values := tuple(flat.get(name) for flat in configs)))) > 1
     }
 
 
@@ -88,7 +88,7 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
         for subject in subjects
         if len(subject.seeds) > 1
     }
-    channels = max(subject.config.encoder.channels for subject in subjects)
+    channels = max(subject.size[2] for subject in subjects)
     estimates = {
         label: {
             statistic.label: estimate(

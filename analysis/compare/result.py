@@ -11,6 +11,7 @@ from typing import Literal
 from vlatent.config import Config
 from vlatent.dependence import dependence
 from vlatent.effects import Effect
+from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.figures.mean_spectrum import MeanSpectrum
 from vlatent.shapes import Latents
@@ -69,6 +70,16 @@ class Subject:
     @property
     def score(self) -> float:
         return score(self.evaluation, self.verdict)
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Height, width and channels of its latents."""
+        encoder = self.config.encoder
+        if isinstance(encoder, EncoderConfig):
+            return encoder.height, encoder.width, encoder.channels
+        assert self.evaluation.size is not None  # which records of own encoders always have
+        height, width = self.evaluation.size
+        return height, width, len(self.evaluation.channels["spectrum"])
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Overlay:
 
 def overlay(subject: Subject, encoded: EncodedCheckpoint | None, recorded: float) -> Overlay | None:
     """A subject's spectrum, encoded or recorded, or else its recorded slope; None without."""
-    height, width = subject.config.encoder.height, subject.config.encoder.width
+    height, width, _ = subject.size
     grid = frequencies(height, width, torch.float64, torch.device("cpu"))
     frequency = grid.log_radius.exp().numpy() * max(height, width)
     spectrum = subject.spectrum if encoded is None else mean_spectrum(encoded.held_out)
@@ -109,10 +109,8 @@ def spectra_page(comparison: Comparison) -> Page:
         s.label: overlay(s, comparison.encoded.get(s.label), comparison.statistics[s.label][SLOPE])
         for s in comparison.subjects
     }
-    largest = max(
-        comparison.subjects, key=lambda s: s.config.encoder.height * s.config.encoder.width
-    )
-    height, width = largest.config.encoder.height, largest.config.encoder.width
+    largest = max(comparison.subjects, key=lambda subject: subject.size[0] * subject.size[1])
+    height, width, _ = largest.size
     grid = frequencies(height, width, torch.float64, torch.device("cpu"))
     frequency = grid.log_radius.exp().numpy() * max(height, width)
     flat, steep = (power_law(alpha, grid) for alpha in BAND)

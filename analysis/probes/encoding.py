@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from rich.progress import Progress
-from torch import Tensor
+from torch import Tensor, nn
 
 from analysis.probes.sentences import Asked, argument_pairs, held_out, scenes
 from vlatent import checkpoints
@@ -17,8 +17,8 @@ from vlatent.console import console, tracked
 from vlatent.corpus import Corpus, Sentences, load
 from vlatent.corpus.files import read
 from vlatent.dependence import encode
-from vlatent.encoder import Encoder
 from vlatent.models import require_same_corpus, trained_model
+from vlatent.own_encoder import embed_of
 from vlatent.shapes import Latents, UserError
 
 MOST_PAIRS = 400  # of blocks
@@ -80,7 +80,7 @@ def open_checkpoint(
 
 
 def encoded(
-    encoder: Encoder, corpus: Corpus, max_length: int, asked: Asked, progress: Progress | None
+    encoder: nn.Module, corpus: Corpus, max_length: int, asked: Asked, progress: Progress | None
 ) -> EncodedSentences:
     """Encode the sentences.
 
@@ -100,4 +100,4 @@ def encoded(
             "the encoder produces values that are not finite: there is nothing to probe."
         )
     with torch.no_grad():
-        return EncodedSentences(asked, latent, encoder.embed(latent))
+        return EncodedSentences(asked, latent, embed_of(encoder)(latent))

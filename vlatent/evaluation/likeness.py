@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,6 +83,11 @@ class Photographs:
     correlation_within: float
 
 
+def measured_sizes() -> list[int]:
+    """Sides of the squares at which photographs were measured."""
+    return sorted(map(int, _measured()))
+
+
 @lru_cache(maxsize=8)
 def photographs(height: int, width: int) -> Photographs:
     """What photographs have at the measured size that is nearest to height x width.
@@ -89,8 +95,7 @@ def photographs(height: int, width: int) -> Photographs:
     >>> photographs(32, 32) is photographs(32, 32), photographs(30, 34) == photographs(32, 32)
     (True, True)
     """
-    text = files(__package__).joinpath(REFERENCE).read_text(encoding="utf-8")
-    sizes = json.loads(text)["sizes"]
+    sizes = _measured()
     side = math.sqrt(height * width)
     nearest = min(sizes, key=lambda size: abs(math.log(int(size) / side)))
     found = sizes[nearest]
@@ -98,6 +103,12 @@ def photographs(height: int, width: int) -> Photographs:
     found["covariance"] = tuple(map(tuple, found["covariance"]))
     found["ranges"] = {name: tuple(ends) for name, ends in found["ranges"].items()}
     return Photographs(**found)
+
+
+def _measured() -> dict[str, Any]:
+    text = files(__package__).joinpath(REFERENCE).read_text(encoding="utf-8")
+    sizes: dict[str, Any] = json.loads(text)["sizes"]
+    return sizes
 
 
 def features(latent: Latent) -> Features:

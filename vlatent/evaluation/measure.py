@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from jsonargparse.typing import NonNegativeInt, PositiveInt
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus, HeldOut, Part, held_out
 from vlatent.dependence import dependence, encode, probe, retrieval
-from vlatent.encoder import Encoder
 from vlatent.evaluation import likeness, unevenness
 from vlatent.meaning import meaning
 from vlatent.priors import Priors
@@ -108,7 +107,7 @@ class Evaluation:
 
 
 def encode_judged(
-    model: Encoder, corpus: Corpus, config: EvaluationConfig
+    model: nn.Module, corpus: Corpus, config: EvaluationConfig
 ) -> tuple[Latents, Float[Tensor, "fixed height width channel"]]:
     """Encode the sentences that are judged, and the fixed ones.
 
@@ -126,7 +125,7 @@ def encode_judged(
 
 def evaluate(
     step: int,
-    model: Encoder,
+    model: nn.Module,
     corpus: Corpus,
     config: EvaluationConfig,
     priors: Priors,
