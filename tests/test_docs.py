@@ -68,7 +68,7 @@ def test_commands_exist(page: str) -> None:
                 config_file(value)  # raises where a name is none
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/own_encoder.md"])
 def test_python_runs(
     page: str,
     tmp_path: Path,
@@ -76,6 +76,7 @@ def test_python_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
     [code] = re.findall(r"^```python\n(.*?)^```", text(page), flags=re.MULTILINE | re.DOTALL)
     exec(compile(code, page, "exec"), {})
     assert capsys.readouterr().out.count("\n") > 0

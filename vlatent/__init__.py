@@ -12,6 +12,7 @@ from vlatent.runtime.process import prepare_module
 from vlatent.version import VERSION
 
 if TYPE_CHECKING:  # for whom an alias of the same name is public
+    from vlatent.backbones import PretrainedEncoder as PretrainedEncoder
     from vlatent.config import Config as Config
     from vlatent.config import TrainingConfig as TrainingConfig
     from vlatent.config import override as override
@@ -53,6 +54,7 @@ __version__ = VERSION
 prepare_module(__name__)
 
 _HOMES = {
+    "backbones": ("PretrainedEncoder",),
     "config": ("Config", "TrainingConfig", "override", "read_config"),
     "corpus": ("Corpus", "DataConfig"),
     "encoder": ("Encoder", "EncoderConfig"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -24,6 +23,8 @@ from vlatent.layers import (
     Hidden,
     Smoothing,
     Window,
+    first_weights,
+    mean_and_variance,
     merge_heads,
     rotary_angles,
     rotate,
@@ -166,7 +167,7 @@ class Encoder(GridHead):
         self.layers = nn.ModuleList(TextLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.hidden)
         self.add_head(config)
-        self.apply(first_weights(config))
+        self.apply(first_weights(config.initialisation))
 
     def forward(self, ids: Int[Tensor, "batch token"], mask: Mask) -> Latent:
         """Encode sentences; `mask` is true where there is a token."""
@@ -283,32 +284,3 @@ class Pooling(nn.Module):
     def forward(self, latent: Latent) -> Float[Tensor, "batch embedding"]:
         pooled = self.widen(mean_and_variance(latent))
         return self.mix(functional.gelu(pooled))
-
-
-def mean_and_variance(latent: Latent) -> Float[Tensor, "batch feature"]:
-    """Mean and variance of every channel of a latent, one after the other."""
-    mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
-    return torch.cat([mean, variance], dim=-1)
-
-
-def first_weights(config: EncoderConfig) -> Callable[[nn.Module], None]:
-    """What gives a module its first weights."""
-    return _fan_in if config.initialisation == "fan_in" else _normal
-
-
-def _normal(module: nn.Module) -> None:
-    """Normal weights of standard deviation 0.02, no biases, as is usual for transformers."""
-    if isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d):
-        nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear | nn.Conv1d) and module.bias is not None:
-        nn.init.zeros_(module.bias)
-
-
-def _fan_in(module: nn.Module) -> None:
-    """Normal weights that keep the size of what they are given (LeCun et al. 1998), no biases."""
-    if isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight)
-    if isinstance(module, nn.Linear | nn.Conv1d):
-        nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -89,3 +91,32 @@ def rotate(states: Heads, rotation: Float[Tensor, "2 length half"]) -> Heads:
     cosine, sine = rotation.to(states.dtype)
     first, second = states.chunk(2, dim=-1)
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)
+
+
+def mean_and_variance(latent: Latent) -> Float[Tensor, "batch feature"]:
+    """Mean and variance of every channel of a latent, one after the other."""
+    mean, variance = latent.mean((-3, -2)), latent.var((-3, -2), correction=0)
+    return torch.cat([mean, variance], dim=-1)
+
+
+def first_weights(initialisation: str) -> Callable[[nn.Module], None]:
+    """What gives a module its first weights: normal or fan_in."""
+    return _fan_in if initialisation == "fan_in" else _normal
+
+
+def _normal(module: nn.Module) -> None:
+    """Normal weights of standard deviation 0.02, no biases, as is usual for transformers."""
+    if isinstance(module, nn.Linear | nn.Embedding | nn.Conv1d):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear | nn.Conv1d) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _fan_in(module: nn.Module) -> None:
+    """Normal weights that keep the size of what they are given (LeCun et al. 1998), no biases."""
+    if isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight)
+    if isinstance(module, nn.Linear | nn.Conv1d):
+        nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -51,10 +51,8 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
     A model may name parameters without weight decay, `no_weight_decay()`, and give parameters a
     factor of the learning rate by their names, `learning_rate_factors()`.
     """
-    exempt = set(model.no_weight_decay()) if hasattr(model, "no_weight_decay") else set()
-    factors: Mapping[str, float] = (
-        model.learning_rate_factors() if hasattr(model, "learning_rate_factors") else {}
-    )
+    exempt: set[str] = set(getattr(model, "no_weight_decay", tuple)())
+    factors: Mapping[str, float] = getattr(model, "learning_rate_factors", dict)()
     members: dict[tuple[float, bool], list[Tensor]] = {(1.0, True): [], (1.0, False): []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

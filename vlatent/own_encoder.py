@@ -11,8 +11,9 @@ from typing import Any, Protocol, cast
 from torch import Tensor, nn
 
 from vlatent.annotations import Int
-from vlatent.encoder import Encoder, EncoderConfig, Mask, mean_and_variance
+from vlatent.encoder import Encoder, EncoderConfig, Mask
 from vlatent.imported import imported
+from vlatent.layers import mean_and_variance
 from vlatent.own_classes import OwnClass, changed_source, instance, own_class, path_of
 from vlatent.shapes import Latents, UserError
 
@@ -79,7 +80,7 @@ class EncoderSettings(EncoderConfig):
         return own_class(self.class_path, self.init_args, PLACE, GIVEN)
 
 
-def described(encoder: Callable[..., object]) -> OwnClass:
+def described(encoder: object) -> OwnClass:
     """A class, or a functools.partial of one, as a config names it.
 
     Raises:

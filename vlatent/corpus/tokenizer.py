@@ -8,10 +8,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 
 from vlatent.corpus.digests import digest
+from vlatent.hugging_face import loaded
 from vlatent.shapes import UserError
 
 PAD, END = "<pad>", "</s>"
@@ -113,38 +115,21 @@ def pretrained(name: str) -> Tokenizer:
     Raises:
         UserError: If there is none, or it can neither be found on this machine nor downloaded.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Importing transformers takes seconds, and few runs need it.
-    from huggingface_hub import constants, get_session
     from transformers import AutoTokenizer
 
-    is_folder = False
-    try:
-        is_folder = Path(name).is_dir()
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                name, local_files_only=True, trust_remote_code=False
-            )
-        except Exception:
-            if is_folder:
-                raise
-            # The library would knock for most of a minute; once is enough.
-            get_session().head(constants.ENDPOINT, timeout=3)
-            tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    def load(name: str, **settings: Any) -> Any:
+        tokenizer = AutoTokenizer.from_pretrained(name, **settings)
         tokenizer(["a"], verbose=False)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # each failure has its own; a broken file's may be Rust's panic
-        if is_folder:
-            raise UserError(
-                f"the folder {name!r} holds no tokenizer that can be read "
-                f"({type(error).__name__}); save it there again, or leave data.tokenizer out, "
-                "which trains one."
-            ) from None
-        raise UserError(
-            f"tokenizer {name!r} is neither a folder with a tokenizer nor reachable on the Hugging "
-            f"Face hub ({type(error).__name__}); without data.tokenizer one is trained."
-        ) from None
+        return tokenizer
+
+    tokenizer = loaded(
+        load,
+        name,
+        "tokenizer",
+        "save it there again, or leave data.tokenizer out, which trains one",
+        "without data.tokenizer one is trained",
+    )
 
     def encode(texts: list[str]) -> list[list[int]]:
         ids: list[list[int]] = tokenizer(texts, verbose=False)["input_ids"]
