@@ -40,21 +40,26 @@ class OwnClass:
 
 
 def own_class(
-    class_path: str, init_args: Mapping[str, object], place: str, given: Collection[str] = ()
+    class_path: str,
+    init_args: Mapping[str, object],
+    place: str,
+    given: Collection[str] = (),
+    base: type | None = None,
 ) -> OwnClass:
-    """Find a class or a function that returns an instance, and check its arguments; call nothing.
+    """Find a class, or a function that makes an object, and check its arguments; call nothing.
 
     Args:
         class_path: What was given.
         init_args: Its arguments, by name.
         place: Where it was given, a dotted name of the config: `encoder`.
         given: Arguments that the caller adds where the class names them.
+        base: What it must be derived from; None takes functions too.
 
     Raises:
         UserError: It cannot be imported, or an argument is missing, unknown or of a wrong kind:
             names it by its place.
     """
-    called = _called(class_path, place)
+    called = _called(class_path, place, base)
     checked = _checked(called, class_path, init_args, place, _named(called, given, init_args))
     plain = {name: value for name, value in checked.items() if _is_plain(value)}
     return OwnClass(
@@ -62,18 +67,21 @@ def own_class(
     )
 
 
-def instance(own: OwnClass, place: str, **given: object) -> Any:
+def instance(own: OwnClass, place: str, base: type | None = None, **given: object) -> Any:
     """Call a class with its arguments.
+
+    A checkpoint of somebody else's may name any class: with a `base` nothing else is called.
 
     Args:
         own: The class.
         place: Where it was given, a dotted name of the config.
+        base: What it must be derived from; None takes functions too.
         given: Arguments that it gets too, where it names them and the user did not give them.
 
     Raises:
         UserError: As `own_class`, or the class refuses its arguments: names the cause.
     """
-    called = _called(own.class_path, place)
+    called = _called(own.class_path, place, base)
     added = _named(called, given, own.init_args)
     values = _checked(called, own.class_path, own.init_args, place, added)
     try:
@@ -137,12 +145,17 @@ def path_of(called: object, place: str) -> str:
     return f"{file.relative_to(here) if file.is_relative_to(here) else file}:{name}"
 
 
-def _called(class_path: str, place: str) -> Callable[..., Any]:
+def _called(class_path: str, place: str, base: type | None = None) -> Callable[..., Any]:
     called = imported(class_path, f"{place}.class_path")
     if not callable(called):
         kind = type(called).__name__
         raise UserError(
             f"{place}.class_path must name a class, but {class_path} is of type {kind}."
+        )
+    if base is not None and not (inspect.isclass(called) and issubclass(called, base)):
+        raise UserError(
+            f"{place}.class_path must name a class derived from {base.__module__.split('.')[0]}'s "
+            f"{base.__qualname__}, but {class_path} is none."
         )
     return called
 

@@ -77,7 +77,7 @@ class EncoderSettings(EncoderConfig):
             return written
         if self.source is not None:
             warn_of_changed_source(written)
-        return own_class(self.class_path, self.init_args, PLACE, GIVEN)
+        return own_class(self.class_path, self.init_args, PLACE, GIVEN, nn.Module)
 
 
 def described(encoder: object) -> OwnClass:
@@ -91,7 +91,7 @@ def described(encoder: object) -> OwnClass:
         if encoder.args:
             raise UserError("encoder: give the arguments of a functools.partial by their names.")
         encoder, arguments = encoder.func, dict(encoder.keywords)
-    return own_class(path_of(encoder, PLACE), arguments, PLACE, GIVEN)
+    return own_class(path_of(encoder, PLACE), arguments, PLACE, GIVEN, nn.Module)
 
 
 def encoder_of(config: EncoderConfig | OwnClass, vocabulary: int) -> nn.Module:
@@ -102,12 +102,7 @@ def encoder_of(config: EncoderConfig | OwnClass, vocabulary: int) -> nn.Module:
     """
     if isinstance(config, EncoderConfig):
         return Encoder(config, vocabulary)
-    model = instance(config, PLACE, vocabulary=vocabulary)
-    if not isinstance(model, nn.Module):
-        raise UserError(
-            f"encoder: {config.class_path} must make a torch.nn.Module, but made an object of type "
-            f"{type(model).__name__}."
-        )
+    model: nn.Module = instance(config, PLACE, base=nn.Module, vocabulary=vocabulary)
     return model
 
 
