@@ -189,6 +189,10 @@ def test_files_and_flags(tmp_path: Path) -> None:
             r"encoder\.class_path: there is no module",
         ),
         (
+            ["--encoder.class_path", "os.system"],
+            r"class derived from torch's Module, but os\.system is none",
+        ),
+        (
             ["--encoder.init_args.width", "3"],
             r"init_args needs a class: give --encoder",
         ),

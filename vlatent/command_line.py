@@ -71,8 +71,8 @@ class Parser(ArgumentParser):
         values, lines = read_settings_file(Path(str(path)))
         self.places |= {key: f"{path}, line {line}" for key, line in lines.items()}
         self._require_form(values)
-        values = spelled_out(values, self._leaves())
-        return self.parse_string(yaml.safe_dump(values), f"{path}", *arguments, **settings)
+        text = yaml.safe_dump(spelled_out(values, self._leaves()))
+        return self.parse_string(text, f"{path}", *arguments, **settings)
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         if not self.own:

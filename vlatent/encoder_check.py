@@ -17,8 +17,9 @@ from vlatent.own_encoder import embed_of, encoder_of
 from vlatent.shapes import UserError
 from vlatent.statistics import CHANNELS_NEEDED
 
-PADDING = 3  # tokens that are added behind the longest sentence
-TOLERANCE = 1e-3  # of the latent's size, in which rounding may move it
+PADDING = 3  # places that are added behind the longer sentence, where there is room
+# Of the latent's size: rounding in a batch of the same shape, and of another one.
+SAME_SHAPE, OTHER_SHAPE = 1e-6, 1e-4
 SMALLEST = 4  # heights and widths that the finest wavelets and gradients need
 
 
@@ -65,7 +66,8 @@ def _sentences(corpus: Corpus) -> tuple[TokenBatch, TokenBatch]:
     for other in by_length.flip(0).tolist():
         both = train.batch([first, other])
         if not torch.equal(both.ids[0], both.ids[1]):
-            pad = (0, PADDING)
+            room = corpus.config.max_length - both.ids.shape[1]  # an encoder may know no more
+            pad = (0, min(PADDING, max(room, 0)))
             ids, mask = nn.functional.pad(both.ids, pad), nn.functional.pad(both.mask, pad)
             return TokenBatch(ids, mask), alone
     raise UserError("all training sentences are the same to the tokenizer: give others.")
@@ -88,19 +90,19 @@ def check(model: nn.Module, name: str, both: TokenBatch, alone: TokenBatch) -> t
                 f"encoder {name} ignores its sentence: two that differ have the same latent to the "
                 "last bit; use ids, and begin with weights that are not 0."
             )
-        size = latent.abs().mean()
+        size = float(latent.abs().mean())
         other = both.ids.masked_fill(~both.mask, int(both.ids[both.mask].max()))
         _require_same(
             latent,
             _latent(model, name, other, both.mask),
-            size,
+            SAME_SHAPE * size,
             f"encoder {name} sees its padding: other ids where mask is false change the latent; "
             "mask the token states, in attention, convolutions and means alike.",
         )
         _require_same(
             latent[:1],
             _latent(model, name, alone.ids, alone.mask),
-            size,
+            OTHER_SHAPE * size,
             f"encoder {name} sees its padding: a sentence has another latent alone than padded to "
             "the length of a longer one; mask the token states, and count tokens by mask.sum(1).",
         )
@@ -151,8 +153,8 @@ def _latent(model: nn.Module, name: str, ids: Tensor, mask: Tensor) -> Tensor:
     return latent
 
 
-def _require_same(latent: Tensor, again: Tensor, size: Tensor, message: str) -> None:
-    if float((latent - again).abs().max()) > TOLERANCE * float(size):
+def _require_same(latent: Tensor, again: Tensor, tolerance: float, message: str) -> None:
+    if float((latent - again).abs().max()) > tolerance:
         raise UserError(message)
 
 
