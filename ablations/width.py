@@ -12,6 +12,7 @@ from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
 from vlatent.config import Config
+from vlatent.own_encoder import our_settings
 
 WIDTHS = (64, 128, 256, 384)
 RATES = (0.25, 1.0, 4.0)
@@ -20,7 +21,8 @@ HEAD = 16
 
 def arms(base: Config) -> list[Arm]:
     """Every width at every rate, but for the base's own."""
-    encoder, rate = base.encoder, base.optimizer.learning_rate
+    hidden = our_settings(base.encoder, "ablation width").hidden
+    rate = base.optimizer.learning_rate
     return [
         Arm(
             f"width {width}, rate {factor * rate:g}",
@@ -34,7 +36,7 @@ def arms(base: Config) -> list[Arm]:
         )
         for width in WIDTHS
         for factor in RATES
-        if (width, factor) != (encoder.hidden, 1.0)
+        if (width, factor) != (hidden, 1.0)
     ]
 
 

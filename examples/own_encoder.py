@@ -1,7 +1,7 @@
 """An encoder of your own: convolutions over the words, then a linear map to the latent.
 
-    vlatent train --config smoke --encoder.class_path examples/own_encoder.py:Convolutional
-    python examples/own_encoder.py
+vlatent train --config smoke --encoder.class_path examples/own_encoder.py:Convolutional
+python examples/own_encoder.py
 """
 
 import torch

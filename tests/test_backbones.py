@@ -36,7 +36,7 @@ WORDS = [
     "is",
     "on",
 ]
-LAYERS = 3
+LAYERS, VOCABULARY = 3, len(WORDS) + 2
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def encoder(folder: Path, vocabulary: int = 13, **settings: object) -> PretrainedEncoder:
+def encoder(folder: Path, vocabulary: int = VOCABULARY, **settings: object) -> PretrainedEncoder:
     sizes = {"hidden": 16, "heads": 2, "height": 16, "width": 16, "grid_hidden": 8}
     torch.manual_seed(0)
     given = sizes | {"grid_feed_forward": 32, "embedding": 8} | settings
@@ -90,9 +90,9 @@ def test_what_is_trained(folder: Path) -> None:
 
 def test_frozen_parts_have_no_dropout_and_no_gradient(folder: Path) -> None:
     model = encoder(folder, trained_layers=1).train()
-    layers = model.backbone.encoder.layer  # type: ignore[union-attr]
+    layers = model.backbone.encoder.layer
     assert [layer.training for layer in layers] == [False, False, True]
-    assert not model.backbone.embeddings.training  # type: ignore[union-attr]
+    assert not model.backbone.embeddings.training
     frozen = encoder(folder).train()
     ids, mask = torch.tensor([[2, 3, 4], [2, 5, 0]]), torch.tensor([[1, 1, 1], [1, 1, 0]]) == 1
     assert torch.equal(frozen(ids, mask), frozen(ids, mask))
@@ -132,9 +132,9 @@ def test_its_own_tokenizer_reads_and_a_checkpoint_brings_it_back(
     result = train(config, MemoryTracker())
     state = checkpoints.load(result.folder)
     assert from_yaml(state["config"]).encoder == given
-    latents = [encode(trained_model(state, 13), corpus.fixed, size) for size in (8, 8)]
+    latents = [encode(trained_model(state, VOCABULARY), corpus.fixed, size) for size in (8, 8)]
     assert torch.equal(*latents)
-    with pytest.raises(UserError, match=r"the tokenizer has \d+ entries and .* knows 13: leave"):
+    with pytest.raises(UserError, match=r"the tokenizer has \d+ entries and .* knows 14: leave"):
         latent_size(replace(config, data=own), load(own))
 
 

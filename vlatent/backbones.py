@@ -27,6 +27,8 @@ class PretrainedEncoder(GridHead):
     is computed anew in every step: its token states are not kept.
     """
 
+    backbone: Any
+
     def __init__(
         self,
         vocabulary: int,
@@ -78,7 +80,7 @@ class PretrainedEncoder(GridHead):
                 f"the tokenizer has {vocabulary} entries and {name} knows {rows}: leave "
                 "data.tokenizer out, which takes the tokenizer of the backbone."
             )
-        self.stack = _stack(self.backbone)
+        self.stack, self.layers = _stack(self.backbone)
         self._freeze(name, trained_layers)
         head = EncoderConfig(
             hidden=hidden,
@@ -122,19 +124,18 @@ class PretrainedEncoder(GridHead):
 
     def learning_rate_factors(self) -> dict[str, float]:
         """layer_decay to the number of layers above, by parameter; 1 in the head."""
-        count = len(self.backbone.get_submodule(self.stack)) if self.stack else 0
-        factors = {}
-        for name, value in self.backbone.named_parameters():
-            if value.requires_grad and self.layer_decay != 1:
-                factors[f"backbone.{name}"] = self.layer_decay ** self._above(name, count)
-        return factors
+        return {
+            f"backbone.{name}": self.layer_decay ** self._above(name)
+            for name, value in self.backbone.named_parameters()
+            if value.requires_grad and self.layer_decay != 1
+        }
 
-    def _above(self, name: str, count: int) -> int:
+    def _above(self, name: str) -> int:
         """How many layers lie above a parameter, the head's edge counted as one."""
         layer = _layer(name, self.stack)
         if layer is not None:
-            return count - layer
-        return count + 1 if self._is_below(name) else 0
+            return self.layers - layer
+        return self.layers + 1 if self._is_below(name) else 0
 
     def _is_below(self, name: str) -> bool:
         """Whether a parameter outside of the layers comes before them."""
@@ -144,11 +145,10 @@ class PretrainedEncoder(GridHead):
 
     def _freeze(self, name: str, trained_layers: int) -> None:
         """Leave a gradient to what is trained."""
-        count = len(self.backbone.get_submodule(self.stack)) if self.stack else 0
-        if not ALL <= trained_layers <= count:
+        if not ALL <= trained_layers <= self.layers:
             raise UserError(
                 f"encoder.init_args.trained_layers must be -1 (all of {name}), 0 (frozen) or at "
-                f"most {count}, its layers, but got {trained_layers}."
+                f"most {self.layers}, its layers, but got {trained_layers}."
             )
         for path, value in self.backbone.named_parameters():
             layer = _layer(path, self.stack)
@@ -158,19 +158,19 @@ class PretrainedEncoder(GridHead):
                 trained = False
             else:
                 trained = (
-                    layer >= count - trained_layers
+                    layer >= self.layers - trained_layers
                     if layer is not None
                     else (not self._is_below(path))
                 )
             value.requires_grad_(trained and not path.startswith(UNUSED))
 
 
-def _backbone(name: str) -> nn.Module:
+def _backbone(name: str) -> Any:
     """A model without decoder, in fp32, ready to be frozen or trained."""
     from transformers import AutoModel  # takes seconds, and few runs need it
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
     def load(name: str, **settings: Any) -> Any:
         return AutoModel.from_pretrained(name, dtype=torch.float32, **settings)
@@ -184,17 +184,16 @@ def _backbone(name: str) -> nn.Module:
     )
     if getattr(model.config, "is_encoder_decoder", False):
         model = model.get_encoder()
-    found: nn.Module = model
-    return found
+    return model
 
 
-def _stack(backbone: Any) -> str:
-    """Path of the list of layers; empty where it cannot be told."""
+def _stack(backbone: Any) -> tuple[str, int]:
+    """Path of the list of layers and their number; none where it cannot be told."""
     count = getattr(backbone.config, "num_hidden_layers", None)
     for path, module in backbone.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
-            return str(path)
-    return ""
+            return path, len(module)
+    return "", 0
 
 
 def _layer(path: str, stack: str) -> int | None:

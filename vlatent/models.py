@@ -75,8 +75,9 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
     )
     otherwise = ", or begin another run: another --training.folder without --training.resume"
     require_same_corpus(state, corpus_digests(config, corpus), place, flags, otherwise)
-    begun = from_yaml(state["config"]).encoder
-    if isinstance(begun, OwnClass) and begun.class_path == config.encoder.class_path:
+    begun, now = from_yaml(state["config"]).encoder, config.encoder
+    are_own = isinstance(begun, OwnClass) and isinstance(now, OwnClass)
+    if are_own and begun.class_path == now.class_path:
         warn_of_changed_source(begun)
     return state
 

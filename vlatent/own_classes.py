@@ -152,7 +152,8 @@ def _called(class_path: str, place: str, base: type | None = None) -> Callable[.
         raise UserError(
             f"{place}.class_path must name a class, but {class_path} is of type {kind}."
         )
-    if base is not None and not (inspect.isclass(called) and issubclass(called, base)):
+    derived = inspect.isclass(called) and (base is None or issubclass(called, base))
+    if base is not None and not derived:
         raise UserError(
             f"{place}.class_path must name a class derived from {base.__module__.split('.')[0]}'s "
             f"{base.__qualname__}, but {class_path} is none."

@@ -80,18 +80,30 @@ class EncoderSettings(EncoderConfig):
         return own_class(self.class_path, self.init_args, PLACE, GIVEN, nn.Module)
 
 
-def described(encoder: object) -> OwnClass:
+def described(encoder: Callable[..., object]) -> OwnClass:
     """A class, or a functools.partial of one, as a config names it.
 
     Raises:
         UserError: No other process could import it, or it does not take these arguments.
     """
-    arguments: dict[str, object] = {}
-    if isinstance(encoder, functools.partial):
-        if encoder.args:
-            raise UserError("encoder: give the arguments of a functools.partial by their names.")
-        encoder, arguments = encoder.func, dict(encoder.keywords)
-    return own_class(path_of(encoder, PLACE), arguments, PLACE, GIVEN, nn.Module)
+    whole = encoder if isinstance(encoder, functools.partial) else functools.partial(encoder)
+    if whole.args:
+        raise UserError("encoder: give the arguments of a functools.partial by their names.")
+    return own_class(path_of(whole.func, PLACE), whole.keywords, PLACE, GIVEN, nn.Module)
+
+
+def our_settings(encoder: EncoderConfig | OwnClass, question: str) -> EncoderConfig:
+    """The settings of our encoder, for what changes them.
+
+    Raises:
+        UserError: Another encoder is trained, which has none of them.
+    """
+    if isinstance(encoder, OwnClass):
+        raise UserError(
+            f"{question} changes settings of our encoder, which {encoder.class_path} does not have: "
+            "leave encoder.class_path out."
+        )
+    return encoder
 
 
 def encoder_of(config: EncoderConfig | OwnClass, vocabulary: int) -> nn.Module:
