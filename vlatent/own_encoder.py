@@ -100,7 +100,7 @@ def our_settings(encoder: EncoderConfig | OwnClass, question: str) -> EncoderCon
     """
     if isinstance(encoder, OwnClass):
         raise UserError(
-            f"{question} changes settings of our encoder, which {encoder.class_path} does not have: "
+            f"{question} changes settings of our encoder, and {encoder.class_path} has others: "
             "leave encoder.class_path out."
         )
     return encoder
