@@ -76,9 +76,12 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
     otherwise = ", or begin another run: another --training.folder without --training.resume"
     require_same_corpus(state, corpus_digests(config, corpus), place, flags, otherwise)
     begun, now = from_yaml(state["config"]).encoder, config.encoder
-    match begun, now:
-        case OwnClass(), OwnClass() if begun.class_path == now.class_path:
-            warn_of_changed_source(begun)
+    if (
+        isinstance(begun, OwnClass)
+        and isinstance(now, OwnClass)
+        and begun.class_path == now.class_path
+    ):
+        warn_of_changed_source(begun)
     return state
 
 

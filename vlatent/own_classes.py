@@ -146,19 +146,19 @@ def path_of(called: object, place: str) -> str:
 
 
 def _called(class_path: str, place: str, base: type | None = None) -> Callable[..., Any]:
-    called = imported(class_path, f"{place}.class_path")
+    called: Any = imported(class_path, f"{place}.class_path")
     if not callable(called):
         kind = type(called).__name__
         raise UserError(
             f"{place}.class_path must name a class, but {class_path} is of type {kind}."
         )
-    derived = inspect.isclass(called) and (base is None or issubclass(called, base))
-    if base is not None and not derived:
+    if base is not None and not (isinstance(called, type) and issubclass(called, base)):
         raise UserError(
             f"{place}.class_path must name a class derived from {base.__module__.split('.')[0]}'s "
             f"{base.__qualname__}, but {class_path} is none."
         )
-    return called
+    found: Callable[..., Any] = called
+    return found
 
 
 def _checked(
