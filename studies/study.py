@@ -66,7 +66,9 @@ def main(question_name: str, arguments: Sequence[str]) -> int:
         console.print(job.question.text, style="bold")
         console.print(f"{corpus}", markup=False)
         console.print(_plan(job, len(corpus.train)))
-        for line in filter(None, (_sets(job, corpus), _fixed(job))):
+        for line in filter(
+            None, (_sets(job, corpus), _fixed(job), job.verified and job.verified.difference)
+        ):
             console.print(line)
         run.findings = _train_and_report(run.job, study, stop)
     return 0

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from studies.question import Question, Space
 from studies.record import VERIFICATION
-from vlatent.config import Config, corpus_digests, effective, override, read_config
+from vlatent.config import (
+    Config,
+    corpus_digests,
+    effective,
+    flatten,
+    override,
+    read_config,
+)
 from vlatent.corpus import DataConfig
 from vlatent.preparation import corpus_for, not_divided, placement
 
@@ -22,17 +29,30 @@ class Verified:
         config: With the study's sentences and tracker, judged on the test set.
         key: Sixteen hexadecimal digits of all that can change a result.
         divided: Whether there are enough held-out sentences for a test set.
+        unlike: Settings of priors, beside what is searched, that the study's config has otherwise:
+            their names and both values, in words.
     """
 
     name: str
     config: Config
     key: str
     divided: bool
+    unlike: tuple[str, ...]
 
     @property
     def kind(self) -> str:
         """Kind of its trials."""
         return f"{VERIFICATION}/{self.key}"
+
+    @property
+    def difference(self) -> str | None:
+        """What tells its priors from the study's, beside the values that are searched."""
+        if not self.unlike:
+            return None
+        return (
+            f"{self.name} has other priors than this study, whose own values stand in brackets: "
+            f"{', '.join(self.unlike)}."
+        )
 
 
 def verified(name: str, config: Config, question: Question, space: Space) -> Verified:
@@ -53,10 +73,17 @@ def verified(name: str, config: Config, question: Question, space: Space) -> Ver
     placement(named.training)
     corpus = corpus_for(question.apply(named, question.start(config, space)))
     values = {k: v for k, v in effective(named).items() if not k.startswith("data.")}
+    studied, own_values = flatten(config), flatten(named)
+    unlike = (key for key in own_values if key.startswith("priors.") and key not in space)
     content = json.dumps([values, corpus_digests(named, corpus)], sort_keys=True)
     return Verified(
         name=name,
         config=named,
         key=hashlib.sha256(content.encode()).hexdigest()[:16],
         divided=not_divided(named, corpus) is None,
+        unlike=tuple(
+            f"{key} {own_values[key]} ({studied[key]})"
+            for key in unlike
+            if own_values[key] != studied[key]
+        ),
     )

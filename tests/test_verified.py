@@ -80,6 +80,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studied]:
     larger = found.folder / "larger.yaml"
     larger.write_text(
         (CONFIGS / "smoke.yaml").read_text("utf-8").replace("hidden: 32", "hidden: 64")
+        + "priors:\n  kurtosis:\n    ceiling: 9.0\n"
     )
     verify = ("--study.verify", str(larger))
     stops = {("test", 32): True, ("test", 64): True}  # where a first Ctrl-C comes
@@ -198,6 +199,7 @@ def test_the_values_on_another_config_are_in_the_result_and_on_the_screen(studie
     values = {cell_of(each)[0]: tuple(each.values) for each in studied.done("/verification")}
     assert {each.number: each.runs[0].values for each in verification.trials} == values
     words = " ".join(studied.screens[3].split())
+    assert "in brackets: priors.kurtosis.ceiling 9.0 (20.0)." in words
     assert f"Verified on {verification.name}" in words
     tracking = TrackingConfig(uri=f"sqlite:///{studied.folder / 'mlflow.db'}")
     runs = recorded_runs(tracking, {"kind": f"verification/{verification.key}"})

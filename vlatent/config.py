@@ -38,6 +38,7 @@ EARLIER: Mapping[str, object] = {
     "terms.contrast.kinds": "alike",
     "priors.spectrum.reference": (),
     "priors.decorrelation.modes": 0,
+    "priors.decorrelation.over": "batch",
 }
 
 

@@ -18,9 +18,29 @@ from vlatent.shapes import UserError
 PRIOR = Decorrelation()
 
 
+SENTENCE_BY_SENTENCE = Decorrelation(over="sentence")
+
+
 @pytest.mark.parametrize("check", contract.CHECKS, ids=lambda check: check.__name__)
-def test_contract(check: contract.Check) -> None:
-    check(PRIOR)
+@pytest.mark.parametrize("prior", [PRIOR, SENTENCE_BY_SENTENCE], ids=lambda prior: prior.over)
+def test_contract(check: contract.Check, prior: Decorrelation) -> None:
+    check(prior)
+
+
+def test_sentence_by_sentence_is_the_mean_of_each_ones_correlations() -> None:
+    pictures = contract.latent(5, 24, 40, 4)
+    squared = [
+        np.corrcoef(each.reshape(-1, 4).numpy().T)[np.triu_indices(4, 1)] ** 2 for each in pictures
+    ]
+    assert SENTENCE_BY_SENTENCE.penalty(pictures).item() == pytest.approx(np.mean(squared))
+
+
+def test_signs_that_change_with_the_sentence_hide_nothing_sentence_by_sentence() -> None:
+    one = contract.latent(8, 16, 24, 1)
+    signs = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(4)[:, None, None, None]
+    pair = torch.cat([one, signs * one], dim=-1)
+    assert PRIOR.penalty(pair) < 0.1
+    assert SENTENCE_BY_SENTENCE.penalty(pair).item() == pytest.approx(1.0)
 
 
 def test_reference() -> None:

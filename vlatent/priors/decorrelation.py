@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from vlatent.shapes import Latent, PerBatch, PerChannel, UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Decorrelation(Prior):
-    """Squared correlation between channels, over batch and space together, or their modes.
+    """Squared correlation between channels, over the batch or in each sentence, or their modes.
 
     Each latent's own mean is taken away first: a channel's mean is free under every other prior,
     so channels that look alike could otherwise be told apart by means that differ from sentence
@@ -35,11 +35,15 @@ class Decorrelation(Prior):
 
     Attributes:
         weight: Factor of the penalty in the training loss.
+        over: What correlations are computed over: batch and space together, or each sentence alone,
+            where channels whose common content changes sign with the sentence are not uncorrelated.
+            Independent fields then keep a penalty of 0.02.
         modes: Wanted number of independent modes, from 1 to the number of channels, and then the
             criterion is not judged; 0: as many as there are channels.
     """
 
     weight: NonNegativeFloat = 0.05
+    over: Literal["batch", "sentence"] = "batch"
     modes: NonNegativeFloat = 0.0
 
     search: ClassVar[tuple[float, float]] = (0.05, 20.0)
@@ -75,7 +79,17 @@ class Decorrelation(Prior):
         >>> round(Decorrelation().penalty(latent.repeat(1, 1, 1, 2)).item(), 6)
         1.0
         """
-        correlation = correlation_matrix(latent)
+        channels = latent.shape[-1]
+        if self.modes > channels:
+            raise UserError(
+                f"priors.decorrelation.modes must be at most the number of channels, {channels}, "
+                f"but got {self.modes}."
+            )
+        if self.over == "sentence":
+            return self._penalty(correlation_matrix(latent.unsqueeze(-4))).mean(-1)
+        return self._penalty(correlation_matrix(latent))
+
+    def _penalty(self, correlation: Float[Tensor, "*rows channel channel"]) -> PerBatch:
         channels = correlation.shape[-1]
         off_diagonal = correlation.square().sum((-2, -1)) - torch.diagonal(
             correlation.square(), dim1=-2, dim2=-1
@@ -83,11 +97,6 @@ class Decorrelation(Prior):
         squared = off_diagonal / max(channels * (channels - 1), 1)
         if not self.modes:
             return squared
-        if self.modes > channels:
-            raise UserError(
-                f"priors.decorrelation.modes must be at most the number of channels, {channels}, "
-                f"but got {self.modes}."
-            )
         return (modes(squared, channels).log() - math.log(self.modes)).square()
 
     def margin(self, statistic: PerChannel) -> float | None:
