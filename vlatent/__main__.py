@@ -38,6 +38,7 @@ COMMANDS = {
     "screen": _Command("screen loss weights without an encoder", "studies.screening"),
     "ablate": _Command("measure what each prior buys", "ablations.__main__"),
     "report": _Command("report on a study or an ablation", "analysis.__main__", ("report",)),
+    "statistics": _Command("measure latents beside photographs", "vlatent.statistics_command"),
     "compare": _Command("compare runs, trials or arms", "analysis.__main__", ("compare",)),
     "importance": _Command("rank the parameters of a study", "analysis.__main__", ("importance",)),
     "probe": _Command("probe what latents know of the text", "analysis.__main__", ("probes",)),

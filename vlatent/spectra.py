@@ -197,6 +197,11 @@ def radial_slope(latent: Latent) -> PerChannel:
     The batch's mean spectrum is fitted, as by the primary estimator. Reads 0.10 low at alpha = 2
     and 0.31 low at alpha = 3, where the periodogram saturates.
     """
+    return radial_fit(radial_power(latent))
+
+
+def radial_power(latent: Latent) -> Curve:
+    """Means of the batch's mean FFT power over rings of 1 to half the side, each one cycle wide."""
     planes = latent.double().movedim(-1, -3)
     planes = planes - planes.mean(dim=(-2, -1), keepdim=True)
     variance = planes.square().mean(dim=(-2, -1), keepdim=True)
@@ -211,10 +216,14 @@ def radial_slope(latent: Latent) -> PerChannel:
     ring = torch.round(cycles * side).long().flatten()
     rings = torch.nn.functional.one_hot(ring, int(ring.max()) + 1).double()
     mean = power @ (rings / rings.sum(0).clamp(min=1))
-    radius = torch.arange(1, side // 2, device=power.device)
-    x = radius.double().log()
+    return mean[..., torch.arange(1, side // 2, device=power.device)]
+
+
+def radial_fit(power: Curve) -> PerChannel:
+    """Least squares on the logarithms of `radial_power` and of its radii."""
+    x = torch.arange(1, power.shape[-1] + 1, device=power.device).double().log()
     x = x - x.mean()
-    return -(mean[..., radius].clamp(min=POWER_FLOOR).log() * x).sum(-1) / x.square().sum()
+    return -(power.clamp(min=POWER_FLOOR).log() * x).sum(-1) / x.square().sum()
 
 
 class Checkerboard(NamedTuple):

@@ -25,6 +25,7 @@ from vlatent.evaluation.likeness import (
     FEATURES,
     RANGES,
     REFERENCE,
+    SIZES,
     Photographs,
     anisotropy,
     correlation_within,
@@ -35,7 +36,6 @@ from vlatent.evaluation.likeness import (
 from vlatent.evaluation.unevenness import seams, weaker_half
 from vlatent.spectra import power_spectrum, whittle_slope
 
-SIZES = (16, 32, 48)
 SHARE = 0.99  # of the sets of crops lie within the limits
 SENTENCES = 64  # of a latent, in which slopes and correlations vary
 LATENTS = 50  # of them, at each scale

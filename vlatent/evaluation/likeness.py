@@ -29,6 +29,7 @@ PerImage = Float[Tensor, "*rows"]
 Smaller = Float[Tensor, "*rows _ _"]
 
 REFERENCE = "photographs.json"
+SIZES = (16, 32, 48)  # pixels along the sides of latents for which it has photographs
 HAAR_LEVELS = 2  # a latent is cut to multiples of 4 for them
 FLOOR = 1e-3  # of gradients and coefficients before a logarithm, in standard deviations
 WINDOW = 1.0  # standard deviation of the structure tensor's Gaussian window, in pixels
@@ -97,8 +98,7 @@ def photographs(height: int, width: int) -> Photographs:
     """
     sizes = _measured()
     side = math.sqrt(height * width)
-    nearest = min(sizes, key=lambda size: abs(math.log(int(size) / side)))
-    found = sizes[nearest]
+    found = sizes[min(sizes, key=lambda size: abs(math.log(int(size) / side)))]
     found["mean"] = tuple(found["mean"])
     found["covariance"] = tuple(map(tuple, found["covariance"]))
     found["ranges"] = {name: tuple(ends) for name, ends in found["ranges"].items()}

@@ -140,14 +140,17 @@ def flaws(latent: Latents) -> list[str]:
 
 def spectra(latent: Latents) -> Spectra:
     """Mean power spectrum of every channel with its fit and the band of natural images."""
-    power = mean_power(latent)
+    return spectra_of(mean_power(latent), flaws(latent))
+
+
+def spectra_of(power: Float[Tensor, "channel height width"], flawed: list[str]) -> Spectra:
+    """The same of a mean power spectrum that is known, and why a channel has none."""
     curve = log_curve(power)
-    height, width = latent.shape[1:3]
-    fit = frequencies(height, width, latent.dtype, latent.device)
+    height, width = power.shape[1:]
+    fit = frequencies(height, width, power.dtype, power.device)
     offset = fit.log_radius - (fit.weight * fit.log_radius).sum()
     middle = (fit.weight * curve).sum(-1, keepdim=True)
     alpha, left = whittle_slope(power), residual(power)
-    flawed = flaws(latent)
     drawn = torch.where(torch.tensor([[not flaw] for flaw in flawed]), curve, math.nan)
 
     def law(slope: Tensor | float) -> Float[np.ndarray, "channel bin"]:

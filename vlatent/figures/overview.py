@@ -59,7 +59,7 @@ def overview(
 
     left = label + image.shape[1] + 84
     page.text(left, first - 26, "Power spectra", weight="bold")
-    _spectra_panel(page, (left, first, page.width - left - 50, max(image.shape[0], 250)), spectra)
+    spectra_panel(page, (left, first, page.width - left - 50, max(image.shape[0], 250)), spectra)
     page.text(60, second, "Slope α", weight="bold")
     alpha_panel(page, (60, second + 24, 270, 250), slopes)
     page.text(420, second, "Weight × penalty", weight="bold")
@@ -94,7 +94,7 @@ def _verdict(page: Page, title: str, verdict: Verdict, last: Evaluation, top: fl
         page.text(columns[3], line, fitted(criterion.found, 400, 1, SMALL), size=SMALL)
 
 
-def _spectra_panel(page: Page, box: Box, spectra: Spectra) -> None:
+def spectra_panel(page: Page, box: Box, spectra: Spectra) -> None:
     """The spectra of all channels in one panel."""
     curves, colors = by_channel(spectra.power)
     x = octaves(spectra, "cycles per latent side")
