@@ -43,8 +43,9 @@ def test_commands_run(tmp_path: Path) -> None:
     for number in range(2):
         image = Image.fromarray(generator.integers(0, 256, (16, 16, 3), dtype=np.uint8))
         image.save(tmp_path / "folder_of_images" / f"{number}.png")
-    [commands] = blocks("")
-    for line in commands.splitlines():
+    commands = re.findall(r"^vlatent .*$", PAGE, flags=re.MULTILINE)
+    assert len(commands) == 2
+    for line in commands:
         done = inside(tmp_path, main, *line.split()[1:])
         assert done.returncode == 0, done.stderr
     written = {file.name for file in tmp_path.iterdir()}

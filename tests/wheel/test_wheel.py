@@ -71,7 +71,7 @@ def test_every_room_is_there_and_comes_from_the_wheel(run: Command, environment:
     names = [line.split()[0] for line in listed.split("\n\n")[2].splitlines()]
     assert names == [
         *("train", "evaluate", "scenes", "study", "screen", "ablate", "report"),
-        *("compare", "importance", "probe", "runs", "status", "replay", "doctor"),
+        *("statistics", "compare", "importance", "probe", "runs", "status", "replay", "doctor"),
     ]
     code = (
         "import contextlib, sys\n"
