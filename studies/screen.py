@@ -22,6 +22,7 @@ from vlatent.console import tracked
 from vlatent.evaluation import CONSECUTIVE, Evaluation, Verdict, judge, measure, score
 from vlatent.preparation import size_of_latents
 from vlatent.shapes import UserError
+from vlatent.soundness import require_leading_axes
 
 STEPS = 120
 RATE = (
@@ -112,6 +113,7 @@ def evaluate_weights(
 
 def _together(config: Config, rows: Sequence[Mapping[str, float]], seed: int) -> list[Screened]:
     priors = config.priors
+    require_leading_axes(priors, size_of_latents(config))
     weight = {
         name: torch.tensor([row.get(f"priors.{name}.weight", prior.weight) for row in rows])
         for name, prior in priors

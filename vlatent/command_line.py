@@ -9,9 +9,8 @@ import signal
 import sys
 import warnings
 from argparse import ArgumentError, HelpFormatter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from itertools import pairwise
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +20,15 @@ from jsonargparse import ArgumentParser, Namespace, set_loader
 from vlatent.class_keys import require_class_alone, spelled_out
 from vlatent.config_files import with_configs_found
 from vlatent.help_page import HelpAll, page
+from vlatent.open_groups import OpenGroups, given_flags
+from vlatent.parse_errors import in_plain_words
+from vlatent.parts import init_fields
 from vlatent.runtime.interruption import STATUS, Stop, interruption
 from vlatent.runtime.streams import outlast_readers
 from vlatent.shapes import UserError
 from vlatent.yaml_reader import load_flag, read_settings_file
 
 set_loader("settings", load_flag, exceptions=(yaml.YAMLError,))
-# What jsonargparse says of a value of the wrong kind, and the kind in words.
-KINDS = (
-    (r"Subtypes: \[[^,]*Int\W.*Given value: ?(?P<value>.*)", "a whole number or null"),
-    (r"Subtypes: \[.*Given value: ?(?P<value>.*)", "a text (in quotes, if need be) or null"),
-    (r"Not of type \w+Int: .*digits", "a whole number of fewer digits"),
-    (r"Not of type \w+Int: .*?(?P<value>\S+) not an? \w+$", "a whole number"),
-    (r"Not of type \w+Int: .*: (?P<value>'.*')", "a whole number"),
-    (r"Not of type \w+Int: .*, not (?P<value>'\w+')", "a whole number"),
-    (r"Not of type \w+: (?P<value>\S+) not a number", "a number"),
-    (r"Not of type \w+: .*: (?P<value>'.*')", "a number"),
-    (r"Not of type \w+: .*, not (?P<value>'\w+')", "a number"),
-    (r"Expected a <class 'bool'>. Got value: ?(?P<value>.*)", "true or false"),
-    (r"Expected a <class 'str'>. Got value: ?(?P<value>.*)", "a text (in quotes, if need be)"),
-    (r"Expected a <class 'float'>. Got value: ?(?P<value>.*)", "a number"),
-    (r"Expected a <class 'int'>. Got value: ?(?P<value>.*)", "a whole number"),
-    (r"Expected a <class 'dict'>. Got value: ?(?P<value>.*)", "a group such as {name: value}"),
-    (r"Expected a <class 'list'>. Got value: ?(?P<value>.*)", "a list such as [1, 2]"),
-)
 
 
 class Parser(ArgumentParser):
@@ -65,11 +49,11 @@ class Parser(ArgumentParser):
         if own:
             self.add_argument("--help-all", action=HelpAll)
         self.places: dict[str, str] = {}  # file and line of every key that a file gave
+        self.open = OpenGroups(self, self._read)  # to the user's own priors and terms
 
     def parse_path(self, path: Any, *arguments: Any, **settings: Any) -> Namespace:
         """Read a config file; UserError names the line of what has a wrong form."""
-        values, lines = read_settings_file(Path(str(path)))
-        self.places |= {key: f"{path}, line {line}" for key, line in lines.items()}
+        values = self.open.as_declared(self._read(str(path)))
         self._require_form(values)
         text = yaml.safe_dump(spelled_out(values, self._leaves()))
         return self.parse_string(text, f"{path}", *arguments, **settings)
@@ -85,18 +69,23 @@ class Parser(ArgumentParser):
 
     def checked(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Parse and build the dataclasses; UserError names the nearest valid key."""
-        arguments = list(with_configs_found(arguments))
-        given = list(_given(arguments))
         self.places = {}
+        with self._placed():
+            arguments = self.open.arguments(list(with_configs_found(arguments)))
+        given = list(given_flags(arguments))
         for name, value in given:
             self._require_form_of_flag(name, value)
         files = [value for name, value in given if name == "config"]
         made = self._made(lambda: self.parse_args(arguments), dict(given), files)
-        require_class_alone(self._leaves(), self.places, dict(given))
+        keys = [key for key in self._leaves() if key.rpartition(".")[0] not in self.open.parts]
+        require_class_alone(keys, self.places, dict(given))  # a part's class replaces none of ours
         return made
 
     def checked_object(self, values: Mapping[str, object]) -> dict[str, Any]:
         """Check the form of nested dictionaries likewise."""
+        with self._placed():
+            self.open.join(values)
+        values = self.open.as_declared(values)
         self._require_form(values)
         values = spelled_out(values, self._leaves())
         return self._made(lambda: self.parse_object(values), {}, [])
@@ -105,13 +94,26 @@ class Parser(ArgumentParser):
         self, parse: Callable[[], Namespace], flags: Mapping[str, str], files: Sequence[str]
     ) -> dict[str, Any]:
         try:
-            return _built(self.instantiate(parse()))
+            with self._placed(flags):
+                return _built(self.open.instances(parse()))
         except (ArgumentError, OverflowError) as error:
             raise UserError(self._explained(str(error), flags, files)) from None
-        except UserError as error:  # of a dataclass, which does not know where its values stand
+
+    @contextlib.contextmanager
+    def _placed(self, flags: Collection[str] = ()) -> Iterator[None]:
+        """Errors of what does not know where its values stand say where the file has them."""
+        try:
+            yield
+        except UserError as error:
             text = str(error)
-            key = text.partition(" ")[0]
+            key = text.partition(" ")[0].rstrip(":")
             raise UserError(text + ("" if key in flags else self._place(key))) from None
+
+    def _read(self, path: str) -> dict[str, Any]:
+        """A file of settings, whose lines are remembered."""
+        values, lines = read_settings_file(Path(path))
+        self.places |= {key: f"{path}, line {line}" for key, line in lines.items()}
+        return values
 
     def _require_form(
         self,
@@ -161,7 +163,8 @@ class Parser(ArgumentParser):
 
     def _place(self, key: str) -> str:
         """Where a file has a key."""
-        return f" ({self.places[key]})" if key in self.places else ""
+        places = {self.open.key(name): at for name, at in self.places.items()}
+        return f" ({places[key]})" if key in places else ""
 
     def _explained(self, message: str, flags: Mapping[str, str], files: Sequence[str]) -> str:
         text = re.sub(r"\S{200,}", lambda long: f"{long[0][:60]}...", " ".join(message.split()))
@@ -178,10 +181,13 @@ class Parser(ArgumentParser):
                 text = f"there is no key {key}{self._nearest(key)}"
                 break
         else:
+            missing = re.search(r"(?:required: |Key \"?)(?P<key>\w+(?:\.\w+)+).*", text)
+            if missing and "required" in text:
+                return f"{missing['key']} is missing: it has no default."
             *outer, what = re.split(r'Parser key "[^"]+": ', text)
             key = ".".join(re.findall(r'Parser key "([^"]+)": ', text))
             if outer:
-                text = f"{key} {_plainly(what)}"
+                text = f"{key} {in_plain_words(what)}"
         if key in flags:
             return text
         return text + (self._place(key) or (f" (in {' or '.join(files)})" if files else ""))
@@ -195,11 +201,12 @@ class Parser(ArgumentParser):
             for name in valid
             if difflib.SequenceMatcher(None, name.rpartition(".")[2], leaf).ratio() > 0.75
         ]
-        return (
+        meant = (
             f"; did you mean {near[0]}?"
             if near
             else f"; --help{'-all' if self.own else ''} lists all keys."
         )
+        return meant + self.open.way(key)
 
 
 def _built(namespace: Namespace) -> dict[str, Any]:
@@ -209,36 +216,12 @@ def _built(namespace: Namespace) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Numbers as Python's own: jsonargparse's PositiveInt is an int that no file format knows."""
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)})
+        names = [field.name for field in init_fields(value)]
+        return replace(value, **{name: _plain(getattr(value, name)) for name in names})
     for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)
     return value
-
-
-def _plainly(what: str) -> str:
-    """jsonargparse's words for a wrong value, shorter."""
-    match = re.search(r"Not of type \w+: (.*) does not conform to restriction (.*)", what)
-    if match:
-        allowed = match[2].replace("v>=", "at least ").replace("v<=", "at most ")
-        return f"must be {allowed.replace('v>', 'above ')}, but got {match[1]}."
-    match = re.search(r"Expected a typing.Literal\[(.*)\]. Got value: (.*)", what)
-    if match:
-        return f"must be one of {match[1]}, but got {match[2]!r}."
-    for pattern, kind in KINDS:
-        match = re.search(pattern, what)
-        if match:
-            value = match.groupdict().get("value", "").replace("'NoneType'", "null")
-            return f"must be {kind}" + (f", but got {value}." if value else ".")
-    return f"is wrong: {what}"
-
-
-def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Names and values of the flags, as `--name value` and `--name=value`."""
-    for flag, value in pairwise([*arguments, ""]):
-        name, equals, behind = flag.partition("=")
-        if name.startswith("--"):
-            yield name.removeprefix("--"), behind if equals else value
 
 
 def _no_group(key: str, value: object, leaves: Mapping[str, object], dashes: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +19,9 @@ from vlatent.corpus import Corpus, DataConfig
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
 from vlatent.optimization import OptimizerConfig
-from vlatent.own_classes import OwnClass
+from vlatent.own_classes import OwnClass, path_of, source_digest
 from vlatent.own_encoder import EncoderSettings, own_tokenizer
+from vlatent.parts import init_fields, remembered_path
 from vlatent.priors import Priors
 from vlatent.runtime.addresses import without_password
 from vlatent.terms import Terms
@@ -107,9 +108,9 @@ def add_settings(parser: Parser, own: type | None = None) -> None:
         parser.add_class_arguments(own, nested_key=parser.own)
 
 
-def flatten(config: object) -> dict[str, object]:
+def flatten(config: Config) -> dict[str, object]:
     """Dotted names to plain values: `priors.spectrum.weight` -> 0.5."""
-    return dict(_leaves("", asdict(config)))  # type: ignore[call-overload]
+    return dict(_leaves("", _nested(config)))
 
 
 def override(config: Config, changes: Mapping[str, object]) -> Config:
@@ -175,7 +176,11 @@ def with_encoder(config: Config, own: OwnClass) -> Config:
 
 def to_yaml(config: Config) -> str:
     """The config as a file that `--config` reads back to the same config."""
-    return yaml.safe_dump(_plain(asdict(config)), sort_keys=False)
+    nested: Any = _nested(config)
+    for group, name, _ in own_parts(config):
+        path, *arguments = nested[group][name].items()
+        nested[group][name] = dict([path, ("init_args", dict(arguments))])
+    return yaml.safe_dump(_plain(nested), sort_keys=False)
 
 
 def effective(config: Config) -> dict[str, object]:
@@ -190,10 +195,22 @@ def effective(config: Config) -> dict[str, object]:
         # Its file is identified by its content, wherever it lies.
         flat["encoder.class_path"] = re.split(r"[.:]", config.encoder.class_path)[-1]
     unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
+    for group, name, part in own_parts(config):
+        if digest := source_digest(part):  # wherever its file lies
+            flat[f"{group}.{name}.class_path"] = f"{part.__qualname__} {digest}"
+        if group == "terms" and flat[f"{group}.{name}.weight"] == 0:
+            unused = (*unused, f"{group}.{name}.")
     for name, earlier in EARLIER.items():
         if name in flat and flat[name] == earlier:
             del flat[name]
     return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
+
+
+def own_parts(config: Config) -> Iterator[tuple[str, str, type]]:
+    """Group, name and class of every prior and term of the user's own."""
+    for group in ("priors", "terms"):
+        for name, part in getattr(config, group).own.items():
+            yield group, name, part
 
 
 def fingerprint(config: Config) -> str:
@@ -205,6 +222,16 @@ def fingerprint(config: Config) -> str:
 def corpus_digests(config: Config, corpus: Corpus) -> dict[str, str]:
     """Digests of every part of the corpus that a run with this config reads, by the part's name."""
     return corpus.digests(config.terms.active, config.evaluation.retrieved > 0)
+
+
+def _nested(config: Config) -> dict[str, Any]:
+    """The settings as dictionaries, each part of the user's own with its class first."""
+    nested = asdict(config)
+    for group, name, part in own_parts(config):
+        path = remembered_path(part) or path_of(part, f"{group}.{name}")
+        settings = {field.name: nested[group][name][field.name] for field in init_fields(part)}
+        nested[group][name] = {"class_path": path, **settings}
+    return nested
 
 
 def _replaced(part: Any, names: Sequence[str], value: object) -> Any:

@@ -19,6 +19,7 @@ from vlatent.own_classes import OwnClass, changed_source
 from vlatent.own_encoder import PLACE, warn_of_changed_source
 from vlatent.priors import Priors
 from vlatent.shapes import UserError
+from vlatent.soundness import require_sound_priors, require_sound_terms
 
 # A study trains many runs on the same sentences.
 corpus_of = lru_cache(maxsize=2)(load)
@@ -35,7 +36,9 @@ def corpus_for(config: Config) -> Corpus:
     if isinstance(config.encoder, OwnClass):
         warn_of_changed_source(config.encoder)
     require_memory(config, corpus, device, half=autocast()._enabled)
-    _require_statistics(config.priors, *latent_size(config, corpus))
+    size = latent_size(config, corpus)
+    _require_statistics(config.priors, *size)
+    require_sound_terms(config.terms, size)
     if config.terms.active:
         counterfactuals = corpus.variants.counterfactuals
         if config.terms.structure_first and not counterfactuals.structure.any():
@@ -97,6 +100,9 @@ def not_divided(config: Config, corpus: Corpus) -> str | None:
 def _require_statistics(priors: Priors, height: int, width: int, channels: int) -> None:
     """Measure noise, as what fails at the first evaluation can fail before anything is written."""
     noise = torch.randn(2, height, width, channels, generator=torch.Generator().manual_seed(0))
+    if priors.own:
+        built_in = measure(0, noise, Priors())
+        require_sound_priors(priors, (height, width, channels), built_in)
     loss(priors, noise)
     measured = measure(0, noise, priors)
     missing = [name for name, values in measured.channels.items() if not all(map(isfinite, values))]

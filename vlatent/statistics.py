@@ -116,6 +116,11 @@ def of_priors(priors: Priors | None = None) -> dict[str, Statistic]:
     }
 
 
+def of_own_priors(priors: Priors) -> tuple[Statistic, ...]:
+    """The statistics of the user's own priors, which are not in the registry."""
+    return tuple(each for name, each in of_priors(priors).items() if name in priors.own)
+
+
 _PRIORS = of_priors()
 _ALL = (
     Statistic("score", "score"),

@@ -1,10 +1,12 @@
-"""The priors. Another one is one file and one line here."""
+"""The priors. Another one is one file and one line here, or a user's own from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
+from vlatent.parts import Parts
 from vlatent.priors.base import Prior as Prior
 from vlatent.priors.contours import Contours as Contours
 from vlatent.priors.decorrelation import Decorrelation as Decorrelation
@@ -17,8 +19,10 @@ from vlatent.shapes import as_latent as as_latent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Priors:
+class Priors(Parts):
     """The analytic image priors and their weights."""
+
+    kind: ClassVar[type] = Prior
 
     spectrum: Spectrum = Spectrum()
     total_variation: TotalVariation = TotalVariation()

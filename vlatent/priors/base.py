@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vlatent.annotations import Float, NonNegativeFloat
 from vlatent.bounds import require_bounds
+from vlatent.parts import part_name
 from vlatent.shapes import HEIGHT, WIDTH, Latent, PerBatch, PerChannel, check_axes
 
 # Standard deviations below this count as this: gradients of scale-free penalties grow like
@@ -49,7 +50,7 @@ class Prior(metaclass=ABCMeta):
                 setattr(cls, name, _checked(vars(cls)[name]))
 
     def __post_init__(self) -> None:
-        name = type(self).__module__.rpartition(".")[2]
+        name = part_name(type(self))
         require_bounds(f"priors.{name}", self, {"weight": 0, **self.least}, self.most)
 
     @property
@@ -83,13 +84,23 @@ class Prior(metaclass=ABCMeta):
     def margin(self, statistic: PerChannel) -> float | None:
         """Signed distance to the criterion in units of its tolerance; it holds when <= 0.
 
+        That of the mean over channels to `accepted`, unless a prior has its own.
+
         Args:
             statistic: [channel].
 
         Returns:
             The margin; None where the prior is reported and not judged.
         """
-        return None
+        low, high = self.accepted
+        if self.criterion is None or (math.isinf(low) and math.isinf(high)):
+            return None
+        mean = float(statistic.mean())
+        if math.isinf(high):
+            return (low - mean) / (abs(low) or 1.0)
+        if math.isinf(low):
+            return (mean - high) / (abs(high) or 1.0)
+        return abs(2 * mean - low - high) / (high - low) - 1
 
 
 def _checked(method: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:

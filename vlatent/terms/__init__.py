@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
+from vlatent.parts import Parts
 from vlatent.terms.base import Representation, Term, Views, represent
 from vlatent.terms.contrast import Contrast
 from vlatent.terms.invariance import Invariance
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class Terms(Parts):
     """Paraphrase contrast (phase 2) and jitter invariance (phase 3); off by default.
 
     Attributes:
@@ -20,14 +22,16 @@ class Terms:
             while all latents look alike.
     """
 
+    kind: ClassVar[type] = Term
+
     on: Representation = "coarse"
     contrast: Contrast = Contrast()
     invariance: Invariance = Invariance()
 
     def __iter__(self) -> Iterator[tuple[str, Term]]:
         """Every term with its name, which is its metric's, its file's and its ablation's."""
-        yield "contrast", self.contrast
-        yield "invariance", self.invariance
+        parts = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return ((name, part) for name, part in parts if isinstance(part, Term))
 
     def at(self, step: int) -> Terms:
         """The terms that count in a step."""
@@ -42,13 +46,15 @@ class Terms:
 
     @property
     def counterfactuals(self) -> int:
-        """How many each sentence of a batch needs."""
-        return self.contrast.counterfactuals if self.contrast.weight > 0 else 0
+        """How many each sentence of a batch needs: as many as the term that wants most."""
+        wanted = [getattr(term, "counterfactuals", 0) for _, term in self if term.weight > 0]
+        return max(wanted, default=0)
 
     @property
     def structure_first(self) -> bool:
         """Whether those that keep every block are drawn before others."""
-        return self.counterfactuals > 0 and self.contrast.kinds == "structure_first"
+        contrasted = self.contrast.weight > 0 and self.contrast.counterfactuals > 0
+        return contrasted and self.contrast.kinds == "structure_first"
 
 
 __all__ = ["Contrast", "Invariance", "Representation", "Term", "Terms", "Views", "represent"]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from vlatent.annotations import Bool, Float, NonNegativeFloat
 from vlatent.bounds import require_bounds
+from vlatent.parts import part_name
 from vlatent.shapes import Latent, PerBatch
 
 # What of a latent is compared with another: the pooled embedding, means over the cells of an
@@ -62,7 +63,7 @@ class Term(metaclass=ABCMeta):
     most: ClassVar[Mapping[str, float]] = {}  # largest values that make sense
 
     def __post_init__(self) -> None:
-        name = type(self).__module__.rpartition(".")[2]
+        name = part_name(type(self))
         require_bounds(f"terms.{name}", self, {"weight": 0}, self.most)
 
     @abstractmethod
