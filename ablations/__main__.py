@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import ablations
 from ablations.ablation import main as run_ablation
-from ablations.question import Ablation
+from ablations.ablation import read
+from ablations.question import Ablation, ablation_of_prior
 from vlatent.command_line import listed, run
 
 
@@ -19,9 +20,22 @@ def found() -> dict[str, Ablation]:
     return {n: module.ABLATION for n, module in modules.items() if hasattr(module, "ABLATION")}
 
 
+def of_own_prior(name: str, arguments: Sequence[str]) -> Ablation | None:
+    """The ablation of a prior of the user's own; None if the config has none of this name."""
+    if name.startswith("-") or {"-h", "--help", "--help-all"} & set(arguments):
+        return None
+    ablation = ablation_of_prior(name, f"What does {name} buy?")
+    config, _ = read(ablation, arguments)
+    return ablation if name in config.priors.own else None
+
+
 def main(arguments: Sequence[str]) -> int:
     """List the ablations, or run the one that is named."""
     ablations = found()
+    if arguments and arguments[0] not in ablations:
+        own = of_own_prior(arguments[0], arguments[1:])
+        if own is not None:
+            return run_ablation(own, arguments[1:])
     questions = {name: ablation.question for name, ablation in ablations.items()}
     name = listed("ablations", "ablation", questions, arguments)
     return 0 if name is None else run_ablation(ablations[name], arguments[1:])

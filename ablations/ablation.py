@@ -30,7 +30,7 @@ from vlatent.tracking import Status, recorded
 
 def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     """Run an ablation from the command line, or continue it, and report its results."""
-    config, settings = _read(ablation, arguments)
+    config, settings = read(ablation, arguments)
     placement(config.training)  # bad input is an error before anything is written
     corpus = corpus_for(config)
     ablation = ablation.restricted(settings.arms, config)
@@ -77,7 +77,7 @@ def _planned(
     name = settings.name or ablation.name
     arms = ablation.all_arms(config)
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    priors = [] if settings.plan or not settings.retune else ablation.retuned
+    priors = [] if settings.plan or not settings.retune else ablation.retuned(config)
     expected = [*arms, *(retuned_arm(prior, {}) for prior in priors)]
 
     def read(arm_config: Config) -> str:
@@ -173,7 +173,12 @@ def _over(job: AblationJob, cells: Cells) -> int:
     return len(job.keys) - missing(job.cells, cells, job.settings)
 
 
-def _read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, AblationConfig]:
+def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, AblationConfig]:
+    """The base and the settings that the command line describes.
+
+    Raises:
+        UserError: Bad input.
+    """
     script = f"vlatent ablate {ablation.name}"
     parser = Parser(
         prog=script,

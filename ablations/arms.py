@@ -61,15 +61,15 @@ def without(*priors: str) -> Arm:
     return Arm(f"without {' and '.join(priors)}", group, changes, priors)
 
 
-def without_all() -> Arm:
+def without_all(names: Sequence[str] = PRIORS) -> Arm:
     """The base without any prior: a question, and a family, of its own."""
-    changes = {weight(name): 0.0 for name in PRIORS}
-    return Arm("without any prior", "all left out", changes, PRIORS)
+    changes = {weight(name): 0.0 for name in names}
+    return Arm("without any prior", "all left out", changes, tuple(names))
 
 
-def alone(prior: str) -> Arm:
-    """Nothing but one prior."""
-    changes = {weight(name): 0.0 for name in PRIORS if name != prior}
+def alone(prior: str, names: Sequence[str] = PRIORS) -> Arm:
+    """Nothing but one of these priors."""
+    changes = {weight(name): 0.0 for name in names if name != prior}
     return Arm(f"only {prior}", "alone", changes, (prior,))
 
 
@@ -94,21 +94,30 @@ def subsets(names: Sequence[str] = PRIORS) -> Iterator[frozenset[str]]:
         yield from (frozenset(subset) for subset in combinations(names, size))
 
 
-def with_only(present: frozenset[str]) -> Arm:
-    """Nothing but these priors."""
-    changes = {weight(name): 0.0 for name in PRIORS if name not in present}
-    kept = tuple(name for name in PRIORS if name in present)
+def with_only(present: frozenset[str], names: Sequence[str] = PRIORS) -> Arm:
+    """Nothing but those priors that are present."""
+    changes = {weight(name): 0.0 for name in names if name not in present}
+    kept = tuple(name for name in names if name in present)
     return Arm(f"with {' + '.join(kept) or 'none'}", "present", changes, kept)
 
 
 def of_prior(base: Config, prior: str) -> list[Arm]:
     """Every arm that the ablation of one prior has beside the base."""
+    if prior not in names(base):
+        raise UserError(
+            f"there is no prior {prior} in the base; there are {', '.join(names(base))}."
+        )
     if weight_of(base, prior) == 0:
         raise UserError(
             f"{weight(prior)} is 0 in the base: there is nothing to leave out. Give it a weight, "
             "or begin from another config."
         )
-    return [without(prior), alone(prior), *doses(base, prior)]
+    return [without(prior), alone(prior, names(base)), *doses(base, prior)]
+
+
+def names(base: Config) -> list[str]:
+    """Every prior of the base, a user's own ones last."""
+    return [name for name, _ in base.priors]
 
 
 def active(base: Config) -> list[str]:

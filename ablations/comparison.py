@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ablations.arms import BASE, FACTORS, Arm, families, family_sizes
 from ablations.cells import Cell
 from ablations.figures import Dose, ForestRow
 from ablations.looks import looks
-from ablations.measurement import BY_LABEL, STATISTICS, Measured, possible
+from ablations.measurement import BY_LABEL, STATISTICS, Measured
 from ablations.question import Ablation
 from ablations.result import (
     HOLDS,
@@ -27,7 +27,7 @@ from vlatent.effects import Effect, family, paired
 from vlatent.encoder import EncoderConfig
 from vlatent.intervals import interval
 from vlatent.preparation import size_of_latents
-from vlatent.statistics import SHARE, Limits
+from vlatent.statistics import ANY, SHARE, Limits, Statistic, of_own_priors
 
 
 @dataclass(frozen=True, eq=False)  # known by itself, so that what follows from it can be kept
@@ -41,6 +41,7 @@ class Table:
         missing: Why it is not, by arm and seed.
         untested: Arms of the same families that were not to be trained.
         channels: Number of channels, of the latent that has most.
+        own: Statistics of the user's own priors, by label.
     """
 
     arms: tuple[Arm, ...]
@@ -49,12 +50,12 @@ class Table:
     missing: Mapping[tuple[str, int], str]
     untested: tuple[Arm, ...] = ()
     channels: int = EncoderConfig.channels
+    own: Mapping[str, Statistic] = field(default_factory=dict)
 
     @property
     def criteria(self) -> list[str]:
         """The names of the criteria."""
-        every = (line.name for cell in self.cells.values() for line in cell.criteria)
-        return list(dict.fromkeys(every))
+        return list(dict.fromkeys(line.name for c in self.cells.values() for line in c.criteria))
 
     @property
     def statistics(self) -> list[str]:
@@ -66,7 +67,11 @@ class Table:
         """Lowest and highest value of a statistic, or of `holds: NAME`."""
         if statistic.startswith(HOLDS):
             return SHARE
-        return possible(statistic, self.channels, len(self.criteria))
+        return self.known(statistic).limits(self.channels, len(self.criteria))
+
+    def known(self, label: str) -> Statistic:
+        """The statistic with this label; one without limits if it is none of today."""
+        return self.own.get(label) or BY_LABEL.get(label) or Statistic(label, label, possible=ANY)
 
     def possible_difference(self, statistic: str) -> Limits:
         """Lowest and highest difference of a statistic between two runs."""
@@ -109,6 +114,7 @@ def table_of(
         {(c.arm.name, c.seed): why[c.key] for c in cells if c.key in why},
         tuple(untested),
         max(size_of_latents(cell.config)[2] for cell in cells),
+        {own.label: own for own in of_own_priors(cells[0].config.priors)},
     )
 
 
@@ -178,12 +184,6 @@ def comparisons(table: Table) -> list[ForestRow]:
     return shown
 
 
-def wanted(label: str) -> tuple[float, float] | None:
-    """Where a criterion about the mean of channels would hold; the verdict is stricter."""
-    statistic = BY_LABEL.get(label)
-    return statistic.accepted if statistic is not None and statistic.judged else None
-
-
 def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
     """Every statistic that was measured against those factors of a prior's weight that were."""
     curves: dict[str, list[Dose]] = {}
@@ -193,13 +193,14 @@ def doses(table: Table, statistics: Sequence[str]) -> dict[str, list[Dose]]:
             for arm in table.arms
             if arm.group == "dose" and arm.priors == (prior,)
         }
-        planned = {arm.name for arm in table.arms}
-        at = {f: named[f] for f in FACTORS if named.get(f) in planned}
+        at = {f: named[f] for f in FACTORS if named.get(f) in {arm.name for arm in table.arms}}
         drawn = []
         for statistic in statistics:
             values = {factor: table.of(arm, statistic) for factor, arm in at.items()}
             if any(values.values()):
-                drawn.append(Dose(statistic, values, wanted(statistic), table.possible(statistic)))
+                known = table.known(statistic)
+                wanted = known.accepted if known.judged else None  # the verdict is stricter
+                drawn.append(Dose(statistic, values, wanted, table.possible(statistic)))
         if drawn:
             curves[prior] = drawn
     return curves
@@ -252,8 +253,10 @@ def result_of(
         table: What was measured.
         earlier: The result that was reported before under this name.
     """
-    tested = {arm.family for arm in table.arms}
-    pairs = {arm.name: _pairs(table, arm.name) for arm in table.arms[1:]}
+    pairs = {  # seeds on which both an arm and the base were measured
+        arm: [s for s in table.seeds if {(arm, s), (BASE.name, s)} <= table.cells.keys()]
+        for arm in (arm.name for arm in table.arms[1:])
+    }
     sizes = family_sizes((*table.arms, *table.untested))
     return AblationResult(
         name=name,
@@ -268,14 +271,11 @@ def result_of(
         arms=tuple(_arm_result(arm, table) for arm in table.arms),
         answers=tuple(answer(prediction, table) for prediction in ablation.predictions),
         missing=tuple(MissingRun(arm, seed, why) for (arm, seed), why in table.missing.items()),
-        families={name: size for name, size in sizes.items() if name in tested},
+        families={
+            name: size for name, size in sizes.items() if name in {arm.family for arm in table.arms}
+        },
         looks=looks(ablation.name, fingerprint(config), pairs, earlier),
     )
-
-
-def _pairs(table: Table, arm: str) -> list[int]:
-    """Seeds on which both an arm and the base were measured."""
-    return [s for s in table.seeds if {(arm, s), (BASE.name, s)} <= table.cells.keys()]
 
 
 def _arm_result(arm: Arm, table: Table) -> ArmResult:

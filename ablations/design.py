@@ -8,14 +8,14 @@ none.
 from __future__ import annotations
 
 from ablations.ablation import command
-from ablations.arms import active, subsets, with_only
+from ablations.arms import active, names, subsets, with_only
 from ablations.question import Ablation
 
 ABLATION = Ablation(
     name="design",
     question="How do the priors work together?",
     predictions=(),
-    arms=lambda base: [with_only(present) for present in subsets(active(base))],
+    arms=lambda base: [with_only(present, names(base)) for present in subsets(active(base))],
 )
 
 if __name__ == "__main__":

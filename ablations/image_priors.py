@@ -9,7 +9,7 @@ the fine detail, should cost most.
 from __future__ import annotations
 
 from ablations.ablation import command
-from ablations.arms import Arm, active, without, without_all
+from ablations.arms import Arm, active, names, without, without_all
 from ablations.question import Ablation
 from ablations.result import Prediction
 from ablations.terms import contrasted
@@ -18,7 +18,7 @@ from vlatent.config import Config
 
 def arms(base: Config) -> list[Arm]:
     contrasted(base)
-    return [without_all(), *(without(name) for name in active(base))]
+    return [without_all(names(base)), *(without(name) for name in active(base))]
 
 
 ABLATION = Ablation(

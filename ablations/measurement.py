@@ -14,8 +14,9 @@ import torch
 from vlatent.config import Config
 from vlatent.dependence import TARGETS
 from vlatent.evaluation import Criterion
+from vlatent.priors import Priors
 from vlatent.shapes import Latents
-from vlatent.statistics import ANY, MEANING, OF_PHOTOGRAPHS, Statistic, current_name
+from vlatent.statistics import MEANING, OF_PHOTOGRAPHS, Statistic, current_name, of_own_priors
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.training import Result
 
@@ -47,17 +48,6 @@ OF_MEANING: Mapping[str, Statistic] = {
 BY_LABEL = {statistic.label: statistic for statistic in OF_RUN} | dict(OF_MEANING)
 
 
-def possible(label: str, channels: int, criteria: int) -> tuple[float, float]:
-    """Lowest and highest value of a statistic: no interval reaches beyond.
-
-    Args:
-        label: Label of the statistic.
-        channels: Number of channels of the latent.
-        criteria: Number of criteria of the verdict.
-    """
-    return BY_LABEL[label].limits(channels, criteria) if label in BY_LABEL else ANY
-
-
 @dataclass(frozen=True)
 class Measured:
     """One finished cell.
@@ -81,15 +71,22 @@ class Measured:
         return all(criterion.holds for criterion in self.criteria)
 
 
-def measured(result: Result, sentences: int) -> Measured:
-    """The last evaluation of a run as plain numbers; `sentences` is how many it has seen."""
+def measured(result: Result, sentences: int, priors: Priors) -> Measured:
+    """The last evaluation of a run as plain numbers.
+
+    Args:
+        result: The run.
+        sentences: How many it has seen.
+        priors: Those that it was measured with.
+    """
     last = result.history[-1]
     metrics = last.metrics | {
         f"statistic/{name}": fmean(values) for name, values in last.channels.items()
     }
     metrics["score"] = result.score
     metrics["criteria_held"] = float(sum(line.holds for line in result.verdict.criteria))
-    statistics = {statistic.label: statistic.of(metrics) for statistic in OF_RUN}
+    shown = (*OF_RUN, *of_own_priors(priors))
+    statistics = {statistic.label: statistic.of(metrics) for statistic in shown}
     if any(name.startswith("meaning/") for name in metrics):
         statistics |= {
             label: metrics[statistic.name]
@@ -107,7 +104,8 @@ def measured(result: Result, sentences: int) -> Measured:
 
 def made_up(config: Config, draw: np.random.Generator) -> Measured:
     """A cell as it might come out, to try before any is trained what is done with them all."""
-    names = (*STATISTICS, *(OF_MEANING if config.evaluation.retrieved else ()))
+    own = (statistic.label for statistic in of_own_priors(config.priors))
+    names = (*STATISTICS, *own, *(OF_MEANING if config.evaluation.retrieved else ()))
     return Measured(
         dict(zip(names, draw.uniform(size=len(names)).tolist(), strict=True)),
         tuple(Criterion(name, "", "", draw.normal()) for name in names[:2]),

@@ -45,9 +45,10 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
         for prediction in ablation.predictions:
             console.print(f"  {prediction}")
     if settings.plan and settings.retune:
+        studies = len(ablation.retuned(config))
         console.print(
-            f"Before that, {len(ablation.retuned)} studies of {settings.retune} trials search the "
-            "other weights again."
+            f"Before that, {studies} studies of {settings.retune} trials search the other weights "
+            "again."
         )
 
 

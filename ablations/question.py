@@ -20,7 +20,7 @@ class Ablation:
         question: The question in words.
         predictions: Written before the result.
         arms: What is compared with the base.
-        retuned: Priors whose loss may be made up for by searching the other weights again.
+        retunes: Whether other weights, searched again, may make up for a prior that is left out.
         untested: Arms that are left out of this run: their families are as large as before.
     """
 
@@ -28,11 +28,16 @@ class Ablation:
     question: str
     predictions: Sequence[Prediction]
     arms: Callable[[Config], list[Arm]]
-    retuned: Sequence[str] = ()
+    retunes: bool = False
     untested: Sequence[Arm] = ()
 
     def all_arms(self, base: Config) -> list[Arm]:
         return [BASE, *self.arms(base)]
+
+    def retuned(self, base: Config) -> list[str]:
+        """The priors that are left out, each with the other weights searched again."""
+        left_out = (arm for arm in self.arms(base) if arm.group == "left out")
+        return [arm.priors[0] for arm in left_out] if self.retunes else []
 
     def restricted(self, names: Sequence[str], base: Config) -> Ablation:
         """The ablation with these of its arms, or all, and the predictions about them.
@@ -57,11 +62,11 @@ class Ablation:
             self,
             arms=lambda _: kept,
             predictions=predictions,
-            retuned=[p for p in self.retuned if f"without {p}" in chosen and not names],
+            retunes=self.retunes and not names,
             untested=[arm for name, arm in arms.items() if name not in chosen],
         )
 
 
 def ablation_of_prior(name: str, question: str, *predictions: Prediction) -> Ablation:
     """The ablation of one prior, which is left out, alone, and at six doses."""
-    return Ablation(name, question, predictions, lambda base: of_prior(base, name), (name,))
+    return Ablation(name, question, predictions, lambda base: of_prior(base, name), True)

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ablations.ablation import command
-from ablations.arms import PRIORS, Arm, active, alone, doses, without
+from ablations.arms import PRIORS, Arm, active, alone, doses, names, without
 from ablations.question import Ablation
 from ablations.result import Prediction
 from vlatent.config import Config
@@ -17,11 +17,11 @@ from vlatent.config import Config
 
 def arms(base: Config) -> list[Arm]:
     """Arms of every active prior's own ablation, those of a kind together."""
-    names = active(base)
+    left = active(base)
     return [
-        *(without(name) for name in names),
-        *(alone(name) for name in names),
-        *(arm for name in names for arm in doses(base, name)),
+        *(without(name) for name in left),
+        *(alone(name, names(base)) for name in left),
+        *(arm for name in left for arm in doses(base, name)),
     ]
 
 
@@ -38,7 +38,7 @@ ABLATION = Ablation(
     question="What does each prior buy?",
     predictions=predictions(),
     arms=arms,
-    retuned=PRIORS,
+    retunes=True,
 )
 
 if __name__ == "__main__":

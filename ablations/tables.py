@@ -119,7 +119,8 @@ def shares(table: Table, statistic: str) -> dict[str, Effect] | None:
 def designed(table: Table) -> list[str]:
     """The priors of a factorial design, in their order."""
     present = {name for arm in table.arms if arm.group == "present" for name in arm.priors}
-    return [name for name in PRIORS if name in present]
+    own = sorted(present.difference(PRIORS))
+    return [*(name for name in PRIORS if name in present), *own]
 
 
 def designs(table: Table, statistic: str) -> list[dict[frozenset[str], float]]:

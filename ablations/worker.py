@@ -185,7 +185,7 @@ def train_cell(
             run.goes_on()
             result = train(config, run.tracker, report, progress)
             sentences = config.training.steps * config.training.batch_size
-            statistics = measured(result, sentences)
+            statistics = measured(result, sentences, config.priors)
             run.tracker.metrics(statistics.statistics, config.training.steps)
             run.result = to_json(statistics), latents_to_bytes(_fixed_latents(folder, config))
     except STOPPED:

@@ -14,6 +14,7 @@ from vlatent.config import (
     effective,
     flatten,
     override,
+    own_parts,
     read_config,
 )
 from vlatent.corpus import DataConfig
@@ -69,6 +70,9 @@ def verified(name: str, config: Config, question: Question, space: Space) -> Ver
         named = override(named, {"data": config.data})
     seen = (named.evaluation.sentences, config.evaluation.sentences, config.evaluation.retrieved)
     own = {"tracking": config.tracking, "training.seed": config.training.seed}
+    for group, part, _ in own_parts(config):  # of the study's, which searches their weights
+        if part not in getattr(named, group).own:
+            own[f"{group}.{part}"] = getattr(getattr(config, group), part)
     named = override(named, own | {"evaluation.sentences": max(seen)})
     placement(named.training)
     corpus = corpus_for(question.apply(named, question.start(config, space)))
@@ -82,8 +86,8 @@ def verified(name: str, config: Config, question: Question, space: Space) -> Ver
         key=hashlib.sha256(content.encode()).hexdigest()[:16],
         divided=not_divided(named, corpus) is None,
         unlike=tuple(
-            f"{key} {own_values[key]} ({studied[key]})"
+            f"{key} {own_values[key]} ({studied.get(key, 'absent')})"
             for key in unlike
-            if own_values[key] != studied[key]
+            if own_values[key] != studied.get(key)
         ),
     )

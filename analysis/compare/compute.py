@@ -10,13 +10,13 @@ import torch
 from rich.progress import Progress
 
 from analysis.compare.result import (
-    STATISTICS,
     Comparison,
     EncodedCheckpoint,
     Over,
     SampleMean,
     Subject,
     by_label,
+    compared,
     statistics_of,
 )
 from vlatent import checkpoints
@@ -31,7 +31,7 @@ from vlatent.priors import Priors
 from vlatent.shapes import Latents, UserError
 from vlatent.spectra import checkerboard, power_spectrum, residual, whittle_slope
 from vlatent.statistics import STATISTICS as REGISTRY
-from vlatent.statistics import Limits
+from vlatent.statistics import Limits, Statistic, of_own_priors
 
 CHUNK = 32  # sentences encoded at once
 
@@ -55,16 +55,16 @@ def compare(
             encoded[subject.label] = encode_sentences(subject, sentences)
         except UserError as error:
             unencoded[subject.label] = str(error)
-    priors = subjects[0].config.priors
+    priors, statistics = subjects[0].config.priors, compared(subjects)
     by_sentence = {
         label: of_sentences(checkpoint.held_out, priors) for label, checkpoint in encoded.items()
     }
     return Comparison(
         tuple(subjects),
         config_differences(subjects),
-        {s.label: by_label(statistics_of(s.evaluation, s.verdict)) for s in subjects},
+        {s.label: by_label(statistics_of(s.evaluation, s.verdict), statistics) for s in subjects},
         over_seeds(subjects),
-        _over_sentences(subjects[0].label, encoded, by_sentence),
+        _over_sentences(subjects[0].label, encoded, by_sentence, statistics),
         encoded,
         unencoded,
     )
@@ -83,8 +83,11 @@ def config_differences(subjects: Sequence[Subject]) -> dict[str, tuple[object, .
 
 def over_seeds(subjects: Sequence[Subject]) -> Over:
     """Means over seeds, and differences from the first on the seeds that both were trained on."""
+    statistics = compared(subjects)
     values = {
-        subject.label: {seed: by_label(metrics) for seed, metrics in subject.seeds.items()}
+        subject.label: {
+            seed: by_label(metrics, statistics) for seed, metrics in subject.seeds.items()
+        }
         for subject in subjects
         if len(subject.seeds) > 1
     }
@@ -92,10 +95,10 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
     estimates = {
         label: {
             statistic.label: estimate(
-                [statistics[statistic.label] for statistics in by_seed.values()],
-                limits(statistic.label, channels),
+                [measured[statistic.label] for measured in by_seed.values()],
+                statistic.limits(channels, criteria=0),
             )
-            for statistic in STATISTICS
+            for statistic in statistics
         }
         for label, by_seed in values.items()
     }
@@ -116,15 +119,14 @@ def over_seeds(subjects: Sequence[Subject]) -> Over:
                 (values[first][seed][s.label], values[label][seed][s.label])
                 for seed in sorted(common)
             ]
-            for s in STATISTICS
+            for s in statistics
         }
-    return Over("seeds", estimates, _effects(pairs, channels), unpaired)
+    return Over("seeds", estimates, _effects(pairs, _limits(statistics, channels)), unpaired)
 
 
-def limits(label: str, channels: int) -> Limits:
-    """Lowest and highest value of the statistic with this label, of latents with these channels."""
-    statistic = next(statistic for statistic in STATISTICS if statistic.label == label)
-    return statistic.limits(channels, criteria=0)  # how many hold is not compared
+def _limits(statistics: Sequence[Statistic], channels: int) -> dict[str, Limits]:
+    """Lowest and highest value of every statistic of latents with these channels, by label."""
+    return {each.label: each.limits(channels, criteria=0) for each in statistics}
 
 
 def estimate(values: Sequence[float], possible: Limits) -> SampleMean:
@@ -172,8 +174,9 @@ def of_sentences(latent: Latents, priors: Priors) -> dict[str, list[float]]:
     for name, prior in priors:
         if name != "spectrum":
             values[f"statistic/{name}"] = prior.statistic(latent[:, None])  # batches of one
+    registry = {**REGISTRY, **{own.name: own for own in of_own_priors(priors)}}
     return {
-        REGISTRY[name].label: channels.double().mean(-1).tolist()
+        registry[name].label: channels.double().mean(-1).tolist()
         for name, channels in values.items()
     }
 
@@ -182,13 +185,13 @@ def _over_sentences(
     first: str,
     encoded: Mapping[str, EncodedCheckpoint],
     values: Mapping[str, Mapping[str, Sequence[float]]],
+    compared: Sequence[Statistic],
 ) -> Over:
     """Means over sentences, and differences from the first where both encoded the same ones."""
     channels = max((latents.held_out.shape[-1] for latents in encoded.values()), default=0)
+    limits = _limits(compared, channels)
     estimates = {
-        label: {
-            name: estimate(numbers, limits(name, channels)) for name, numbers in statistics.items()
-        }
+        label: {name: estimate(numbers, limits[name]) for name, numbers in statistics.items()}
         for label, statistics in values.items()
     }
     unpaired, pairs = {}, {}
@@ -210,17 +213,17 @@ def _over_sentences(
                 name: list(zip(values[first][name], numbers, strict=True))
                 for name, numbers in values[label].items()
             }
-    return Over("sentences", estimates, _effects(pairs, channels), unpaired)
+    return Over("sentences", estimates, _effects(pairs, limits), unpaired)
 
 
 def _effects(
-    pairs: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], channels: int
+    pairs: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], limits: Mapping[str, Limits]
 ) -> dict[str, dict[str, Effect]]:
     """The paired difference of every statistic; the subjects on one statistic are a family."""
     names = list(dict.fromkeys(name for statistics in pairs.values() for name in statistics))
     effects: dict[str, dict[str, Effect]] = {label: {} for label in pairs}
     for name in names:
-        low, high = limits(name, channels)
+        low, high = limits[name]
         alone = {
             label: paired(
                 [b - a for a, b in each[name] if math.isfinite(a) and math.isfinite(b)],

@@ -15,7 +15,7 @@ from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import Criterion, Evaluation, Verdict, score
 from vlatent.figures.mean_spectrum import MeanSpectrum
 from vlatent.shapes import Latents
-from vlatent.statistics import OF_PHOTOGRAPHS
+from vlatent.statistics import OF_PHOTOGRAPHS, Statistic, of_own_priors
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.tracking import RecordedRun
 
@@ -176,6 +176,14 @@ def statistics_of(evaluation: Evaluation, verdict: Verdict) -> dict[str, float]:
     return dict(evaluation.metrics) | means | {"score": score(evaluation, verdict)}
 
 
-def by_label(metrics: Mapping[str, float]) -> dict[str, float]:
+def by_label(
+    metrics: Mapping[str, float], statistics: Sequence[Statistic] = STATISTICS
+) -> dict[str, float]:
     """Every statistic by its label; NaN where it was not recorded."""
-    return {statistic.label: statistic.of(metrics) for statistic in STATISTICS}
+    return {statistic.label: statistic.of(metrics) for statistic in statistics}
+
+
+def compared(subjects: Sequence[Subject]) -> tuple[Statistic, ...]:
+    """What is compared of these subjects: also the statistics of their users' own priors."""
+    own = {each.label: each for s in subjects for each in of_own_priors(s.config.priors)}
+    return (*STATISTICS, *own.values())

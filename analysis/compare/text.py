@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from analysis.compare.result import STATISTICS, Comparison, Over, SampleMean, criteria_of
+from analysis.compare.result import Comparison, Over, SampleMean, compared, criteria_of
 from vlatent.console import empty_table
 from vlatent.dependence import in_words as dependence_in_words
 from vlatent.effects import NULL, Effect
@@ -73,7 +73,7 @@ def statistic_rows(comparison: Comparison) -> Rows:
                 for s in comparison.subjects
             ),
         )
-        for statistic in STATISTICS
+        for statistic in compared(comparison.subjects)
     ]
 
 

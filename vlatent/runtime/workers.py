@@ -6,6 +6,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import time
@@ -236,8 +237,9 @@ def run_ray(
         )
     remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=-1)(_ray_work)
     here, path = str(Path.cwd()), [entry for entry in sys.path if entry]
+    packed = pickle.dumps(job)  # unpacked where modules of the user's own are found
     waiting = [
-        remote.remote(work, job, here, path, max(1, int(cpus))) for _ in range(settings.workers)
+        remote.remote(work, packed, here, path, max(1, int(cpus))) for _ in range(settings.workers)
     ]
     stopping, problem = False, None
     try:
@@ -277,14 +279,14 @@ def _join_or_make_cluster(ray: ModuleType) -> None:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _ray_work(work: Work, job: object, here: str, path: list[str], threads: int) -> str | None:
+def _ray_work(work: Work, packed: bytes, here: str, path: list[str], threads: int) -> str | None:
     prepare()
     sys.path[:] = list(dict.fromkeys(path + sys.path))
     if Path(here).is_dir():
         os.chdir(here)  # relative places mean the same as where the study was begun
     torch.set_num_threads(threads)
     try:
-        work(job, Stop())
+        work(pickle.loads(packed), Stop())
     except UserError as error:
         return str(error)
     return None
