@@ -150,7 +150,8 @@ class Parser(ArgumentParser):
                 settings = load_flag(value)
             elif is_group:
                 settings = read_settings_file(Path(value))[0]
-        if isinstance(settings, Mapping) and "class_path" in settings and is_group:
+        has_class = isinstance(settings, Mapping) and "class_path" in settings
+        if has_class and is_group and name not in self.open.parts:
             raise UserError(f"--{name} takes no class_path: give --{name}.class_path NAME.")
         if isinstance(settings, Mapping) and (is_group or name == "config"):
             self._require_form(settings, name if is_group else "")
