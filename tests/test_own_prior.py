@@ -139,7 +139,7 @@ def test_everything_about_it_is_recorded(folder: Path) -> None:
 def test_a_report_reads_it(folder: Path) -> None:
     done = inside(folder, report, "--study", "loss_weights")
     assert done.returncode == 0, done.stdout + done.stderr
-    [page] = folder.rglob("report.html")
+    page = folder / "runs" / "reports" / "study_loss_weights" / "report.html"
     assert "priors.sharpness.weight" in page.read_text(encoding="utf-8")
 
 
@@ -183,8 +183,9 @@ def test_a_new_process_judges_its_checkpoint_or_says_what_is_missing(folder: Pat
     elsewhere.mkdir()
     done = judged(elsewhere)
     assert done.returncode == 2
-    [line] = done.stderr.splitlines()
-    assert line.startswith("error: priors.sharpness.class_path: there is no module own_prior;")
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: priors.sharpness.class_path: there is no module own_prior;"
+    )
 
 
 def test_an_own_term_trains_on_paraphrases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
