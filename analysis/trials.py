@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
-import sqlalchemy
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.storages import load_study, opened
 from studies.outcome import study_result
 from studies.record import (
     CONFIRMATION,
@@ -31,8 +26,7 @@ from studies.record import (
 )
 from studies.result import StudyResult
 from vlatent.evaluation import Criterion, Evaluation
-from vlatent.runtime.addresses import is_file, shown
-from vlatent.runtime.databases import engine_arguments, reason
+from vlatent.runtime.addresses import shown
 from vlatent.search_space import Axis
 from vlatent.shapes import UserError
 
@@ -42,7 +36,6 @@ STATES: dict[TrialState, State] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-STORAGE = "sqlite:///studies.db"  # where studies keep their trials unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -111,11 +104,8 @@ def read_study(storage: str, name: str) -> Study:
     Raises:
         UserError: There is no such database or study, or none of its trials has ended.
     """
-    with _opened(storage) as database:
-        names = [study.study_name for study in database.get_all_studies()]
-        if name not in names:
-            raise UserError(f"there is no study {name} in {shown(storage)}; {_offer(name, names)}")
-        search = optuna.load_study(study_name=name, storage=database)
+    with opened(storage) as database:
+        search = load_study(database, storage, name)
         others = load_beside(name, database)
         trials = _ended(search)
         if not trials:
@@ -139,73 +129,9 @@ def study_names(storage: str) -> list[str]:
     Raises:
         UserError: There is no such database.
     """
-    with _opened(storage) as database:
+    with opened(storage) as database:
         names = [study.study_name for study in database.get_all_studies()]
     return sorted(n for n in names if kind_of(n)[1] == "trial" and not n.endswith(MAKING))
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[RDBStorage]:
-    """Optuna's database for reading: nothing is created in it, and no worker has to wait."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    database = None
-    try:
-        _refuse_a_stranger(url)
-        database = RDBStorage(url, _reading(url), skip_table_creation=True)
-    except UserError:
-        raise
-    except Exception as error:  # SQLAlchemy, drivers and the system each raise their own
-        raise UserError(
-            f"storage {shown(url)} cannot be read ({reason(error)}); write sqlite:///studies.db "
-            "for a file, postgresql+psycopg://user@host/database for a server."
-        ) from None
-    try:
-        yield database
-    finally:
-        database.remove_session()
-        database.engine.dispose()
-
-
-def _refuse_a_stranger(url: str) -> None:
-    """A file that is not there, or a database that belongs to something else."""
-    if not is_file(url) and not url.startswith("postgresql"):
-        raise ValueError("it is neither a SQLite file nor a PostgreSQL server")
-    file = sqlalchemy.make_url(url).database or ""
-    if is_file(url) and not Path(file).is_file():
-        raise UserError(
-            f"there is no file {file} for storage {shown(url)}; run the command where the study "
-            "was run, or name its database with --storage."
-        )
-    engine = sqlalchemy.create_engine(url, **_reading(url))
-    try:
-        tables = set(sqlalchemy.inspect(engine).get_table_names())
-    finally:
-        engine.dispose()
-    if not {"studies", "trials", "alembic_version"} <= tables:  # the last is also made last
-        raise UserError(
-            f"storage {shown(url)} holds no studies of Optuna; name the database that "
-            "--study.storage named when the study was run."
-        )
-
-
-def _reading(url: str) -> dict[str, Any]:
-    """Arguments of SQLAlchemy's engine; SQLite opens the file for reading alone."""
-    if not is_file(url):
-        return engine_arguments(url)
-    file = Path(sqlalchemy.make_url(url).database or "").absolute()
-    address = f"{file.as_uri()}?mode=ro"
-    return {
-        "creator": lambda: sqlite3.connect(
-            address, uri=True, timeout=60, isolation_level=None, check_same_thread=False
-        )
-    }
-
-
-def _offer(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"there is {', '.join(sorted(names)) or 'none at all'}."
 
 
 def _trial(study: str, trial: FrozenTrial) -> Trial:

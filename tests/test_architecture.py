@@ -23,7 +23,14 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("vlatent", "studies", "ablations", "analysis", "benchmarks")
 DOORS = {
     "mlflow": {"vlatent/tracking/"},
-    "optuna": {"studies/", "analysis/trials.py", "analysis/importance/", "benchmarks/"},
+    "optuna": {
+        "studies/",
+        "analysis/storages.py",
+        "analysis/trials.py",
+        "analysis/foreign/from_optuna.py",
+        "analysis/importance/",
+        "benchmarks/",
+    },
     "matplotlib": {
         "vlatent/figures/",
         "studies/figures/",

@@ -249,7 +249,8 @@ def test_every_objective_of_a_front_is_confirmed(tmp_path: Path) -> None:
     [
         ([], "give either --study NAME or --ablation NAME"),
         (["--study", "a", "--ablation", "b"], "give either --study NAME or --ablation NAME"),
-        (["--study", "a"], "mlflow.db"),
+        (["--study", "a"], "studies.db"),
+        (["--ablation", "a"], "mlflow.db"),
     ],
 )
 def test_what_is_not_there_is_named(tmp_path: Path, arguments: list[str], says: str) -> None:

@@ -18,12 +18,21 @@ class Axis:
         high: Its highest value.
         log: Whether it is even in the logarithm; low is then above 0.
         values: The choices, rising, one as far from the next as every other; none of a range.
+        labels: What choices without an order are called; their values count them from 0.
     """
 
     low: float
     high: float
     log: bool = False
     values: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @classmethod
+    def named(cls, labels: Sequence[str]) -> Axis:
+        """The scale of these choices without an order, of at least one."""
+        distinct = tuple(dict.fromkeys(labels))
+        values = tuple(map(float, range(len(distinct))))
+        return cls(0.0, values[-1], values=values, labels=distinct)
 
     @classmethod
     def choices(cls, values: Sequence[float]) -> Axis:

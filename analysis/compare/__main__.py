@@ -16,7 +16,7 @@ from analysis.compare.figures import figures
 from analysis.compare.references import subject_of
 from analysis.compare.result import Comparison, labelled
 from analysis.runs import artifact
-from analysis.trials import STORAGE
+from analysis.storages import STORAGE
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
 from vlatent.config import override, to_yaml

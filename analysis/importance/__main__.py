@@ -12,7 +12,8 @@ from analysis import files
 from analysis.importance import text as importance_text
 from analysis.importance.compute import importance
 from analysis.importance.figures import figures
-from analysis.trials import STORAGE, read_study
+from analysis.storages import STORAGE
+from analysis.trials import read_study
 from vlatent.command_line import Parser, run
 from vlatent.console import console, progress_display
 from vlatent.runtime.addresses import without_password

@@ -114,7 +114,7 @@ def dependence_page(result: Importance) -> Page:
             page.text(at, below - 5, labels[row], size=SMALL, va="bottom", color=color)
             axes = page.axes(at, below, width, height)
             axes.set_ylim(low - room, high + room)
-            _curve(axes, finding, row, color)
+            _curve(axes, finding, row, color, bool(axis.labels))
             tried = [axis.position(trial.params[name]) for trial in finding.target.trials]
             axes.plot(tried, np.full(len(tried), low - room), "|", color=INK, ms=7, mew=0.7)
             _ticks(axes, axis, width)
@@ -213,11 +213,16 @@ def _rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.xaxis.set_major_locator(round_values(6))
 
 
-def _curve(axes: Axes, finding: Finding, row: int, color: str) -> None:
+def _curve(axes: Axes, finding: Finding, row: int, color: str, apart: bool) -> None:
+    """A curve with its band; of choices without an order one mark each."""
     curves = finding.curves
     assert curves is not None
     places = curves.positions[row]
     shade = BAND_COLOR if color == COLORS[0] else "#E6E6E6"
+    if apart:
+        axes.vlines(places, curves.low[row], curves.high[row], color=shade, linewidth=9)
+        axes.plot(places, curves.middle[row], color=color, linestyle="", marker="o", ms=4)
+        return
     axes.fill_between(places, curves.low[row], curves.high[row], color=shade, linewidth=0)
     marker = "o" if len(places) < 10 else ""
     axes.plot(places, curves.middle[row], color=color, linewidth=1.6, marker=marker, ms=4)
@@ -229,7 +234,7 @@ def _ticks(axes: Axes, axis: Axis, width: float) -> None:
     axes.set_xlim(-margin, 1 + margin)
     widest = max(measured(label, SMALL) for _, label in axis_ticks(axis, 0))
     ticks = axis_ticks(axis, (widest * 1.5 + 8) / width)
-    axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks])
+    axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks], parse_math=False)
     ends = axes.get_xticklabels()
     ends[0].set_horizontalalignment("left")
     ends[-1].set_horizontalalignment("right")

@@ -57,8 +57,8 @@ def table(result: Importance) -> Table:
     return made
 
 
-def words(result: Importance) -> list[str]:
-    """Conclusions that the numbers support."""
+def words(result: Importance, advice: bool = True) -> list[str]:
+    """Conclusions that the numbers support, and what would say more of a study of ours."""
     said = []
     for mine in _by_group(result):
         among = mine[0].target.among
@@ -86,7 +86,7 @@ def words(result: Importance) -> list[str]:
             f"Targets tested for signal: {tested}, each at a level of 5 %. What is said holds over "
             "the values that the search tried, and for this model and budget."
         )
-    if not result.heard:
+    if advice and not result.heard:
         said.append(
             "More complete trials say more: continue the study with a larger --study.trials and "
             "--study.pruner none."
@@ -191,6 +191,10 @@ def _course(result: Importance, finding: Finding, row: int) -> str:
     assert finding.curves is not None
     axis = list(result.space.values())[row]
     places, curve = finding.curves.positions[row], finding.curves.middle[row]
+    if axis.labels:
+        order = np.argsort(curve)
+        ends = (f"{digits(curve[k])} at {axis.labels[k]}" for k in order[[0, -1]])
+        return f"from {' to '.join(ends)}"
     first, last = (f"{digits(curve[end])} at {digits(value(axis, places[end]))}" for end in (0, -1))
     low, high = np.quantile(curve, [0, 1]) + np.array([1, -1]) * NEAR * np.ptp(curve)
     if curve[0] <= low and curve[-1] >= high:

@@ -5,16 +5,23 @@ vlatent report --study loss_weights
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from rich.markdown import Markdown
 
+from analysis.foreign.from_mlflow import read_foreign_experiment
+from analysis.foreign.from_optuna import read_foreign_study
+from analysis.foreign.result import Foreign
 from analysis.report.ablation import ablation_document
+from analysis.report.foreign import foreign_document
 from analysis.report.page import FIGURES, Document, as_html, as_markdown
 from analysis.report.study import study_document
 from analysis.runs import Kind, parents
-from analysis.trials import STORAGE, read_study
+from analysis.storages import STORAGE
+from analysis.trials import read_study
 from vlatent import checkpoints
 from vlatent.command_line import Parser, run
 from vlatent.console import console, progress_display
@@ -29,35 +36,102 @@ from vlatent.tracking import (
     view_command,
 )
 
+Subject: TypeAlias = Literal["study", "ablation", "experiment"]
+
 
 def main(arguments: Sequence[str]) -> int:
     """Write the report as HTML and Markdown, and attach it to the run in the tracker."""
+    parser = _parser()
+    given = parser.checked(arguments)
+    tracking: TrackingConfig = given["tracking"]
+    kind, name = _subject(given)
+    out: Path = given["out"] or Path("runs", "reports", f"{kind}_{name}", "report.html")
+    if kind == "experiment":
+        tracking = replace(tracking, experiment=name)
+        ways = given["maximize"], given["minimize"]
+        _report_foreign(lambda: read_foreign_experiment(tracking, *ways), kind, name, out)
+    elif kind == "ablation" or not _report_foreign(
+        lambda: read_foreign_study(given["storage"], name), kind, name, out
+    ):
+        _report_own(kind, name, given["storage"], tracking, out)
+    return 0
+
+
+def _parser() -> Parser:
     parser = Parser(
         prog="vlatent report",
         description="Writes a study or an ablation as one HTML file that works offline and prints "
         "well, and as Markdown beside it: what was asked, what was found, how sure that is, and "
-        "how to get every number again. Both are attached to its run in MLflow. "
+        "how to get every number again. Both are attached to its run in MLflow. Studies of Optuna "
+        "and experiments of MLflow that other programs made are reported too, from what they "
+        "recorded, and never written to. "
         "Example: vlatent report --study loss_weights",
     )
-    parser.add_argument("--study", type=str | None, help="Name of the study.")
+    parser.add_argument("--study", type=str | None, help="Name of the study, anybody's.")
     parser.add_argument("--ablation", type=str | None, help="Or name of the ablation.")
-    parser.add_argument("--storage", type=str, default=STORAGE, help="Optuna's database.")
+    parser.add_argument(
+        "--experiment", type=str | None, help="Or name of an experiment of another program."
+    )
+    for way, better in (("maximize", "more"), ("minimize", "less")):
+        parser.add_argument(
+            f"--{way}",
+            nargs="+",
+            type=str,
+            default=[],
+            help=f"Metrics of the experiment of which {better} is better.",
+        )
+    parser.add_argument(
+        "--storage", type=str, default=STORAGE, help="Optuna's database, or its journal."
+    )
     parser.add_argument(
         "--out",
         type=Path | None,
         help="The HTML file; default: runs/reports/KIND_NAME/report.html.",
     )
     parser.add_class_arguments(TrackingConfig, nested_key="tracking", skip=WRITING)
-    given = parser.checked(arguments)
-    if (given["study"] is None) == (given["ablation"] is None):
-        raise UserError("give either --study NAME or --ablation NAME; see --help.")
-    tracking: TrackingConfig = given["tracking"]
+    return parser
+
+
+def _subject(given: Mapping[str, Any]) -> tuple[Subject, str]:
+    """What is reported on, and its name.
+
+    Raises:
+        UserError: There is not exactly one, or metrics are named that it does not take.
+    """
+    kinds: tuple[Subject, ...] = ("study", "ablation", "experiment")
+    named = [kind for kind in kinds if given[kind] is not None]
+    if len(named) != 1:
+        raise UserError(
+            "give either --study NAME or --ablation NAME, or --experiment NAME for that of "
+            "another program; see --help."
+        )
+    if named != ["experiment"] and (given["maximize"] or given["minimize"]):
+        raise UserError(
+            f"--maximize and --minimize are for --experiment: the {named[0]} has recorded itself "
+            "what it optimises."
+        )
+    return named[0], given[named[0]]
+
+
+def _report_foreign(
+    read: Callable[[], Foreign | None], kind: Subject, name: str, out: Path
+) -> bool:
+    """Report on what another program made; False where it turns out to be ours."""
+    study = read()
+    if study is None:
+        return False
+    console.print(f"Reading {kind} {name}; what matters in it takes up to a minute ...")
+    with progress_display() as progress:
+        document = foreign_document(study, progress)
+    _written(document, out)
+    return True
+
+
+def _report_own(kind: Kind, name: str, storage: str, tracking: TrackingConfig, out: Path) -> None:
     require_record(tracking)
-    kind: Kind = "study" if given["study"] else "ablation"
-    name: str = given[kind]
     slow = "; what matters in it takes up to a minute" if kind == "study" else ""
     console.print(f"Reading {kind} {name}{slow} ...")
-    study = read_study(given["storage"], name) if kind == "study" else None
+    study = read_study(storage, name) if kind == "study" else None
     parent = _parent(tracking, kind, name)
     with progress_display() as progress:  # the importances take a while
         document = (
@@ -65,12 +139,7 @@ def main(arguments: Sequence[str]) -> int:
             if study is None
             else study_document(study, parent, tracking, progress)
         )
-    out: Path = given["out"] or Path("runs", "reports", f"{kind}_{name}", "report.html")
-    written = write(document, out)
-    for answer in document.answers[1:3]:
-        console.print(Markdown(f"**{answer.heading}**\n\n{answer.text}"))
-    console.print(f"The report, one file that works offline: {out}")
-    console.print(f"As Markdown: {written}")
+    _written(document, out)
     try:
         _attach(tracking, parent.run_id, parent.status, document)
     except UserError as error:  # the report itself is written
@@ -80,9 +149,17 @@ def main(arguments: Sequence[str]) -> int:
             f"Attached to run {parent.name} ({parent.run_id[:8]}), under Artifacts: "
             f"{view_command(tracking)}"
         )
-    if study is not None and given["storage"] != STORAGE:
-        console.print(f"Trials from {shown(given['storage'])}.")
-    return 0
+    if study is not None and storage != STORAGE:
+        console.print(f"Trials from {shown(storage)}.")
+
+
+def _written(document: Document, out: Path) -> None:
+    """Write the report, and say what it found and where it is."""
+    written = write(document, out)
+    for answer in document.answers[1:3]:
+        console.print(Markdown(f"**{answer.heading}**\n\n{answer.text}"))
+    console.print(f"The report, one file that works offline: {out}")
+    console.print(f"As Markdown: {written}")
 
 
 def _parent(tracking: TrackingConfig, kind: Kind, name: str) -> RecordedRun:

@@ -32,7 +32,7 @@ class Document:
 
     Attributes:
         title: What was studied.
-        kind: study or ablation.
+        kind: study, ablation or experiment.
         answers: The first screen: what was asked, found, how sure that is, what to do with it.
         body: The sections, each under a heading of the second level; figures by `figure`.
         figures: PNG by the name that the body uses.

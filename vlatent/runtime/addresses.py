@@ -91,6 +91,18 @@ def file_url(file: Path) -> str:
     return sqlalchemy.URL.create("sqlite", database=str(file.absolute())).render_as_string()
 
 
+def read_only(file: Path) -> str:
+    """The address by which SQLite opens a file for reading alone.
+
+    In write-ahead mode it would make two files beside it even so, unless it is told that nobody
+    writes: that is so where no writer has left its log there.
+    """
+    with file.open("rb") as opened:
+        ahead = opened.read(20)[18:] == b"\x02\x02"
+    at_rest = ahead and not file.with_name(f"{file.name}-wal").exists()
+    return f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}"
+
+
 def beside(url: str, ending: str) -> Path:
     """The file beside a SQLite database that has its name and this ending."""
     file = file_of(url)

@@ -7,6 +7,7 @@ seen twice: metrics keep the time at which they were measured, and a store ignor
 """
 
 from vlatent.tracking.address import uri_flag, view_command
+from vlatent.tracking.foreign import foreign_curves, foreign_runs
 from vlatent.tracking.journal import journals
 from vlatent.tracking.mlflow_tracker import MlflowTracker
 from vlatent.tracking.opening import deliver, deliver_all, open_run, reopen_run
@@ -47,6 +48,8 @@ __all__ = [
     "deliver_all",
     "end_orphaned",
     "find_run",
+    "foreign_curves",
+    "foreign_runs",
     "host_of",
     "is_gone",
     "journals",

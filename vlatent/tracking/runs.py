@@ -87,7 +87,7 @@ def require_record(tracking: TrackingConfig) -> None:
         UserError: There is no such store, or it has no such experiment; says which it has.
     """
     address = address_of(tracking)
-    if not _exists(address):
+    if not exists(address):
         raise UserError(
             f"there is no {shown(address)}, so there are no runs; run the command where they were "
             "recorded, or name their store with --tracking.uri sqlite:///… or http://…"
@@ -201,25 +201,29 @@ def orphaned_runs(tracking: TrackingConfig, tags: Mapping[str, str]) -> list[Rec
 def _found(tracking: TrackingConfig, condition: str) -> list[RecordedRun]:
     """The runs of the experiment for which the condition holds. Nothing is made by looking."""
     address = address_of(tracking)
-    if not _exists(address):
+    if not exists(address):
         return []
-    runs: list[RecordedRun] = []
     with usable(address) as client:
         experiment = client.get_experiment_by_name(tracking.experiment)
-        token = None
-        while experiment is not None:
-            page = client.search_runs(
-                [experiment.experiment_id],
-                condition,
-                max_results=PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            runs += map(_recorded, page)
-            token = page.token
-            if not token:
-                break
-    return runs
+        return runs_of(client, experiment.experiment_id, condition) if experiment else []
+
+
+def runs_of(client: MlflowClient, experiment_id: str, condition: str) -> list[RecordedRun]:
+    """The runs of an experiment for which MLflow's condition holds, the oldest first."""
+    runs: list[RecordedRun] = []
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            condition,
+            max_results=PAGE,
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        runs += map(_recorded, page)
+        token = page.token
+        if not token:
+            return runs
 
 
 def _recorded(run: Run) -> RecordedRun:
@@ -243,7 +247,7 @@ def _files(client: MlflowClient, run_id: str, folder: str | None) -> Iterator[st
             yield file.path
 
 
-def _exists(address: str) -> bool:
+def exists(address: str) -> bool:
     """Whether there is anything to open: opening a file that is not there would make it."""
     return not is_file(address) or file_of(address).is_file()
 

@@ -9,7 +9,7 @@ import os
 import shlex
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -184,11 +184,13 @@ def require_place(address: str, what: str, place: str) -> None:
 
 
 @contextlib.contextmanager
-def usable(address: str) -> Iterator[MlflowClient]:
+def usable(
+    address: str, client: Callable[[str], MlflowClient] = client_of
+) -> Iterator[MlflowClient]:
     """Tell the user in one line why a store cannot be used."""
     try:
         with quiet():
-            yield client_of(address)
+            yield client(address)
     except UserError:
         raise
     except Exception as error:

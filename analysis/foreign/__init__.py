@@ -1,0 +1,1 @@
+"""Studies and experiments that other programs made: read, never written to."""
