@@ -13,9 +13,10 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from analysis.foreign.repeats import ParameterSet
-from analysis.foreign.result import Foreign, ForeignTrial
+from analysis.foreign.result import Foreign, ForeignTrial, said
 from vlatent.figures.drawing import BAD, COLORS
 from vlatent.figures.page import GRAY, NORMAL, SMALL, Page, fitted, measured
+from vlatent.figures.parameter_names import short_names
 from vlatent.figures.sheet import FAINT, WIDTH, Entry, sheet
 from vlatent.figures.ticks import round_values
 from vlatent.intervals import interval
@@ -34,17 +35,23 @@ MEAN: dict[str, Any] = {"marker": "D", "mfc": COLORS[1], "mec": "white", "ms": 7
 BEST: dict[str, Any] = {"color": COLORS[0], "lw": 1.6}
 
 
-def figures(study: Foreign, sets: Sequence[ParameterSet]) -> dict[str, bytes]:
-    """PNG by name: `history`, and where the trials allow it `repeats`, `curves` and `front`."""
+def figures(study: Foreign, sets: Sequence[ParameterSet], names: Sequence[str]) -> dict[str, bytes]:
+    """PNG by name: `history`, and where the trials allow it `repeats`, `curves` and `front`.
+
+    Args:
+        study: The study.
+        sets: Its sets of parameters.
+        names: The parameters by whose values a set is called.
+    """
     pages = {"history": history_page(study)}
     repeated = ordered(study, sets)
     if repeated:
-        pages["repeats"] = repeats_page(study, repeated[:SETS])
+        pages["repeats"] = repeats_page(study, repeated[:SETS], names)
     with_curves = [
         each for each in repeated if len(each.cells) >= BANDED and len(_bands(each)[0]) > 1
     ][:CURVES]
     if with_curves:
-        pages["curves"] = curves_page(study, with_curves)
+        pages["curves"] = curves_page(study, with_curves, names)
     if len(study.objectives) > 1:
         pages["front"] = front_page(study, sets)
     return {name: page.png() for name, page in pages.items()}
@@ -93,14 +100,14 @@ def history_page(study: Foreign) -> Page:
     return page
 
 
-def repeats_page(study: Foreign, sets: Sequence[ParameterSet]) -> Page:
+def repeats_page(study: Foreign, sets: Sequence[ParameterSet], names: Sequence[str]) -> Page:
     """Every repeat of the best repeated sets, with means and 95 % intervals."""
-    names = [_called(each) for each in sets]
-    left, row = 22 + max(measured(name, SMALL) for name in names), 24
+    called = [_called(each, names) for each in sets]
+    left, row = 22 + max(measured(name, SMALL) for name in called), 24
     width = (WIDTH - left - 16) / len(study.objectives) - 14
     entries: list[Entry] = [("one repeat", [SINGLE]), ("mean and 95 % interval", [MEAN])]
     words = (
-        "trials with the same parameters, by their first trial; the best mean of the first "
+        "trials with the same parameters; the best mean of the first "
         "objective above. The sets were chosen by these very values: see how sure that is."
     )
     page, top = sheet(_title(study), "Repeats", words, entries, len(sets) * row + 70)
@@ -114,7 +121,7 @@ def repeats_page(study: Foreign, sets: Sequence[ParameterSet]) -> Page:
                 axes.plot([low, high], [at, at], color=COLORS[1], lw=1.6, zorder=4)
             axes.plot(mean, at, ls="", zorder=5, **MEAN)
         axes.set_ylim(len(sets) - 0.5, -0.5)
-        shown = names if place == 0 else [""] * len(sets)
+        shown = called if place == 0 else [""] * len(sets)
         axes.set_yticks(range(len(sets)), shown, parse_math=False)
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(round_values(5))
@@ -124,11 +131,11 @@ def repeats_page(study: Foreign, sets: Sequence[ParameterSet]) -> Page:
     return page
 
 
-def curves_page(study: Foreign, sets: Sequence[ParameterSet]) -> Page:
+def curves_page(study: Foreign, sets: Sequence[ParameterSet], names: Sequence[str]) -> Page:
     """The first objective by step: mean over repeats with its 95 % band."""
     left, height = 84, 320
     entries: list[Entry] = [
-        (_called(each), [{"color": COLORS[at], "lw": 2.0}]) for at, each in enumerate(sets)
+        (_called(each, names), [{"color": COLORS[at], "lw": 2.0}]) for at, each in enumerate(sets)
     ]
     words = (
         f"mean over the repeats of the best sets with {BANDED} or more; shaded: pointwise 95 % "
@@ -236,8 +243,11 @@ def _better(maximize: bool) -> str:
     return "(higher is better)" if maximize else "(lower is better)"
 
 
-def _called(each: ParameterSet) -> str:
-    return fitted(f"{each.first.name}, {len(each.cells)} repeats", 220, 1, SMALL)
+def _called(each: ParameterSet, names: Sequence[str]) -> str:
+    """How often a set was repeated, and its values, as far as there is room."""
+    short = short_names(names)
+    values = [f"{short[n]} {said(each.first.params[n])}" for n in names if n in each.first.params]
+    return fitted(f"{len(each.cells)} x {', '.join(values) or each.first.name}", 250, 1, SMALL)
 
 
 def _title(study: Foreign) -> str:

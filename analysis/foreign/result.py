@@ -160,6 +160,11 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def said(value: Value) -> str:
+    """A value as text."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _is_label(values: Sequence[Value], distinct: Sequence[Value]) -> bool:
     """Whether this is a text that names its run, as it is another one in each of three or more."""
     return len(distinct) == len(values) > 2 and not all(map(is_number, values))

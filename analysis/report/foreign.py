@@ -10,7 +10,7 @@ from analysis.foreign import text
 from analysis.foreign.figures import figures, on_front, ordered
 from analysis.foreign.matters import MOST, Branch, what_matters
 from analysis.foreign.repeats import ParameterSet, leader, noise, optimism, parameter_sets
-from analysis.foreign.result import Foreign, ForeignTrial, Parameters, Value, parameters
+from analysis.foreign.result import Foreign, ForeignTrial, Parameters, parameters, said
 from analysis.importance import text as importance_text
 from analysis.importance.figures import figures as importance_figures
 from analysis.report.page import Answer, Document, code, escaped, figure, markdown_table
@@ -49,19 +49,19 @@ def foreign_document(study: Foreign, progress: Progress | None = None) -> Docume
     chance = noise(sets)
     leading, curse = leader(study, sets, chance), optimism(study, sets)
     front = on_front(study) if len(study.objectives) > 1 else set()
-    shown = {f"{name}.png": png for name, png in figures(study, sets).items()}
+    shown = {f"{name}.png": png for name, png in figures(study, sets, list(known.space)).items()}
     sure = text.sure(study, sets, chance, curse)
     if leading is not None:
         sure.append(text.chosen(leading, chance))
     limits = text.limits(study, known, sets, chance)
     parts = ["## What cannot be said", "\n".join(f"- {escaped(line)}" for line in limits)]
     parts += _best(study, known, front, shown)
-    parts += _repeats(study, sets, shown)
+    parts += _repeats(study, known, sets, shown)
     parts += ["## Search", escaped(text.counts(study)), figure("history.png", SHOWN["history"])]
     parts += _matters(study, what_matters(study, known, sets, progress), shown)
     parts += ["## All trials", _table(study, known, _by_value(study))]
     if known.fixed:
-        rows = [(name, _said(value)) for name, value in known.fixed.items()]
+        rows = [(name, said(value)) for name, value in known.fixed.items()]
         parts += ["## The same in every trial", markdown_table(("parameter", "value"), rows)]
     parts += ["## How to get these numbers again", _again(study)]
     parts += ["## Words", "\n".join(f"- *{word}*: {meaning}." for word, meaning in WORDS)]
@@ -91,7 +91,9 @@ def _best(study: Foreign, known: Parameters, front: set[int], shown: dict[str, b
     return ["## Best trials", _table(study, known, trials)]
 
 
-def _repeats(study: Foreign, sets: Sequence[ParameterSet], shown: dict[str, bytes]) -> list[str]:
+def _repeats(
+    study: Foreign, known: Parameters, sets: Sequence[ParameterSet], shown: dict[str, bytes]
+) -> list[str]:
     repeated = ordered(study, sets)
     if not repeated:
         return []
@@ -102,6 +104,7 @@ def _repeats(study: Foreign, sets: Sequence[ParameterSet], shown: dict[str, byte
             len(each.cells),
             *(text.mean_of(each, place) for place in range(len(labels))),
             ", ".join(digits(value) for value in each.values()),
+            *(said(each.first.params.get(name, "")) for name in known.space),
         )
         for each in repeated
     ]
@@ -109,7 +112,7 @@ def _repeats(study: Foreign, sets: Sequence[ParameterSet], shown: dict[str, byte
     parts = ["## Repeats", figure("repeats.png", SHOWN["repeats"])]
     if "curves.png" in shown:
         parts.append(figure("curves.png", SHOWN["curves"]))
-    return [*parts, markdown_table(("first trial", "repeats", *labels, first), rows)]
+    return [*parts, markdown_table(("first trial", "repeats", *labels, first, *known.space), rows)]
 
 
 def _matters(study: Foreign, branches: Sequence[Branch], shown: dict[str, bytes]) -> list[str]:
@@ -154,9 +157,9 @@ def _table(study: Foreign, known: Parameters, trials: Sequence[ForeignTrial]) ->
             *([trial.name] if called else []),
             trial.state,
             *([digits(value) for value in trial.values] or [""] * len(labels)),
-            *(_said(trial.params[name]) if name in trial.params else "" for name in names),
+            *(said(trial.params[name]) if name in trial.params else "" for name in names),
             *(
-                _said(trial.constraints[name]) if name in trial.constraints else ""
+                said(trial.constraints[name]) if name in trial.constraints else ""
                 for name in constraints
             ),
         )
@@ -177,10 +180,6 @@ def _by_value(study: Foreign) -> list[ForeignTrial]:
             *(sign * value for value in trial.values[:1]),
         ),
     )
-
-
-def _said(value: Value) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _again(study: Foreign) -> str:
