@@ -21,7 +21,7 @@ from vlatent.command_line import Parser, run
 from vlatent.config import Config, add_settings, build, corpus_digests
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, corpus_fingerprint
-from vlatent.preparation import corpus_for, placement
+from vlatent.preparation import corpus_for, corpus_lines, placement
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
 from vlatent.shapes import UserError
@@ -38,7 +38,7 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     job = _planned(ablation, config, settings, cells, corpus)
     if settings.again:
         cells.forget_failures(job.cells)
-    console.print(f"{corpus}", markup=False)
+    console.print(corpus_lines(config, corpus), markup=False)
     print_plan(ablation, job, cells)
     if settings.plan:
         return 0

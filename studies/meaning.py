@@ -19,6 +19,8 @@ from vlatent.shapes import UserError
 from vlatent.statistics import CHANNELS_NEEDED, MEANING
 from vlatent.training import Result
 
+COUNTERFACTUALS = "terms.contrast.counterfactuals"
+
 
 def space(config: Config) -> dict[str, Range | Choice]:
     """Terms, learning rate and prior weights; a term or prior whose weight is 0 is omitted.
@@ -38,16 +40,17 @@ def space(config: Config) -> dict[str, Range | Choice]:
     }
     others: dict[str, Range | Choice] = {
         "terms.contrast.temperature": Range(0.02, 0.3),
-        "terms.contrast.counterfactuals": Choice((1, 2, 3, 4)),
         "optimizer.learning_rate": Range(1e-3, 1e-2),
     }
+    if config.terms.counterfactuals:  # 0 where a file has none
+        others[COUNTERFACTUALS] = Choice((1, 2, 3, 4))
     return weights | others | loss_weights.space(config)
 
 
 def apply(config: Config, params: Params) -> Config:
     """Every value in its place; numbers of counterfactuals are whole."""
-    count = "terms.contrast.counterfactuals"
-    return override(config, {**params, count: int(params[count])})
+    counts = {name: int(value) for name, value in params.items() if name == COUNTERFACTUALS}
+    return override(config, {**params, **counts})
 
 
 def retrieval(result: Result) -> float:

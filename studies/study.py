@@ -28,7 +28,7 @@ from vlatent.command_line import Parser
 from vlatent.config import add_settings, build, corpus_digests, flatten
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, Part
-from vlatent.preparation import corpus_for, not_divided, placement
+from vlatent.preparation import corpus_for, corpus_lines, not_divided, placement
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
@@ -64,7 +64,7 @@ def main(question_name: str, arguments: Sequence[str]) -> int:
         _settle(run.job)
         stop.check()
         console.print(job.question.text, style="bold")
-        console.print(f"{corpus}", markup=False)
+        console.print(corpus_lines(job.config, corpus), markup=False)
         console.print(_plan(job, len(corpus.train)))
         for line in filter(
             None, (_sets(job, corpus), _fixed(job), job.verified and job.verified.difference)

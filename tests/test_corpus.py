@@ -204,13 +204,13 @@ BAD_FILES: list[tuple[str, bytes | str, str]] = [
     ("a.jsonl", GOOD + '{"original": "a\\u0000b"}', r"line 2: a NUL character"),
     ("a.jsonl", '[{"original": "a"}, {"original": "b"}]', r"is one JSON array.*jq -c '\.\[\]'"),
     ("a.jsonl", '[\n{"original": "a"},\n{"original": "b"}\n]\n', r"is one JSON array"),
-    ("a.csv", "one\ntwo\n", r"a\.csv must end in \.txt .* or \.jsonl"),
+    ("a.csv", "one\ntwo\n", r"a\.csv must end in \.txt .*\.jsonl .* or be a folder of such files"),
     ("a.jsonl", GOOD + '\n{"original": }', r"a\.jsonl, line 3: not JSON, .* at column 14"),
     ("a.jsonl", GOOD + "[" * 200_000, r"a\.jsonl, line 2: "),
     ("a.jsonl", GOOD + '["one"]', r"a\.jsonl, line 2: must be an object .* but is a list"),
     ("a.jsonl", GOOD + '{"Original": "x"}', r"a\.jsonl, line 2: has no key 'original'"),
     ("a.jsonl", GOOD + '{"original": 3}', r"line 2: 'original' must be a sentence, but is 3"),
-    ("a.jsonl", GOOD + '{"original": " "}', r"line 2: 'original' must be a sentence, but is ' '"),
+    ("a.jsonl", GOOD + '{"original": null}', r"line 2: 'original' must be a sentence, but is None"),
     (
         "a.jsonl",
         GOOD + '{"original": "x", "paraphrases": "y"}',
@@ -241,7 +241,7 @@ def test_missing_file_and_folder(tmp_path: Path, book: Path) -> None:
     with pytest.raises(UserError, match=r"no\.txt does not exist"):
         load(DataConfig(train=book, validation=tmp_path / "no.txt"))
     (tmp_path / "folder.txt").mkdir()
-    with pytest.raises(UserError, match=r"folder\.txt cannot be read: Is a directory"):
+    with pytest.raises(UserError, match=r"folder\.txt is a folder without a file that ends"):
         load(DataConfig(train=tmp_path / "folder.txt"))
 
 

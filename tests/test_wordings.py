@@ -53,7 +53,7 @@ def lines(count: int = 8) -> list[Line]:
 def jsonl(path: Path, some: Sequence[Line]) -> Path:
     rows = [
         {"original": text, "paraphrases": same, "counterfactuals": other}
-        for text, same, other, _ in some
+        for text, same, other, *_ in some
     ]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
     return path
@@ -235,24 +235,19 @@ def test_counterfactuals_of_a_file_are_a_list_of_sentences(tmp_path: Path) -> No
         read(path)
 
 
-def test_kinds_of_a_file_are_those_that_are_known(tmp_path: Path) -> None:
-    other = {"original": "One.", "counterfactuals": ["Two.", "Three."]}
-    rows = [
-        other | {"counterfactual_kinds": kinds}
-        for kinds in (
-            ["color", "swap"],
-            ["color"],
-            ["color", "mood"],
-            [],
-            None,
-            "color",
-            5,
-            [["color"], 1],
-        )
-    ]
+def test_kinds_are_ours_or_a_files_own_or_none(tmp_path: Path) -> None:
+    other = {"original": "One.", "counterfactuals": ["Two.", " ", "Three."]}
+    given = [["color", "gone", "swap"], ["mood", "x", "tense_2"], [], None]
     path = tmp_path / "train.jsonl"
-    path.write_text("\n".join(map(json.dumps, [*rows, other])), encoding="utf-8")
-    assert [line.kinds for line in read(path)] == [("color", "swap"), *[()] * 8]
+    rows = [*(other | {"counterfactual_kinds": kinds} for kinds in given), other]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    kinds = [line.kinds for line in read(path)]
+    assert kinds == [("color", "swap"), ("mood", "tense_2"), (), (), ()]  # without the blank one
+    for wrong in (["color"], ["a", "b c", "d"], "color", 5, [["color"], 1, 2], ["a", "", "b"]):
+        rows[1] = other | {"counterfactual_kinds": wrong}
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        with pytest.raises(UserError, match=r"line 2: 'counterfactual_kinds' must be .* 3 counter"):
+            read(path)
 
 
 def test_unseen_combinations_are_of_generated_sentences(tmp_path: Path) -> None:

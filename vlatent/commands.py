@@ -21,7 +21,7 @@ from vlatent.console import (
 from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
 from vlatent.models import require_same_corpus, state_to_resume, trained_model
-from vlatent.preparation import corpus_for, placement
+from vlatent.preparation import corpus_for, corpus_lines, placement
 from vlatent.run_folders import claimed_folder
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.shapes import UserError
@@ -60,7 +60,7 @@ def train_command(arguments: Sequence[str]) -> int:
         )
     placement(config.training)  # bad input is found before anything is recorded
     corpus = corpus_for(config)
-    console.print(f"{corpus}", markup=False)
+    console.print(corpus_lines(config, corpus), markup=False)
     if config.training.resume is not None:
         state_to_resume(config.training.resume, config, corpus)
     folder = claimed_folder(config.training)

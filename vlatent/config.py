@@ -33,6 +33,9 @@ WITHOUT_EFFECT = ("tracking.", "training.folder", "training.resume", "data.cache
 
 # Settings that came later, with what every run did before there was a choice.
 EARLIER: Mapping[str, object] = {
+    "data.key": "original",
+    "data.split": "line",
+    "data.duplicates": "keep",
     "evaluation.held_out": "search",
     "encoder.initialisation": "normal",
     "encoder.window": 0,

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from vlatent.dependence import TARGETS, in_words
 from vlatent.evaluation import Evaluation, Verdict
-from vlatent.scenes import COUNTERFACTUALS
+from vlatent.meaning import kinds_of
 
 # What a terminal would obey instead of showing it.
 CONTROLS = {n: f"\\x{n:02x}" for n in [*range(32), *range(127, 160)] if chr(n) not in "\n\t"}
@@ -102,11 +102,14 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
             f"With dropout on, {metrics['dependence/retrieval']:.1%} of latents are matched to "
             f"their own sentence (chance {metrics['dependence/retrieval_chance']:.1%})."
         )
-    before = "meaning/compositional/"
+    unseen = bool(kinds_of(metrics, "compositional"))
+    split, sentences = (
+        ("compositional", "unseen combinations") if unseen else ("random", "held-out sentences")
+    )
+    before = f"meaning/{split}/"
     kinds = {
         kind: (metrics[f"{before}gap_{kind}"], metrics[f"{before}triplet_accuracy_{kind}"])
-        for kind in COUNTERFACTUALS
-        if f"{before}gap_{kind}" in metrics
+        for kind in kinds_of(metrics, split)
     }
     if kinds:
         said = [
@@ -114,7 +117,7 @@ def dependence_lines(evaluation: Evaluation) -> list[str]:
             for kind, (gap, accuracy) in sorted(kinds.items(), key=itemgetter(1))
         ]
         lines.append(
-            f"Gap (and triplet accuracy) by kind of change, unseen combinations: {', '.join(said)}."
+            f"Gap (and triplet accuracy) by kind of change, {sentences}: {', '.join(said)}."
         )
     probes = {"Linear probes": "dependence", "Unseen combinations": "meaning/compositional"}
     said = [

@@ -16,7 +16,7 @@ from vlatent.corpus import Sentences, Triples
 from vlatent.dependence import encode, probe_texts
 from vlatent.jitter import shifted
 from vlatent.own_encoder import embed_of
-from vlatent.scenes import parse
+from vlatent.scenes import COUNTERFACTUALS, parse
 from vlatent.shapes import Latents, UserError
 from vlatent.terms import Representation, represent
 
@@ -31,19 +31,23 @@ Rows = Float[Tensor, "row feature"]
 
 @dataclass(frozen=True, eq=False)
 class EncodedTriples:
-    """Latents of the triples of a split, row by row."""
+    """Latents of the triples of a split, row by row; of no counterfactuals where there are none."""
 
     originals: Latents
     paraphrases: Latents
-    counterfactuals: Latents
+    counterfactuals: Float[Tensor, "counterfactual height width channel"]
 
 
 def encode_triples(
     model: nn.Module, triples: Triples, batch_size: int, count: int
 ) -> EncodedTriples:
     """Encode a split's triples, `count` at most."""
-    parts = (triples.originals, triples.paraphrases, triples.counterfactuals)
-    return EncodedTriples(*(encode(model, part, batch_size, count) for part in parts))
+    own, same = (
+        encode(model, part, batch_size, count) for part in (triples.originals, triples.paraphrases)
+    )
+    if not len(triples.counterfactuals):
+        return EncodedTriples(own, same, own[:0])
+    return EncodedTriples(own, same, encode(model, triples.counterfactuals, batch_size, count))
 
 
 @torch.no_grad()
@@ -98,7 +102,8 @@ def meaning(
         cosine_paraphrase, cosine_counterfactual: mean cosine with the own sentence; gap: their
         difference. triplet_accuracy: share of sentences that are more similar to their paraphrase
         than to their counterfactual; chance is 0.5. cosine_swap, gap_swap, triplet_accuracy_swap
-        and the like: of sentences in whose counterfactual that was changed.
+        and the like: of sentences in whose counterfactual that was changed. What compares with
+        counterfactuals is not measured where there are none.
         recall_at_1_bag_of_words, recall_at_5_bag_of_words: see `bags_of_words`. jitter_cosine: mean
         cosine between a paraphrase's latent and itself shifted by 2 pixels, over eight directions;
         jitter_fall: by how much recall_at_1 falls then. color_auc, shape_auc, relation_auc: see
@@ -140,16 +145,27 @@ def measured(
     }
 
 
-def retrieval(own: Rows, same: Rows, other: Rows, kinds: Sequence[str]) -> dict[str, float]:
+def retrieval(
+    own: Rows, same: Rows, other: Float[Tensor, "counterfactual feature"], kinds: Sequence[str]
+) -> dict[str, float]:
     """Recall, cosines, gap and triplet accuracy of rows, also by kind of counterfactual.
 
     Args:
         own: Rows of the sentences, of length 1.
         same: Of their paraphrases.
-        other: Of their counterfactuals.
+        other: Of their counterfactuals; no rows where there are none.
         kinds: What was changed in each counterfactual; empty where that is not known.
     """
-    alike, unlike = (own * same).sum(1), (own * other).sum(1)
+    alike = (own * same).sum(1)
+    found = {
+        "recall_at_1": recall(same, own, 1),
+        "recall_at_5": recall(same, own, 5),
+        "chance": 1 / len(own),
+        "cosine_paraphrase": float(alike.mean()),
+    }
+    if not len(other):
+        return found
+    unlike = (own * other).sum(1)
     of_sentences = {
         "cosine": unlike,
         "gap": alike - unlike,
@@ -160,15 +176,26 @@ def retrieval(own: Rows, same: Rows, other: Rows, kinds: Sequence[str]) -> dict[
         for kind in sorted(set(kinds) - {""})
         for name, values in of_sentences.items()
     }
-    return by_kind | {
-        "recall_at_1": recall(same, own, 1),
-        "recall_at_5": recall(same, own, 5),
-        "chance": 1 / len(own),
-        "cosine_paraphrase": float(alike.mean()),
-        "cosine_counterfactual": float(unlike.mean()),
-        "gap": float(of_sentences["gap"].mean()),
-        "triplet_accuracy": float(of_sentences["triplet_accuracy"].mean()),
-    }
+    return (
+        by_kind
+        | found
+        | {
+            "cosine_counterfactual": float(unlike.mean()),
+            "gap": float(of_sentences["gap"].mean()),
+            "triplet_accuracy": float(of_sentences["triplet_accuracy"].mean()),
+        }
+    )
+
+
+def kinds_of(metrics: Mapping[str, float], split: str) -> list[str]:
+    """Kinds of counterfactual whose gap was measured on a split: ours first, then a file's own.
+
+    >>> kinds_of({"meaning/random/gap_tense": 0.1, "meaning/random/gap_swap": 0.2}, "random")
+    ['swap', 'tense']
+    """
+    ours, before = list(COUNTERFACTUALS), f"meaning/{split}/gap_"
+    kinds = sorted(name.removeprefix(before) for name in metrics if name.startswith(before))
+    return sorted(kinds, key=lambda kind: ours.index(kind) if kind in ours else len(ours))
 
 
 def bags_of_words(*groups: Sequence[str]) -> tuple[Rows, ...]:

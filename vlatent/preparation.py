@@ -18,6 +18,7 @@ from vlatent.objective import loss
 from vlatent.own_classes import OwnClass, changed_source
 from vlatent.own_encoder import PLACE, warn_of_changed_source
 from vlatent.priors import Priors
+from vlatent.scenes import about_blocks
 from vlatent.shapes import UserError
 from vlatent.soundness import require_sound_priors, require_sound_terms
 
@@ -41,6 +42,12 @@ def corpus_for(config: Config) -> Corpus:
     require_sound_terms(config.terms, size)
     if config.terms.active:
         counterfactuals = corpus.variants.counterfactuals
+        if config.terms.counterfactuals and not len(counterfactuals.sentences):
+            raise UserError(
+                f"terms.contrast.counterfactuals is {config.terms.counterfactuals}, but no "
+                f"sentence in {config.data.train} has any: give them there, or set "
+                "--terms.contrast.counterfactuals 0, which contrasts sentences with each other."
+            )
         if config.terms.structure_first and not counterfactuals.structure.any():
             raise UserError(
                 "terms.contrast.kinds is structure_first, but no counterfactual in "
@@ -49,6 +56,22 @@ def corpus_for(config: Config) -> Corpus:
             )
     config.evaluation.sentences_of(corpus)
     return corpus
+
+
+def corpus_lines(config: Config, corpus: Corpus) -> str:
+    """The corpus in a line, and in another what is not judged since its sentences lack it."""
+    if not config.evaluation.retrieved or config.data.train is None:
+        return f"{corpus}"
+    lines = corpus.held_out_lines["random"]
+    missing = []
+    if not any(about_blocks(line.text) for line in lines):
+        missing.append("color, shape and relation AUC, splits of unseen combinations and wordings")
+    if not any(line.counterfactuals for line in lines):
+        missing.append("gap and triplet accuracy, for want of counterfactuals")
+    elif not any(line.kinds for line in lines):
+        missing.append("kinds of change one by one, for want of counterfactual_kinds")
+    left_out = f"\nNot judged: {'; '.join(missing)}." if missing else ""
+    return f"{corpus}{left_out}"
 
 
 def require_planned_corpus(config: Config, planned: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -126,7 +127,9 @@ def _encoded_split(model: nn.Module, config: Config, triples: Triples) -> Encode
     size, count, on = config.evaluation.batch_size, config.evaluation.retrieved, config.terms.on
     encoded = encode_triples(model, triples, size, count)
     parts = (encoded.originals, encoded.paraphrases, encoded.counterfactuals)
-    own, same, other = (compared(model, part, on).numpy() for part in parts)
+    own, same, other = (
+        compared(model, part, on).numpy() if len(part) else np.empty((0, 0)) for part in parts
+    )
 
     def moved(far: int) -> Iterator[Rows]:
         for down, across in DIRECTIONS:
@@ -135,8 +138,9 @@ def _encoded_split(model: nn.Module, config: Config, triples: Triples) -> Encode
 
     held = robustness(same, own, map(moved, range(FARTHEST + 1)))
     texts = (triples.originals.texts, triples.paraphrases.texts, triples.counterfactuals.texts)
-    latents = torch.stack([part[:TRIPLES] for part in parts], dim=1).numpy()
-    return EncodedSplit(list(zip(*texts, strict=True))[:count], own, same, other, held, latents)
+    latents = torch.stack([part[:TRIPLES] for part in parts if len(part)], dim=1).numpy()
+    rows = list(zip(*filter(None, texts), strict=True))
+    return EncodedSplit(rows[:count], own, same, other, held, latents)
 
 
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:

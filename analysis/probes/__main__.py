@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(
         prog="vlatent probe",
         description="What does the latent know about the sentence? Color, shape, relation and "
-        "argument order by linear probes, and sentences searched by their paraphrase, "
-        "beside what shuffled answers reach. Example: vlatent probe runs/FOLDER",
+        "argument order, or labels of your own, by linear probes, and sentences searched by their "
+        "paraphrase, beside what shuffled answers reach. Example: vlatent probe runs/FOLDER",
     )
     parser.add_argument(
         "checkpoints", type=Path, nargs="+", help="Checkpoints, or the folders of runs."
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--sentences",
         type=Path | None,
-        help="Other sentences (.txt, or .jsonl with paraphrases) than those that the run held out.",
+        help="Other sentences (.txt, or .jsonl with paraphrases or labels) than those that the run "
+        "held out.",
     )
     parser.add_argument(
         "--count", type=PositiveInt, default=200, help="Held-out sentences, and pairs of blocks."

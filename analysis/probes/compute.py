@@ -19,7 +19,16 @@ from sklearn.feature_extraction.text import CountVectorizer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analysis.probes.encoding import EncodedSentences
-from analysis.probes.linear_probe import Groups, Reading, Rows, Span, read, split, without_rounding
+from analysis.probes.linear_probe import (
+    Fold,
+    Groups,
+    Reading,
+    Rows,
+    Span,
+    read,
+    split,
+    without_rounding,
+)
 from analysis.probes.maps import maps
 from analysis.probes.result import Probes, Structure
 from analysis.probes.retrieval import find
@@ -80,6 +89,7 @@ def _probe(
         pairs=sum(len(np.unique(other.asked.groups)) for other in sets[1:]),
         readings=_adjusted(readings),
         structure=structure(sets[0].latent[own], first.groups[own]),
+        labels=first.labels,
         maps=maps(shown, REPRESENTATIONS[:2], tsne, seed),
     )
 
@@ -143,13 +153,14 @@ def jackknife(
 
 def _readings(asked: Asked, rows: Rows, seed: int) -> Iterator[tuple[str, Reading]]:
     """Readings of all targets from these rows, and of paraphrases if there are any."""
-    if asked.answers:
-        answered = asked.answered
+    ready: dict[bytes, tuple[Fold, ...]] = {}  # by which sentences have an answer
+    for target, answers in asked.answers.items():
+        answered = np.array([answer != "" for answer in answers])
         groups, strata = asked.groups[answered], asked.strata[answered]
-        folds = split(rows[answered], groups, seed)
-        for target, answers in asked.answers.items():
-            given = [answer for answer in answers if answer]
-            yield target, read(folds, given, groups, strata, seed)
+        if answered.tobytes() not in ready:
+            ready[answered.tobytes()] = split(rows[answered], groups, seed)
+        given = [answer for answer in answers if answer]
+        yield target, read(ready[answered.tobytes()], given, groups, strata, seed)
     if asked.paraphrase.any():
         yield from find(rows, asked.groups, asked.paraphrase, seed).items()
 

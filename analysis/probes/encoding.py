@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from vlatent.corpus.files import read
 from vlatent.dependence import encode
 from vlatent.models import require_same_corpus, trained_model
 from vlatent.own_encoder import embed_of
+from vlatent.scenes import about_blocks
 from vlatent.shapes import Latents, UserError
 
 MOST_PAIRS = 400  # of blocks
@@ -48,7 +50,8 @@ def open_checkpoint(
     Args:
         place: A checkpoint, or the folder of a run.
         sentences: A file of sentences; None takes the run's own validation sentences.
-        count: How many of them at most, beside their paraphrases, and how many pairs at most.
+        count: How many of them at most, beside their paraphrases, and how many pairs at most: the
+            first, or, where they have labels, some that are chosen by content.
         progress: Where to show how far it is.
 
     Raises:
@@ -59,7 +62,11 @@ def open_checkpoint(
     corpus = load(config.data)
     require_same_corpus(state, corpus.digests(variants=False, splits=False), place)
     encoder = trained_model(state, corpus.vocabulary_size)
-    lines = held_out(config.data) if sentences is None else read(sentences)
+    lines = (
+        held_out(config.data)
+        if sentences is None
+        else read(sentences, config.data.key, config.data.split)
+    )
     trained_on = set(corpus.train.texts)
     new = [line for line in lines if trained_on.isdisjoint((line.text, *line.paraphrases))]
     if len(new) < len(lines):
@@ -72,8 +79,10 @@ def open_checkpoint(
             f"{place} was trained on every sentence of {sentences or 'its validation file'}: give "
             "others with --sentences."
         )
+    if any(line.labels for line in new):  # by which a file is often sorted
+        new.sort(key=lambda line: hashlib.sha256(line.text.encode()).digest())
     asked = [scenes(new[:count])]
-    if asked[0].answers:
+    if any(map(about_blocks, asked[0].texts)):
         asked.append(argument_pairs(min(count, MOST_PAIRS), trained_on))
     made = [encoded(encoder, corpus, config.data.max_length, part, progress) for part in asked]
     return made[0], made[1] if len(made) > 1 else None

@@ -13,7 +13,7 @@ from analysis.probes.linear_probe import Outcome, Reading
 from analysis.probes.maps import Map
 from analysis.probes.result import Probes
 from analysis.probes.retrieval import MEDIAN_RANK
-from analysis.probes.text import bracket, number, ordered, percent
+from analysis.probes.text import bracket, counted, number, ordered, percent
 from vlatent.figures.drawing import COLORS
 from vlatent.figures.page import GRAY, INK, SMALL, Page, measured
 from vlatent.figures.sheet import HANDLE, WIDTH, instead, sample, sheet
@@ -26,8 +26,13 @@ POINTS: dict[Outcome, dict[str, Any]] = {
 }
 TRIVIAL: dict[str, Any] = {"color": INK, "marker": "|", "ms": 11, "mew": 1.6}
 BAND: dict[str, Any] = {"color": "#B9D3E6", "lw": 9, "solid_capstyle": "butt"}
+OF_BLOCKS = (
+    ". Color, shape and relation of the fact first in the alphabet; argument order: which block is "
+    "the subject; word order: which is named first"
+)
 ROW, LABEL, FIGURES = 22, 98, 228  # pixels
 SIDE, LEFT, BETWEEN = 300, 56, 48  # of a map
+MOST_MARKED = 12  # answers in a map; more could neither be told apart nor listed below it
 MARKERS = "osD^vPX*<"
 SHADES = {  # of blocks, dark enough for white paper
     "red": "#D62728",
@@ -61,12 +66,13 @@ def readings_page(result: Probes) -> Page:
     if not blocks:
         return instead(QUESTION, "Readings", "The sentences have no answers and no paraphrases.")
     body = sum(len(block) * ROW + 52 for block in blocks.values())
+    group = "group" if result.labels else "scene"
     words = (
-        f"{result.name}: {result.sentences} held-out sentences of {result.scenes} meanings"
+        f"{result.name}: {counted(result)}"
         + (f", {result.pairs} pairs of blocks in four sentences each" if result.pairs else "")
-        + ". Color, shape and relation of the fact first in the alphabet; argument order: which "
-        "block is the subject; word order: which is named first. Accuracy, recall and rank on "
-        "sentences held out by scene; lines: 95 % interval over scenes."
+        + ("" if "color" not in blocks else OF_BLOCKS)
+        + f". Accuracy, recall and rank on sentences held out by {group}; "
+        f"lines: 95 % interval over {group}s."
     )
     entries: list[tuple[str, list[dict[str, Any]]]] = [
         (verdict, [{"ls": "", **style}]) for verdict, style in POINTS.items()
@@ -95,7 +101,7 @@ def map_page(result: Probes, shown: list[Map]) -> Page:
     panels = [
         (projection, target)
         for projection in shown
-        for target in projection.answers or ("sentences",)
+        for target in _marked(projection) or ("sentences",)
     ]
     targets = list(dict.fromkeys(target for _, target in panels))
     height = SIDE + 92
@@ -113,7 +119,7 @@ def map_page(result: Probes, shown: list[Map]) -> Page:
         down = top + targets.index(target) * height
         page.text(left, down, f"{target}, {projection.representation}", weight="bold")
         _map(page.axes(left, down + 20, SIDE, SIDE), projection, target)
-        if left == LEFT and projection.answers:
+        if left == LEFT and target in projection.answers:
             _legend(page, LEFT - 6, down + SIDE + 60, _styles(projection.answers[target]))
     return page
 
@@ -165,6 +171,11 @@ def _map(axes: Axes, shown: Map, target: str) -> None:
         first, second = (percent(share) for share in shown.shares)
         axes.set_xlabel(f"first: {first} of it", size=SMALL, color=INK)
         axes.set_ylabel(f"second: {second} of it", size=SMALL, color=INK)
+
+
+def _marked(shown: Map) -> list[str]:
+    """Targets of which every answer has a mark of its own."""
+    return [name for name, given in shown.answers.items() if len(set(given)) <= MOST_MARKED]
 
 
 def _styles(answers: Sequence[str]) -> dict[str, dict[str, Any]]:

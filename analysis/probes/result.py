@@ -36,6 +36,7 @@ class Probes:
         readings: By target and representation; p adjusted over all but those of the words.
         structure: The measures of `vlatent.dependence`, of the sentences without paraphrases.
         maps: The sentences in two dimensions.
+        labels: Which targets are labels of the user's own.
     """
 
     name: str
@@ -45,3 +46,4 @@ class Probes:
     readings: Mapping[tuple[str, str], Reading]
     structure: Mapping[str, Structure]
     maps: tuple[Map, ...]
+    labels: tuple[str, ...] = ()

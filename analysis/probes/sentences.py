@@ -11,13 +11,15 @@ from jaxtyping import Bool, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from analysis.probes.retrieval import MEDIAN_RANK, RECALLS
 from vlatent.corpus import DataConfig
-from vlatent.corpus.files import hold_out, read
+from vlatent.corpus.own_text import own_text
 from vlatent.corpus.wordings import meaning_of
 from vlatent.dependence import first_fact
 from vlatent.scenes import Block, Line, Meaning, default_corpus
 from vlatent.scenes.sentence import Clause, Sentence
 from vlatent.scenes.words import COLORS, RELATIONS, SHAPES, VERBS
+from vlatent.shapes import UserError
 
 TARGETS = ("color", "shape", "relation")
 ORDERS = ("argument order", "word order")
@@ -34,6 +36,7 @@ class Asked:
         answers: One answer a sentence by target; "" where the sentence has none. No target where
             no sentence has one.
         paraphrase: Which sentences say in other words what one of the others says.
+        labels: Which targets are labels of the user's own.
     """
 
     texts: tuple[str, ...]
@@ -41,20 +44,13 @@ class Asked:
     strata: Int[np.ndarray, " sentence"]
     answers: Mapping[str, tuple[str, ...]]
     paraphrase: Bool[np.ndarray, " sentence"]
-
-    @property
-    def answered(self) -> Bool[np.ndarray, " sentence"]:
-        """Mask of the sentences that have answers: to all targets or to none."""
-        given = np.array(list(self.answers.values()), dtype=str).reshape(-1, len(self.texts))
-        return np.asarray((given != "").any(0))
+    labels: tuple[str, ...] = ()
 
 
 def held_out(data: DataConfig) -> list[Line]:
-    """The validation sentences of a run, with the paraphrases that are known of them."""
-    if data.validation is not None:
-        return read(data.validation)
-    if data.train is not None:
-        return hold_out(read(data.train), data.train)[1]
+    """The validation sentences of a run, with what is known of them."""
+    if data.validation is not None or data.train is not None:
+        return own_text(data).held_out
     return [
         Line(example.text, tuple(variant.text for variant in example.paraphrases()))
         for example in default_corpus(training=1)[1]
@@ -65,26 +61,37 @@ def scenes(lines: Sequence[Line]) -> Asked:
     """Every sentence and one of its paraphrases, each line another kind in turn.
 
     To be read: color and shape of the subject, and the relation, of the fact that comes first in
-    the alphabet, so that paraphrases share their answers. A group is a scene: sentences of the same
-    meaning, or, where the meaning is not known, of the same words, and all that is said to be a
-    paraphrase of them. A stratum holds scenes of as many facts in words of one level.
+    the alphabet, so that paraphrases share their answers; and the labels of the lines. A group is a
+    scene: sentences of the same meaning, or, where the meaning is not known, of the same words, all
+    that is said to be a paraphrase of them, and what a file puts into one group. A stratum holds
+    scenes of as many facts in words of one level.
+
+    Raises:
+        UserError: A label has the name of something else that is read.
     """
     texts: list[str] = []
     original: list[int] = []  # of every sentence, the place of the one that it says again
+    source: list[Line] = []
     for place, line in enumerate(lines):
         paraphrases = line.paraphrases
         chosen = paraphrases[place % len(paraphrases) :][:1] if paraphrases else ()
         original += [len(texts)] * (1 + len(chosen))
         texts += [line.text, *chosen]
+        source += [line] * (1 + len(chosen))
     meanings = [meaning_of(text) for text in texts]
     first = [first_fact(text) for text in texts]
     facts = [fact or ("", "", "") for fact in first]
+    answers = dict(zip(TARGETS, zip(*facts, strict=True), strict=True)) if any(first) else {}
+    labels = _labels(source)
+    for name in labels.keys() & {*answers, *ORDERS, *RECALLS, MEDIAN_RANK}:
+        raise UserError(f"the label {name!r} has the name of a probe of ours: give it another.")
     return Asked(
         texts=tuple(texts),
-        groups=_connected(meanings, original),
+        groups=_connected(meanings, original, [line.group for line in source]),
         strata=np.array([_stratum(meaning) for meaning in meanings]),
-        answers=dict(zip(TARGETS, zip(*facts, strict=True), strict=True)) if any(first) else {},
+        answers=answers | labels,
         paraphrase=np.array(original) != np.arange(len(texts)),
+        labels=tuple(labels),
     )
 
 
@@ -147,13 +154,22 @@ def _stratum(meaning: Meaning | str) -> int:
     return 10 * len(meaning) + max(levels)
 
 
+def _labels(lines: Sequence[Line]) -> dict[str, tuple[str, ...]]:
+    """The labels of lines, one a line by name; "" where a line lacks one."""
+    given = [dict(line.labels) for line in lines]
+    names = dict.fromkeys(name for labels in given for name in labels)
+    return {name: tuple(labels.get(name, "") for labels in given) for name in names}
+
+
 def _connected(
-    meanings: Sequence[Meaning | str], original: Sequence[int]
+    meanings: Sequence[Meaning | str], original: Sequence[int], together: Sequence[str]
 ) -> Int[np.ndarray, " sentence"]:
-    """A number for each group of sentences that share a meaning or paraphrase one another."""
+    """A number for each group: one meaning, paraphrases of one another, one group of the file."""
     place = np.arange(len(meanings))
     first: dict[Meaning | str, int] = {}
     alike = [first.setdefault(meaning, here) for here, meaning in enumerate(meanings)]
-    edges = np.concatenate([place, place]), np.concatenate([alike, original])
-    graph = coo_array((np.ones(2 * len(place)), edges), (len(place), len(place)))
+    begins: dict[str, int] = {}
+    beside = [begins.setdefault(name, here) if name else here for here, name in enumerate(together)]
+    edges = np.tile(place, 3), np.concatenate([alike, original, beside])
+    graph = coo_array((np.ones(3 * len(place)), edges), (len(place), len(place)))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=int)

@@ -31,12 +31,15 @@ MEASURES = {
     "effective_rank": "effective rank",
     "effective_rank_centred": "effective rank without the mean latent",
 }
-EXPLAINED = (
+OF_BLOCKS = (
     "Color, shape and relation are those of the fact of a sentence that comes first in the "
     "alphabet; argument order is which of two blocks is the subject of a relation, and word order "
-    "which is named first, in sentences that name both. Accuracies and recalls are of sentences "
-    "held out by scene, with a bootstrap interval over scenes. Shuffled: the same with answers "
-    "exchanged between scenes of as many facts in words of one complexity level, mean and central "
+    "which is named first, in sentences that name both. "
+)
+EXPLAINED = (
+    "Accuracies and recalls are of sentences "
+    "held out by {group}, with a bootstrap interval over {group}s. Shuffled: the same with answers "
+    "exchanged between {others}, mean and central "
     "95 % of 999. Trivial: always the "
     "commonest answer, or any sentence. p: share of the shuffles that do as well, after Holm's "
     "correction. Words: the sentence's words, counted, to see that the probe works."
@@ -72,7 +75,7 @@ def words(result: Probes) -> list[str]:
     """Conclusions that the numbers support."""
     said = [_dependence(result)]
     if not result.readings:
-        said.append("The other probes need sentences about blocks or paraphrases.")
+        said.append("The other probes need labels, paraphrases or sentences about blocks.")
     for representation in dict.fromkeys(key[1] for key in result.readings):
         mine = {
             target: reading
@@ -103,15 +106,26 @@ def markdown(result: Probes) -> str:
         *words(result),
         "## Linear probes",
         as_markdown(HEADINGS, lines),
-        EXPLAINED,
+        explained(result),
         "## Differences between latents",
         as_markdown(
             ("measure", "value [95 %]", "every latent the same", "white noise each"),
             structure_rows(result),
         ),
-        "Intervals: jackknife over scenes.",
+        f"Intervals: jackknife over {'group' if result.labels else 'scene'}s.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def explained(result: Probes) -> str:
+    """What the columns of the linear probes mean."""
+    if not result.labels:
+        others = "scenes of as many facts in words of one complexity level"
+        return OF_BLOCKS + EXPLAINED.format(group="scene", others=others)
+    blocks = OF_BLOCKS if any(target == "color" for target, _ in result.readings) else ""
+    said = f"{_list(result.labels)}: labels of the file. A group is what the file calls one, or a "
+    alike = "groups" + (" alike in facts and complexity level" if blocks else "")
+    return f"{blocks}{said}meaning. " + EXPLAINED.format(group="group", others=alike)
 
 
 def csv(result: Probes) -> str:
@@ -214,7 +228,13 @@ def _dependence(result: Probes) -> str:
 
 def _asked(result: Probes) -> str:
     pairs = f", and {result.pairs} pairs of blocks said in four ways" if result.pairs else ""
-    return f"{result.sentences} held-out sentences of {result.scenes} meanings{pairs}."
+    return f"{counted(result)}{pairs}."
+
+
+def counted(result: Probes) -> str:
+    """How many sentences were read."""
+    of = "in {} groups" if result.labels else "of {} meanings"
+    return f"{result.sentences} held-out sentences {of.format(result.scenes)}"
 
 
 def _list(parts: Sequence[str]) -> str:

@@ -1,68 +1,161 @@
-"""Sentence files: reading them, and holding a part of one out."""
+"""Files of sentences: reading them, and holding a part of them out."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vlatent.scenes import COUNTERFACTUALS, Line
+from vlatent.corpus import tables
+from vlatent.corpus.records import Split, lines_of, require_length
+from vlatent.corpus.splitting import paragraphs
+from vlatent.scenes import Line
 from vlatent.shapes import UserError
 from vlatent.text_files import read_text
 
 # Where no validation file is given: this share of the sentences, and no more than that many.
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 500
 
-
-# Beyond these a file is something else than sentences: no sentence could be used to its end, and a
-# word of a million letters would take the tokenizer hours.
-LARGEST = 100 * 1024**2  # bytes of a file
-LONGEST = 20_000  # characters of a sentence
+# Beyond these a file is something else than sentences: none could be used to its end.
+LARGEST = 100 * 1024**2  # bytes of a file, characters of all
 LONGEST_LINE = 1_000_000  # characters of a line of .jsonl, which holds a sentence's variants too
+FORMS = ".txt (one sentence a line), .jsonl (one object a line) or .parquet (one sentence a row)"
+
+KINDS = (".txt", ".jsonl", ".parquet")  # of the files in a folder
+
+Records = Iterator[tuple[str, dict[str, object]]]
 
 
-def read(path: Path) -> list[Line]:
-    """Read the sentences of a `.txt` or `.jsonl` file, without its blank lines.
+def read(path: Path, key: str = "original", split: Split = "line") -> list[Line]:
+    """Read the sentences of a file or of a folder of files, without blank ones.
+
+    Args:
+        path: A `.txt`, `.jsonl`, `.parquet` or `.arrow` file, a folder of files of one of these
+            kinds, or a split that `datasets.save_to_disk` wrote.
+        key: What the sentence is called in a `.jsonl` object or a row.
+        split: Whether a line, or what the key has, is a sentence or a paragraph of them.
 
     Raises:
-        UserError: If the file cannot be read, is not UTF-8, is broken, has a line that is too long
-            or fewer than two sentences; names the file, and the byte or the line.
+        UserError: If a file cannot be read, is not UTF-8, is broken, has a line that is too long,
+            or there are fewer than two sentences; names the file, and the byte, line or row.
     """
-    suffix = path.suffix.lower()
-    if suffix not in (".txt", ".jsonl"):
-        raise UserError(
-            f"{path} must end in .txt (one sentence a line) or .jsonl (one object a line)."
+    lines: list[Line] = []
+    blank: list[str] = []
+    characters = 0
+    for file in _files(path):
+        for place, record in _records(file, key, split):
+            made = lines_of(record, place, key, split)
+            blank += [] if made else [place]
+            lines += made
+            characters += sum(len(line.text) for line in made)
+            if characters > LARGEST:
+                raise UserError(
+                    f"{path} has more than {LARGEST:,} characters, the most that are read; give a "
+                    "part of it."
+                )
+    if blank:
+        warnings.warn(
+            f"{path}: {len(blank)} texts are blank and left out, the first at {blank[0]}.",
+            stacklevel=2,
         )
-    text = read_text(
-        path,
-        LARGEST,
-        f"vlatent scenes --out {path} makes a file of sentences about colored blocks.",
-    )
-    # Not str.splitlines: it also splits at separators that may stand inside a sentence.
-    numbered = enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1)
-    stripped = [(number, line.strip()) for number, line in numbered if line.strip()]
-    if not text:
-        raise UserError(f"{path} is empty; it needs at least two sentences.")
-    if not stripped:
-        raise UserError(f"{path} has only blank lines; it needs at least two sentences.")
-    longest = LONGEST if suffix == ".txt" else LONGEST_LINE
-    for number, line in stripped:
-        _require_length(line, longest, f"{path}, line {number}")
-    if suffix == ".jsonl" and stripped[0][1].startswith("["):
-        raise UserError(
-            f"{path} is one JSON array, but each line must be one object; write it so, for "
-            f"instance: jq -c '.[]' {shlex.quote(str(path))} > new.jsonl"
-        )
-    if len(stripped) == 1:
+    if not lines:
+        empty = path.is_file() and path.stat().st_size == 0
+        what = "is empty" if empty else "has only blank lines"
+        raise UserError(f"{path} {what}; it needs at least two sentences.")
+    if len(lines) == 1:
         raise UserError(f"{path} has only one sentence; it needs at least two.")
-    if suffix == ".txt":
-        return [Line(line) for _, line in stripped]
-    return [_parse(line, f"{path}, line {number}") for number, line in stripped]
+    return lines
 
 
-def _parse(line: str, place: str) -> Line:
+def _files(path: Path) -> list[Path]:
+    """The files that a path stands for."""
+    try:
+        if not path.is_dir():
+            if path.suffix.lower() in (*KINDS, ".arrow"):
+                return [path]
+            raise UserError(f"{path} must end in {FORMS}, or be a folder of such files.")
+        several = tables.splits(path)
+        if len(several) == 1:
+            return tables.shards(several[0])
+        names = [f"{split}" for split in several]
+        files = [] if names else tables.shards(path) or _inside(path)
+        names = names or tables.published_splits(files)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give one that can.") from None
+    if len(names) > 1:
+        raise UserError(
+            f"{path} holds {len(names)} splits, {', '.join(names)}; give one of them, as a file or "
+            "a folder of its own."
+        )
+    if not files:
+        raise UserError(f"{path} is a folder without a file that ends in {FORMS}.")
+    return files
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The files to read in a folder and those below it, in the order of their names."""
+    every = (file for file in folder.rglob("*") if not file.name.startswith("."))
+    files = sorted(file for file in every if file.suffix.lower() in KINDS and file.is_file())
+    kinds = sorted({file.suffix.lower() for file in files})
+    if len(kinds) > 1:
+        raise UserError(
+            f"{folder} holds {' and '.join(kinds)} files; put those of one kind into a folder of "
+            "their own."
+        )
+    size = sum(file.stat().st_size for file in files)
+    if size > LARGEST:
+        raise UserError(
+            f"{folder} has {size:,} bytes in {len(files)} files, but at most {LARGEST:,} are read; "
+            "give a part of them."
+        )
+    return files
+
+
+def _records(file: Path, key: str, split: Split) -> Records:
+    """The records of one file, each with its place."""
+    kind = file.suffix.lower()
+    if kind in (".parquet", ".arrow"):
+        return tables.rows(file, key, LARGEST)
+    return _objects(file) if kind == ".jsonl" else _texts(file, key, split)
+
+
+def _texts(file: Path, key: str, split: Split) -> Records:
+    """Lines, or paragraphs, of a text file."""
+    lines = _lines(file)
+    whole = paragraphs(lines) if split == "sentence" else enumerate(lines, start=1)
+    for number, text in whole:
+        if text.strip():
+            yield f"{file}, line {number}", {key: text}
+
+
+def _objects(file: Path) -> Records:
+    """Objects of a `.jsonl` file."""
+    first = True
+    for number, line in enumerate(map(str.strip, _lines(file)), start=1):
+        if not line:
+            continue
+        place = f"{file}, line {number}"
+        require_length(line, LONGEST_LINE, place)
+        if first and line.startswith("["):
+            raise UserError(
+                f"{file} is one JSON array, but each line must be one object; write it so, for "
+                f"instance: jq -c '.[]' {shlex.quote(str(file))} > new.jsonl"
+            )
+        first = False
+        yield place, _object(line, place)
+
+
+def _lines(file: Path) -> list[str]:
+    missing = f"vlatent scenes --out {file} makes a file of sentences about colored blocks."
+    text = read_text(file, LARGEST, missing)
+    # Not str.splitlines: it also splits at separators that may stand inside a sentence.
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _object(line: str, place: str) -> dict[str, object]:
     """One line of a `.jsonl` file."""
     try:
         record = json.loads(line, object_pairs_hook=_without_doubles)
@@ -79,42 +172,7 @@ def _parse(line: str, place: str) -> Line:
             f'{place}: must be an object such as {{"original": "..."}}, '
             f"but is a {type(record).__name__}."
         )
-    if "original" not in record:
-        raise UserError(f"{place}: has no key 'original'; put the sentence there.")
-    original = record["original"]
-    if not isinstance(original, str) or not original.strip():
-        raise UserError(f"{place}: 'original' must be a sentence, but is {original!r:.60}.")
-    variants = {name: record.get(name, []) for name in ("paraphrases", "counterfactuals")}
-    for name, given in variants.items():
-        if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
-            raise UserError(f"{place}: '{name}' must be a list of sentences, but is {given!r:.60}.")
-    texts = (original, *variants["paraphrases"], *variants["counterfactuals"])
-    for text in texts:
-        _require_length(text, LONGEST, place)
-    if any("\0" in text for text in texts):
-        raise UserError(f"{place}: a NUL character (\\u0000) is no text; remove it.")
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:
-        raise UserError(
-            f"{place}: half a surrogate pair (\\ud8..) is no text; remove it."
-        ) from None
-    paraphrases, counterfactuals = (
-        tuple(text.strip() for text in given if text.strip()) for given in variants.values()
-    )
-    given = record.get("counterfactual_kinds")
-    kinds = tuple(given) if isinstance(given, list) else ()
-    if len(kinds) != len(counterfactuals) or any(k not in list(COUNTERFACTUALS) for k in kinds):
-        kinds = ()
-    return Line(original.strip(), paraphrases, counterfactuals, tuple(kinds))
-
-
-def _require_length(text: str, longest: int, place: str) -> None:
-    if len(text) > longest:
-        raise UserError(
-            f"{place} has {len(text):,} characters, but at most {longest:,} are a line: put one "
-            "sentence on each, for instance: fold -s -w 500 OLD > NEW.txt"
-        )
+    return record
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -137,9 +195,10 @@ def hold_out(lines: list[Line], path: Path) -> tuple[list[Line], list[Line]]:
     for line in lines:
         sizes[group_of[line.text]] = sizes.get(group_of[line.text], 0) + 1
     if len(sizes) < 2:
+        said = f", said {len(lines)} times" if len(lines) > 1 else ""
         raise UserError(
-            f"{path} has only one sentence, said {len(lines)} times; it needs two different ones, "
-            "or a validation file in --data.validation."
+            f"{path} has only one sentence{said}; it needs two different ones, or a validation "
+            "file in --data.validation."
         )
     order = sorted(sizes, key=lambda text: hashlib.sha256(text.encode()).digest())
     target = max(1, min(HELD_OUT_MOST, int(HELD_OUT_SHARE * len(lines))))

@@ -94,7 +94,7 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
         parts[split] = Triples(
             only(triples.originals, at),
             only(triples.paraphrases, at),
-            only(triples.counterfactuals, at),
+            only(triples.counterfactuals, at if len(triples.counterfactuals) else []),
             [triples.kinds[place] for place in at],
         )
     return HeldOut(judges, own, parts)
@@ -103,7 +103,7 @@ def held_out(corpus: Corpus, part: Part, sentences: int, retrieved: int) -> Held
 def _same(corpus: Corpus) -> dict[str, str]:
     """By sentence, one of those that mean the same, where a file lists paraphrases."""
     place = corpus.config.validation or corpus.config.train
-    if place is None or place.suffix.lower() != ".jsonl":
+    if place is None or place.suffix.lower() == ".txt":
         return {}
     return groups(corpus.held_out_lines["random"])
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
-from vlatent.bounds import require_bounds
 from vlatent.corpus.batching import Sentences
 from vlatent.corpus.digests import SPLITS, digest, of_sentences, of_variants
 from vlatent.corpus.encoding import encoded
-from vlatent.corpus.files import hold_out, read
+from vlatent.corpus.files import read
+from vlatent.corpus.own_text import OwnText, own_text, warn_of_shared
+from vlatent.corpus.settings import DataConfig
 from vlatent.corpus.tokenizer import Tokenizer, default_cache, pretrained, trained
 from vlatent.corpus.wordings import Triples, Variants, triples, variants
 from vlatent.scenes import FIXED_SENTENCES, Line, about_blocks
@@ -23,42 +24,6 @@ from vlatent.scenes.splits import draw_parts, held_out_wordings, training_wordin
 from vlatent.shapes import UserError
 
 parts_of = lru_cache(maxsize=2)(draw_parts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Where the sentences come from and how they become tokens.
-
-    Attributes:
-        train: Training sentences, a UTF-8 file: `.txt` with one a line, or `.jsonl` with the key
-            `original`. null makes 5,000 sentences about colored blocks and 500 for validation.
-        validation: Validation sentences, a file of the same kind. null holds a tenth of the
-            training file out, 500 sentences at most, chosen by content.
-        tokenizer: Name or folder of a Hugging Face tokenizer. null trains a byte-level BPE on the
-            training sentences.
-        vocabulary: Most entries that the trained BPE may have.
-        max_length: Most tokens in a sentence; what is beyond is cut off.
-        cache: Folder for trained tokenizers. null is `vlatent` in the user's cache folder.
-        unseen: Keep some blocks, relations and verbs out of the generated training sentences, and
-            judge on sentences that have them too: the splits `compositional` and `wording`.
-    """
-
-    train: Path | None = None
-    validation: Path | None = None
-    tokenizer: str | None = None
-    vocabulary: int = 8192
-    max_length: int = 64
-    cache: Path | None = None
-    unseen: bool = False
-
-    def __post_init__(self) -> None:
-        if self.unseen and self.train is not None:
-            raise UserError(
-                f"data.unseen holds combinations of generated sentences out, but data.train is "
-                f"{self.train}: give what is held out in --data.validation."
-            )
-        least = {"vocabulary": 258, "max_length": 1}  # 256 bytes, padding and the end
-        require_bounds("data", self, least, most={"vocabulary": 10**6, "max_length": 10**6})
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +38,7 @@ class Corpus:
         tokenizer: What made the tokens.
         vocabulary_size: Number of token ids.
         config: Settings of the corpus.
+        dropped: How many repeated sentences were left out.
     """
 
     train: Sentences
@@ -81,6 +47,7 @@ class Corpus:
     tokenizer: Tokenizer
     vocabulary_size: int
     config: DataConfig
+    dropped: int = 0
 
     def digests(self, variants: bool, splits: bool) -> dict[str, str]:
         """Sixteen hexadecimal digits of every part that is read, by the part's name.
@@ -145,9 +112,9 @@ class Corpus:
         Raises:
             UserError: If the file is not usable.
         """
-        lines = read(place)
+        lines = read(place, self.config.key, self.config.split)
         texts = [line.text for line in lines]
-        _warn_of_shared([Line(text) for text in self.train.texts], lines, place)
+        warn_of_shared([Line(text) for text in self.train.texts], lines, place)
         held_out = self.encoded(texts)
         _warn_of_truncation({"sentences": [held_out]}, self.config.max_length)
         return replace(self, validation=held_out, fixed=self.encoded(_fixed(texts)))
@@ -157,10 +124,13 @@ class Corpus:
         parts = (self.train, self.validation)
         texts = [text for part in parts for text in part.texts]
         lengths = torch.cat([part.lengths for part in parts])
+        repeated = f"{len(texts) - len(set(texts))} duplicates"
+        if self.config.duplicates == "drop":
+            repeated = f"{self.dropped} duplicates left out"
         limit, cut = self.config.max_length, sum(part.truncated for part in parts)
         return (
             f"Corpus {self.config.train or 'of colored blocks'}: {len(texts)} sentences "
-            f"({len(texts) - len(set(texts))} duplicates), {len(self.validation)} held out; "
+            f"({repeated}), {len(self.validation)} held out; "
             f"{lengths.double().mean():.1f} tokens on average, {int(lengths.max())} at most, "
             f"{cut or 'none'} cut at {limit}."
         )
@@ -171,7 +141,7 @@ class Corpus:
         place = self.config.train
         if place is None:
             return training_wordings(*parts_of(self.config.unseen), self.config.unseen)
-        lines = read(place) if self.config.validation else hold_out(read(place), place)[0]
+        lines = self._own_text.training
         _require_same(lines, self.train, place)
         return lines
 
@@ -183,9 +153,13 @@ class Corpus:
             parts = parts_of(unseen)[1]
             return {split: held_out_wordings(split, parts[split], unseen) for split in parts}
         place = validation or train
-        lines = read(place) if validation else hold_out(read(place), place)[1]
+        lines = self._own_text.held_out
         _require_same(lines, self.validation, place)
         return {"random": lines}
+
+    @cached_property
+    def _own_text(self) -> OwnText:
+        return own_text(self.config)
 
     @cached_property
     def _sentence_digests(self) -> dict[str, str]:
@@ -215,7 +189,7 @@ def load(config: DataConfig) -> Corpus:
     Raises:
         UserError: If a file, the tokenizer or the cache folder is not usable.
     """
-    training, validation = _texts(config)
+    training, validation, dropped = _texts(config)
     tokenizer = (
         trained(training, config.vocabulary, config.cache or default_cache())
         if config.tokenizer is None
@@ -230,7 +204,7 @@ def load(config: DataConfig) -> Corpus:
     _warn_of_truncation(counted, config.max_length)
     # The vocabulary of a downloaded tokenizer can have gaps, and then ids beyond its length.
     size = max(tokenizer.size, *(int(part.tokens.max()) + 1 for part in parts))
-    return Corpus(train, held_out, fixed, tokenizer, size, config)
+    return Corpus(train, held_out, fixed, tokenizer, size, config, dropped)
 
 
 def _fixed(held_out: Sequence[str]) -> list[str]:
@@ -241,29 +215,21 @@ def _fixed(held_out: Sequence[str]) -> list[str]:
     return by_hash[: len(FIXED_SENTENCES)]
 
 
-def _texts(config: DataConfig) -> tuple[list[str], list[str]]:
+def _texts(config: DataConfig) -> tuple[list[str], list[str], int]:
+    """Texts to learn from and held-out ones, and how many repeats were left out."""
+    blocks: list[Line] = []
     if config.train is None:
         made, parts = parts_of(config.unseen)
-        training, validation = ([Line(e.text) for e in part] for part in (made, parts["random"]))
-    else:
-        training, validation = read(config.train), []
-    if config.validation is not None:
-        validation = read(config.validation)
-    elif config.train is not None:
-        training, validation = hold_out(training, config.train)
-    _warn_of_shared(training, validation, config.validation)
-    return [line.text for line in training], [line.text for line in validation]
+        blocks = [Line(example.text) for example in made]
+        if config.validation is None:
+            return _only_texts(blocks), [example.text for example in parts["random"]], 0
+    training, held_out, dropped = own_text(config, blocks)
+    warn_of_shared(training, held_out, config.validation)
+    return _only_texts(training), _only_texts(held_out), dropped
 
 
-def _warn_of_shared(training: list[Line], held_out: list[Line], place: Path | None) -> None:
-    trained_on = {text for line in training for text in (line.text, *line.paraphrases)}
-    shared = sum(not trained_on.isdisjoint((line.text, *line.paraphrases)) for line in held_out)
-    if shared:
-        warnings.warn(
-            f"{shared} of {len(held_out)} sentences in {place} are in the training sentences too, "
-            "so they are not held out; take them out of one of the two.",
-            stacklevel=4,
-        )
+def _only_texts(lines: Sequence[Line]) -> list[str]:
+    return [line.text for line in lines]
 
 
 def _require_same(lines: list[Line], sentences: Sentences, place: Path) -> None:
@@ -278,8 +244,10 @@ def _warn_of_truncation(parts: Mapping[str, Sequence[Sentences]], max_length: in
         if (truncated := sum(sentences.truncated for sentences in group))
     ]
     if counted:
+        cut = [group for part in parts.values() for group in part if group.truncated]
+        longest = max((text for group in cut for text in group.texts), key=len)
         warnings.warn(
             f"{' and '.join(counted)} are longer than {max_length} tokens and were cut there; "
-            "--data.max_length takes longer ones.",
+            f"--data.max_length takes longer ones. The longest begins {longest!r:.60}.",
             stacklevel=3,
         )

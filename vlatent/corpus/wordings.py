@@ -60,7 +60,8 @@ class Variants:
 
     Attributes:
         paraphrases: They mean the same.
-        counterfactuals: They mean something else in nearly the same words.
+        counterfactuals: They mean something else in nearly the same words; none of any sentence
+            where the file has none.
         meanings: Equal numbers for sentences that mean the same.
     """
 
@@ -82,11 +83,12 @@ class Variants:
         """
         places = index.numpy()
         same = torch.from_numpy(self.paraphrases.draw(places, 1, generator)).ravel()
-        drawn = self.counterfactuals.draw(places, counterfactuals, generator, structure_first)
-        other = torch.from_numpy(drawn).ravel()
         parts = [train.batch(index), self.paraphrases.sentences.batch(same)]
-        if counterfactuals:
-            parts.append(self.counterfactuals.sentences.batch(other))
+        if len(self.counterfactuals.sentences):
+            drawn = self.counterfactuals.draw(places, counterfactuals, generator, structure_first)
+            if counterfactuals:
+                other = torch.from_numpy(drawn).ravel()
+                parts.append(self.counterfactuals.sentences.batch(other))
         meanings = self.meanings[index]
         return _joined(parts), meanings[:, None] == meanings
 
@@ -96,6 +98,7 @@ class Triples:
     """Held-out sentences, no two of one meaning, each with a paraphrase and a counterfactual.
 
     Attributes:
+        counterfactuals: One of each sentence, or none at all where the file has none.
         kinds: What was changed in each counterfactual; empty where that is not known.
     """
 
@@ -109,12 +112,14 @@ class Triples:
 
 
 def variants(lines: Sequence[Line], encode: Encode, place: str) -> Variants:
-    """All variants of all lines.
+    """All variants of all lines; of counterfactuals, none where no line has one.
 
     Raises:
-        UserError: If a line lacks one; names the sentence and the file.
+        UserError: If a line lacks what others have; names the sentence and the file.
     """
     for kind in ("paraphrases", "counterfactuals"):
+        if kind == "counterfactuals" and not any(line.counterfactuals for line in lines):
+            continue
         without = [line.text for line in lines if not getattr(line, kind)]
         if without:
             raise UserError(
@@ -134,26 +139,31 @@ def variants(lines: Sequence[Line], encode: Encode, place: str) -> Variants:
 def triples(lines: Sequence[Line], encode: Encode, place: str) -> Triples:
     """The first line of every meaning; the kinds of its variants change from line to line.
 
+    Where no line has a counterfactual, lines with a paraphrase are enough.
+
     Raises:
         UserError: If there are not two lines with both kinds.
     """
+    both = any(line.counterfactuals for line in lines)
     first = {meaning_of(line.text): line for line in reversed(lines)}
     chosen = [
         line
         for line in lines
-        if line is first[meaning_of(line.text)] and line.paraphrases and line.counterfactuals
+        if line is first[meaning_of(line.text)]
+        and line.paraphrases
+        and (line.counterfactuals or not both)
     ]
     if len(chosen) < 2:
         raise UserError(
-            f"{place}: {len(chosen)} held-out sentences have a paraphrase and a counterfactual, "
-            "but two are needed; give a .jsonl file with the keys original, paraphrases and "
-            "counterfactuals, or --evaluation.retrieved 0."
+            f"{place}: {len(chosen)} held-out sentences have a paraphrase"
+            f"{' and a counterfactual' if both else ''}, but two are needed; give a .jsonl file "
+            "with the keys original, paraphrases and counterfactuals, or --evaluation.retrieved 0."
         )
     turn = list(enumerate(chosen))
     return Triples(
         encode([line.text for line in chosen]),
         encode([line.paraphrases[at % len(line.paraphrases)] for at, line in turn]),
-        encode([line.counterfactuals[at % len(line.counterfactuals)] for at, line in turn]),
+        encode([line.counterfactuals[at % len(line.counterfactuals)] for at, line in turn if both]),
         [line.kinds[at % len(line.kinds)] if line.kinds else "" for at, line in turn],
     )
 

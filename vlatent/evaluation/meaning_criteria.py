@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from vlatent.dependence import TARGETS
 from vlatent.evaluation.measure import Evaluation
 from vlatent.formatting import percent
-from vlatent.meaning import BAG, SHIFT
-from vlatent.scenes import COUNTERFACTUALS
+from vlatent.meaning import BAG, SHIFT, kinds_of
 from vlatent.statistics import MEANING
 
 # Per split: name of the criterion, its statistic, and what is asked of it in words.
@@ -74,7 +73,7 @@ def _worst_kind(
     name = MEANING[metric].of_split(split).name
     by_kind = {
         f"{kind} ": metrics[f"{name}_{kind}"]
-        for kind in COUNTERFACTUALS
+        for kind in kinds_of(metrics, split)
         if f"{name}_{kind}" in metrics
     }
     if by_kind:

@@ -66,7 +66,7 @@ def meaning(title: str, history: Sequence[Evaluation], splits: Mapping[str, Enco
 
 
 def triples(title: str, splits: Mapping[str, EncodedSplit]) -> Page:
-    """Sentences above their paraphrase and counterfactual, with the latents of each."""
+    """Sentences above their paraphrase and counterfactual, if any, with the latents of each."""
     count = max(TRIPLES // len(splits), 1)
     shown = [
         (split, encoded, place)
@@ -74,6 +74,7 @@ def triples(title: str, splits: Mapping[str, EncodedSplit]) -> Page:
         for place in range(min(count, len(encoded.latents)))
     ]
     latents = np.concatenate([encoded.latents[place] for _, encoded, place in shown])
+    each = len(latents) // len(shown)
     mosaic = numbers.mosaic(torch.from_numpy(latents))
     images = [mosaic_image(mosaic, [row], TILE) for row in range(len(latents))]
     (image, down, across), top = images[0], 108
@@ -81,7 +82,7 @@ def triples(title: str, splits: Mapping[str, EncodedSplit]) -> Page:
     page = Page(label + image.shape[1] + 16, top + len(images) * below + len(shown) * 3 * GAP)
     page.header(
         title,
-        "Sentence, paraphrase, counterfactual",
+        "Sentence, paraphrase, counterfactual" if each == 3 else "Sentence and paraphrase",
         "one color scale a channel · [other words than in the sentence] · cosine with the sentence",
     )
     page.text(label - 14, top - 22, "channel", size=SMALL, color=GRAY, ha="right")
@@ -89,8 +90,8 @@ def triples(title: str, splits: Mapping[str, EncodedSplit]) -> Page:
         centre = label + channel * across + (across - GAP) / 2
         page.text(centre, top - 23, f"{channel}", weight="bold", ha="center")
     for row, (image, _, _) in enumerate(images):
-        (split, encoded, place), kind = shown[row // 3], row % 3
-        at = top + row * below + row // 3 * 3 * GAP
+        (split, encoded, place), kind = shown[row // each], row % each
+        at = top + row * below + row // each * 3 * GAP
         page.image(label, at, image)
         text, remark = encoded.texts[place][kind], f"sentence, {split}"
         if kind:
@@ -163,10 +164,12 @@ def _recall(page: Page, splits: Mapping[str, EncodedSplit], colors: Mapping[str,
 def _cosines(page: Page, split: str, encoded: EncodedSplit) -> None:
     """How alike a sentence is to what means the same, nearly the same and something else."""
     _name(page, 870, 76, f"Cosines, {split}", "of a sentence with its … · line: mean")
-    for place, (name, values) in enumerate(cosines(encoded).items()):
-        color = (COLORS[3], COLORS[5], GRAY)[place]
+    shades = {"paraphrase": COLORS[3], "counterfactual": COLORS[5], "other sentences": GRAY}
+    shown = cosines(encoded)
+    for place, (name, values) in enumerate(shown.items()):
+        color = shades[name]
         shares = histogram(values)
-        x = Scale(-1, 1, label="cosine", named=place == 2)
+        x = Scale(-1, 1, label="cosine", named=place == len(shown) - 1)
         label = "share" if place == 1 else ""
         highest = float(shares.max()) or 1.0
         y = Scale(0, 1.5 * highest, label=label, marks=_few(highest))  # room for words above
@@ -208,7 +211,7 @@ def _map(page: Page, split: str, encoded: EncodedSplit) -> None:
     if not finite.any():
         panel.text(0.5, 0.5, "nothing to show: no finite value", ha="center", va="center")
         return
-    facts = [first_fact(sentence) for sentence, _, _ in encoded.texts]
+    facts = [first_fact(sentence) for sentence, *_ in encoded.texts]
     answers = [fact[0] if fact else "" for fact in facts]
     shades = [SHADES.get(answer, UNKNOWN) for answer in answers]
     across, upward = places.T

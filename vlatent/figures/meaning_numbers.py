@@ -25,21 +25,22 @@ class EncodedSplit:
     """The triples of one split: what is compared of each, as rows of length 1, and the latents.
 
     Attributes:
-        texts: Sentence, paraphrase and counterfactual, one triple a row.
+        texts: Sentence, paraphrase and counterfactual, one triple a row; pairs where a file has
+            no counterfactuals.
         sentences: Rows of the sentences.
         paraphrases: Rows of their paraphrases.
-        counterfactuals: Rows of their counterfactuals.
+        counterfactuals: Rows of their counterfactuals; none where there are none.
         moved: Cosine and recall at 1 of the paraphrases moved by 0 to `FARTHEST` pixels, as
             `robustness` finds them.
         latents: Latents of the first triples.
     """
 
-    texts: Sequence[tuple[str, str, str]]
+    texts: Sequence[tuple[str, ...]]
     sentences: Rows
     paraphrases: Rows
-    counterfactuals: Rows
+    counterfactuals: Float[np.ndarray, "counterfactual _"]
     moved: Float[np.ndarray, "2 distance"]
-    latents: Float[np.ndarray, "triple 3 height width channel"]
+    latents: Float[np.ndarray, "triple each height width channel"]
 
 
 def recall(queries: Rows, gallery: Rows) -> Curve:
@@ -55,9 +56,9 @@ def recall(queries: Rows, gallery: Rows) -> Curve:
     return np.where(ties > 0, chance, 0.0).mean(1)
 
 
-def recall_of_bags(texts: Sequence[tuple[str, str, str]]) -> Curve:
+def recall_of_bags(texts: Sequence[tuple[str, ...]]) -> Curve:
     """What bags of words, which learn nothing, retrieve of triples; see `bags_of_words`."""
-    sentences, paraphrases, _ = zip(*texts, strict=True)
+    sentences, paraphrases, *_ = zip(*texts, strict=True)
     own, same = bags_of_words(sentences, paraphrases)
     return recall(same.numpy(), own.numpy())
 
@@ -69,13 +70,12 @@ def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
 
 
 def cosines(encoded: EncodedSplit) -> dict[str, Curve]:
-    """Cosines of a sentence with its paraphrase, with its counterfactual and with all others."""
+    """Cosines of a sentence with its paraphrase, its counterfactual if any, and all others."""
     among = encoded.sentences @ encoded.sentences.T
-    return {
-        "paraphrase": (encoded.sentences * encoded.paraphrases).sum(1),
-        "counterfactual": (encoded.sentences * encoded.counterfactuals).sum(1),
-        "other sentences": among[~np.eye(len(among), dtype=bool)],
-    }
+    found = {"paraphrase": (encoded.sentences * encoded.paraphrases).sum(1)}
+    if len(encoded.counterfactuals):
+        found["counterfactual"] = (encoded.sentences * encoded.counterfactuals).sum(1)
+    return found | {"other sentences": among[~np.eye(len(among), dtype=bool)]}
 
 
 def histogram(values: Curve) -> Curve:

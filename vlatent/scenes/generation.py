@@ -63,12 +63,17 @@ class Line(NamedTuple):
 
     Attributes:
         kinds: Of the counterfactuals, in their order, where they are known.
+        labels: Names and values of what a file says of the sentence, for probes.
+        group: What the sentence shares with others in a file, so that they are no independent
+            witnesses of a label.
     """
 
     text: str
     paraphrases: tuple[str, ...] = ()
     counterfactuals: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)
