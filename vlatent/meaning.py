@@ -25,6 +25,7 @@ DIRECTIONS = tuple(
     (down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)
 )
 
+BY_KIND = ("gap", "triplet_accuracy")  # statistics of counterfactuals that are judged
 BAG = "bag_of_words"  # ends the names of what it reaches
 Rows = Float[Tensor, "row feature"]
 
@@ -187,13 +188,15 @@ def retrieval(
     )
 
 
-def kinds_of(metrics: Mapping[str, float], split: str) -> list[str]:
-    """Kinds of counterfactual whose gap was measured on a split: ours first, then a file's own.
+def kinds_of(metrics: Mapping[str, float], split: str, statistic: str = "gap") -> list[str]:
+    """Kinds of counterfactual of which a split has a statistic: ours first, then a file's own.
 
     >>> kinds_of({"meaning/random/gap_tense": 0.1, "meaning/random/gap_swap": 0.2}, "random")
     ['swap', 'tense']
     """
-    ours, before = list(COUNTERFACTUALS), f"meaning/{split}/gap_"
+    if statistic not in BY_KIND:
+        return []
+    ours, before = list(COUNTERFACTUALS), f"meaning/{split}/{statistic}_"
     kinds = sorted(name.removeprefix(before) for name in metrics if name.startswith(before))
     return sorted(kinds, key=lambda kind: ours.index(kind) if kind in ours else len(ours))
 

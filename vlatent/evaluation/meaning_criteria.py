@@ -73,7 +73,7 @@ def _worst_kind(
     name = MEANING[metric].of_split(split).name
     by_kind = {
         f"{kind} ": metrics[f"{name}_{kind}"]
-        for kind in kinds_of(metrics, split)
+        for kind in kinds_of(metrics, split, metric)
         if f"{name}_{kind}" in metrics
     }
     if by_kind:
