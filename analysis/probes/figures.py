@@ -70,7 +70,7 @@ def readings_page(result: Probes) -> Page:
     words = (
         f"{result.name}: {counted(result)}"
         + (f", {result.pairs} pairs of blocks in four sentences each" if result.pairs else "")
-        + ("" if "color" not in blocks else OF_BLOCKS)
+        + (OF_BLOCKS if "color" in blocks and "color" not in result.labels else "")
         + f". Accuracy, recall and rank on sentences held out by {group}; "
         f"lines: 95 % interval over {group}s."
     )

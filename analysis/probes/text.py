@@ -122,7 +122,8 @@ def explained(result: Probes) -> str:
     if not result.labels:
         others = "scenes of as many facts in words of one complexity level"
         return OF_BLOCKS + EXPLAINED.format(group="scene", others=others)
-    blocks = OF_BLOCKS if any(target == "color" for target, _ in result.readings) else ""
+    ours = {target for target, _ in result.readings} - {*result.labels}
+    blocks = OF_BLOCKS if "color" in ours else ""
     said = f"{_list(result.labels)}: labels of the file. A group is what the file calls one, or a "
     alike = "groups" + (" alike in facts and complexity level" if blocks else "")
     return f"{blocks}{said}meaning. " + EXPLAINED.format(group="group", others=alike)
