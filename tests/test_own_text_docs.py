@@ -1,14 +1,9 @@
-"""The page and the example of one's own text: what they show runs."""
+"""The page of one's own text: what it shows runs."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -72,31 +67,3 @@ def test_the_book_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert corpus.dropped == 1
     [line] = [each for each in read(Path("sayings.jsonl"), "text") if "son" in each.text]
     assert (line.labels, line.group) == ((("book", "Proverbs"),), "Proverbs 7")
-
-
-@pytest.mark.processes
-def test_the_example_runs_from_file_to_report(tmp_path: Path) -> None:
-    """A minute of train, probe, study, ablation and report: that these fit together on own text."""
-    example = shutil.copy(ROOT / "examples" / "own_text.py", tmp_path)
-    assert len(Path(example).read_text(encoding="utf-8").splitlines()) <= 40
-    rows = [
-        {"text": f"It was {a}. Then {b} came to {c}.", "labels": {"who": b}, "group": a}
-        for a in ("night", "noon", "dawn", "late", "early", "hot", "cold")
-        for b in ("Ada", "Bob", "Cleo")
-        for c in ("town", "rest", "us", "light", "dance", "stay")
-    ]
-    (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    place = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-    }
-    done = subprocess.run(
-        [sys.executable, "own_text.py", "own.jsonl"],
-        **{"cwd": tmp_path, "env": place, "text": True, "capture_output": True, "timeout": 280},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "duplicates left out" in done.stdout
-    assert "who" in (tmp_path / "runs/own/probes/probes.md").read_text(encoding="utf-8")
-    report = tmp_path / "runs/reports/study_loss_weights/report.html"
-    assert "own.jsonl" in report.read_text(encoding="utf-8")
