@@ -517,7 +517,7 @@ def test_sentences_about_anything(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "spoken.txt").write_text("\n".join(spoken), encoding="utf-8")
     done = inside(folder, main, "one", "--sentences", f"{tmp_path}/spoken.txt")
     assert done.returncode == 0, done.stderr
-    assert "need sentences about blocks or paraphrases" in " ".join(done.stdout.split())
+    assert "need labels, paraphrases or sentences about blocks" in " ".join(done.stdout.split())
     assert "effective rank" in done.stdout
     assert (folder / "one" / "probes" / "map_pca.png").is_file()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -13,7 +12,7 @@ from vlatent.search_space import Axis
 
 Value: TypeAlias = float | int | str | bool | None
 State = Literal["complete", "pruned", "failed"]
-SEED = re.compile(r"(?:^|[^a-zA-Z])(?:[sS]eed|SEED|random_state)$|[a-z]Seed$")
+SEEDS = ("seed", "random_state")  # how names of parameters end that are seeds
 FEW = 8  # different numbers that are taken for choices and not for a range
 WIDE = 100.0  # highest over lowest number of a range that is taken for logarithmic
 CHANCE = 6  # pairs from which on it is no accident that numbers rise or fall together
@@ -117,7 +116,7 @@ def parameters(study: Foreign) -> Parameters:
     for trial in study.trials:
         for name, value in trial.params.items():
             columns.setdefault(name, []).append(value)
-    seeds = tuple(name for name in columns if SEED.search(name))
+    seeds = tuple(name for name in columns if name.lower().endswith(SEEDS))
     space: dict[str, Axis] = {}
     fixed: dict[str, Value] = {}
     labels, together = [], {}

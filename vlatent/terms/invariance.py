@@ -33,7 +33,7 @@ class Invariance(Term):
     probability: ClosedUnitInterval = 0.5
     start: NonNegativeInt = 0
 
-    search: ClassVar[tuple[float, float]] = (2e-2, 2.0)
+    search: ClassVar[tuple[float, float]] = (2e-2, 20.0)
     most: ClassVar = {"shift": 1_000, "blur": 32}
 
     def penalty(self, views: Views) -> PerBatch:
