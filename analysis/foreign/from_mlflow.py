@@ -8,7 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from analysis.foreign.result import SEED, Foreign, ForeignTrial, State, Value, is_number
+from analysis.foreign.result import Foreign, ForeignTrial, State, Value, is_number, is_seed
 from studies.result import Objective
 from vlatent.runtime.addresses import shown, without_password
 from vlatent.shapes import UserError
@@ -103,7 +103,7 @@ def _params(run: RecordedRun, by_id: Mapping[str, RecordedRun]) -> dict[str, str
     """What a run was given, by itself or above it; seeds also where they are only tags."""
     above = by_id.get(run.tags.get(PARENT, ""))
     given = {} if above is None else _params(above, by_id)
-    seeds = {name: text for name, text in run.tags.items() if SEED.search(name)}
+    seeds = {name: text for name, text in run.tags.items() if is_seed(name)}
     return given | seeds | dict(run.params)
 
 

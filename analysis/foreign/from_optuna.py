@@ -12,12 +12,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.foreign.result import (
-    SEED,
     Foreign,
     ForeignTrial,
     State,
     Value,
     is_number,
+    is_seed,
     scale,
 )
 from analysis.storages import load_study, opened
@@ -84,7 +84,7 @@ def _trial(trial: FrozenTrial) -> ForeignTrial:
         step: value for step, value in trial.intermediate_values.items() if math.isfinite(value)
     }
     last = (reported[max(reported)],) if reported and trial.state == TrialState.PRUNED else ()
-    seeds = {name: value for name, value in trial.user_attrs.items() if SEED.search(name)}
+    seeds = {name: value for name, value in trial.user_attrs.items() if is_seed(name)}
     given = seeds | trial.params
     finite = not _is_not_finite(trial)
     return ForeignTrial(

@@ -110,13 +110,18 @@ class Parameters:
     together: dict[str, str]
 
 
+def is_seed(name: str) -> bool:
+    """Whether what has this name is a random seed."""
+    return name.lower().endswith(SEEDS)
+
+
 def parameters(study: Foreign) -> Parameters:
     """Sort the parameters of the trials that ended."""
     columns: dict[str, list[Value]] = {}
     for trial in study.trials:
         for name, value in trial.params.items():
             columns.setdefault(name, []).append(value)
-    seeds = tuple(name for name in columns if name.lower().endswith(SEEDS))
+    seeds = tuple(name for name in columns if is_seed(name))
     space: dict[str, Axis] = {}
     fixed: dict[str, Value] = {}
     labels, together = [], {}
