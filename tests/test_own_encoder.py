@@ -352,13 +352,11 @@ def test_a_study_with_two_workers_rebuilds_it(tmp_path: Path) -> None:
     study = ("--study.trials", "3", "--study.workers", "2", "--study.confirm", "0")
     done = run(tmp_path, "-m", "studies.loss_weights", *flags, *study)
     assert done.returncode == 0, done.stderr + done.stdout
-    replayed = run(
-        tmp_path, "-m", "studies", "replay", "--study.name", "loss_weights", "--trial", "0"
-    )
+    replayed = run(tmp_path, "-m", "studies", "replay", "loss_weights", "0")
     assert replayed.returncode == 0, replayed.stderr + replayed.stdout
-    folder = next(tmp_path.rglob(checkpoints.NAME)).parent
+    weights = next(tmp_path.rglob("*.pt"))
     (tmp_path / "mine.py").unlink()
-    lost = run(tmp_path, "-m", "vlatent", "evaluate", "--checkpoint", str(folder))
+    lost = run(tmp_path, "-m", "vlatent", "evaluate", "--checkpoint", str(weights))
     assert lost.returncode == 2
     said = lost.stderr.strip().splitlines()[-1]
     assert said.startswith("error: encoder.class_path: there is no module mine; install it")
