@@ -9,8 +9,11 @@ from collections.abc import Sequence
 import ablations
 from ablations.ablation import main as run_ablation
 from ablations.ablation import read
+from ablations.problem import ablation_at
 from ablations.question import Ablation, ablation_of_prior
 from vlatent.command_line import listed, run
+from vlatent.config import Config
+from vlatent.own_questions import is_path
 
 
 def found() -> dict[str, Ablation]:
@@ -26,12 +29,15 @@ def of_own_prior(name: str, arguments: Sequence[str]) -> Ablation | None:
         return None
     ablation = ablation_of_prior(name, f"What does {name} buy?")
     config, _ = read(ablation, arguments)
-    return ablation if name in config.priors.own else None
+    is_own = isinstance(config, Config) and name in config.priors.own
+    return ablation if is_own else None
 
 
 def main(arguments: Sequence[str]) -> int:
     """List the ablations, or run the one that is named."""
     ablations = found()
+    if arguments and is_path(arguments[0]):
+        return run_ablation(ablation_at(arguments[0]), arguments[1:])
     if arguments and arguments[0] not in ablations:
         own = of_own_prior(arguments[0], arguments[1:])
         if own is not None:

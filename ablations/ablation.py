@@ -13,15 +13,19 @@ from ablations.cells import Cell, Cells, Entry, planned
 from ablations.comparison import Table, table_of
 from ablations.measurement import from_json
 from ablations.plan import duration, missing, print_plan
+from ablations.problem import ablation_at
 from ablations.question import Ablation
+from ablations.result import AblationResult
 from ablations.retuning import retuned_arm, searched
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, add_settings, build, corpus_digests
+from vlatent.config import Config, RunConfig, add_settings, build_of
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, corpus_fingerprint
-from vlatent.preparation import corpus_for, corpus_lines, placement
+from vlatent.own_questions import absolute, handed_over
+from vlatent.preparation import corpus_lines
+from vlatent.problem import Problem
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
 from vlatent.shapes import UserError
@@ -30,18 +34,61 @@ from vlatent.tracking import Status, recorded
 
 def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     """Run an ablation from the command line, or continue it, and report its results."""
-    config, settings = read(ablation, arguments)
-    placement(config.training)  # bad input is an error before anything is written
-    corpus = corpus_for(config)
+    carry_through(ablation, *read(ablation, arguments))
+    return 0
+
+
+def run_ablation(
+    ablation: Ablation | Problem | str,
+    config: RunConfig | None = None,
+    settings: AblationConfig | None = None,
+) -> AblationResult | None:
+    """Run an ablation from Python, or continue it; its result is also printed and written down.
+
+    Args:
+        ablation: The ablation, a problem of one's own whose weights are left out, or the path of
+            one of these. Workers beside this process need one that is a global of a file, below
+            whose `if __name__ == "__main__":` this is called.
+        config: The config of the base; None takes the defaults.
+        settings: How it is done, as `--ablation.*` say it.
+
+    Returns:
+        What it came to; None of a plan.
+
+    Raises:
+        UserError: Bad input, before anything is written; or every cell failed.
+    """
+    path = (
+        ablation if isinstance(ablation, str) else handed_over(ablation, ablation.name, "ablations")
+    )
+    asked = ablation_at(path)
+    given = config or asked.workload.config_type()
+    return carry_through(asked, given, settings or AblationConfig())
+
+
+def carry_through(
+    ablation: Ablation, given: RunConfig, settings: AblationConfig
+) -> AblationResult | None:
+    """Plan an ablation, let workers train its cells, and report; None of a plan.
+
+    Raises:
+        UserError: Bad input, before anything is written; or every cell failed.
+    """
+    config: RunConfig = ablation.workload.completed(given)
+    corpus = ablation.workload.corpus(config)
+    if settings.retune and not isinstance(config, Config):
+        raise UserError("ablation.retune is for the priors of our encoder: leave it at 0.")
     ablation = ablation.restricted(settings.arms, config)
     cells = Cells(settings.storage, settings.folder)
     job = _planned(ablation, config, settings, cells, corpus)
     if settings.again:
         cells.forget_failures(job.cells)
-    console.print(corpus_lines(config, corpus), markup=False)
+    if corpus is not None:
+        assert isinstance(config, Config)
+        console.print(corpus_lines(config, corpus), markup=False)
     print_plan(ablation, job, cells)
     if settings.plan:
-        return 0
+        return None
     stop = Stop()
 
     def begin() -> AblationJob:
@@ -58,8 +105,8 @@ def main(ablation: Ablation, arguments: Sequence[str]) -> int:
     with interruption(stop), recorded(stop, begin, end) as begun:
         runs.end_orphaned_runs(begun, cells)
         stop.check()
-        _train_and_report(ablation, begun, cells, stop)
-    return 0
+        result = _train_and_report(ablation, begun, cells, stop)
+    return result
 
 
 def command(ablation: Ablation) -> None:
@@ -68,7 +115,11 @@ def command(ablation: Ablation) -> None:
 
 
 def _planned(
-    ablation: Ablation, config: Config, settings: AblationConfig, cells: Cells, corpus: Corpus
+    ablation: Ablation,
+    config: RunConfig,
+    settings: AblationConfig,
+    cells: Cells,
+    corpus: Corpus | None,
 ) -> AblationJob:
     """Every arm on every seed, retuned arms among them once their weights are searched.
 
@@ -80,20 +131,27 @@ def _planned(
     priors = [] if settings.plan or not settings.retune else ablation.retuned(config)
     expected = [*arms, *(retuned_arm(prior, {}) for prior in priors)]
 
-    def read(arm_config: Config) -> str:
-        return corpus_fingerprint(corpus_digests(arm_config, corpus))
+    def read(arm_config: RunConfig) -> str:
+        return corpus_fingerprint(ablation.workload.digests(arm_config, corpus))
 
     plan = planned(config, expected, seeds, read)
     trains = not (settings.plan or settings.report)
     if trains and (settings.again or missing(plan, cells, settings)):
         report.check(ablation, config, plan)
-    arms += [searched(config, settings, name, prior) for prior in priors]
+    if isinstance(config, Config):
+        arms += [searched(config, settings, name, prior) for prior in priors]
     plan = planned(config, arms, seeds, read)
-    digests = corpus_digests(config, corpus)
-    return AblationJob(name, config, tuple(arms), tuple(plan), settings, corpus=digests)
+    digests, source = ablation.workload.digests(config, corpus), ablation.workload.source
+    return AblationJob(
+        *(name, config, tuple(arms), tuple(plan), settings),
+        corpus=digests,
+        source=absolute(source) if source else "",
+    )
 
 
-def _train_and_report(ablation: Ablation, job: AblationJob, cells: Cells, stop: Stop) -> None:
+def _train_and_report(
+    ablation: Ablation, job: AblationJob, cells: Cells, stop: Stop
+) -> AblationResult:
     """Train what is missing, and report once nothing is left to be trained.
 
     Raises:
@@ -117,7 +175,7 @@ def _train_and_report(ablation: Ablation, job: AblationJob, cells: Cells, stop: 
     runs.end_orphaned_runs(job, cells)
     runs.link(job, table)
     seconds = time.perf_counter() - began
-    report.close(ablation, job, job.config, table, cells, job.folder, seconds)
+    return report.close(ablation, job, job.config, table, cells, job.folder, seconds)
 
 
 def _train(job: AblationJob, cells: Cells, stop: Stop) -> None:
@@ -173,13 +231,14 @@ def _over(job: AblationJob, cells: Cells) -> int:
     return len(job.keys) - missing(job.cells, cells, job.settings)
 
 
-def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, AblationConfig]:
+def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[RunConfig, AblationConfig]:
     """The base and the settings that the command line describes.
 
     Raises:
         UserError: Bad input.
     """
-    script = f"vlatent ablate {ablation.name}"
+    kind, script = ablation.workload.config_type, f"vlatent ablate {ablation.script}"
+    config = " --config quick" if kind is Config else ""
     parser = Parser(
         prog=script,
         description=f"{ablation.question} Arms are trained on the same seeds, from the same "
@@ -188,11 +247,11 @@ def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablation
         "again goes on where it stopped.",
         own="ablation",
         examples=(
-            f"{script} --config quick --ablation.plan true",
-            f"{script} --config quick --ablation.seeds 8 --ablation.workers 2",
+            f"{script}{config} --ablation.plan true",
+            f"{script}{config} --ablation.seeds 8 --ablation.workers 2",
         ),
     )
-    add_settings(parser, AblationConfig)
+    add_settings(parser, AblationConfig, kind)
     values = parser.checked(arguments)
     study = values["ablation"].from_study
     if study is not None:
@@ -206,4 +265,4 @@ def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[Config, Ablation
         at = max((i + 2 for i, a in enumerate(arguments) if a == "--config"), default=0)
         values = parser.checked([*arguments[:at], "--config", str(best), *arguments[at:]])
     settings: AblationConfig = values["ablation"]
-    return build(values), settings
+    return build_of(values, kind), settings

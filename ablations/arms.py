@@ -24,6 +24,7 @@ Group = Literal[
     "retuned",
     "present",
     "setting",
+    "default weights",
 ]
 
 
@@ -35,7 +36,7 @@ class Arm:
         name: Name in tables, figures and the record.
         group: Arms that answer the same kind of question; tests are corrected within one.
         changes: Dotted names of the config and their values.
-        priors: Those that the arm is about.
+        priors: Those that the arm is about; of a problem of the user's own, its weights.
         factor: Factor of the prior's weight, in the group `dose`.
     """
 
@@ -75,9 +76,13 @@ def alone(prior: str, names: Sequence[str] = PRIORS) -> Arm:
 
 def doses(base: Config, prior: str) -> list[Arm]:
     """The prior's weight times every factor but 0 and 1, which other arms are."""
-    value = weight_of(base, prior)
+    return doses_of(prior, weight(prior), weight_of(base, prior))
+
+
+def doses_of(prior: str, name: str, value: float) -> list[Arm]:
+    """The arms that change a weight, by its dotted name, from its value in the base."""
     return [
-        Arm(f"{prior} x {factor:g}", "dose", {weight(prior): factor * value}, (prior,), factor)
+        Arm(f"{prior} x {factor:g}", "dose", {name: factor * value}, (prior,), factor)
         for factor in FACTORS
         if factor not in (0, 1)
     ]

@@ -14,7 +14,7 @@ import sqlalchemy
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 
 from ablations.arms import Arm
-from vlatent.config import Config, effective, override, to_yaml
+from vlatent.config import RunConfig, effective, override, to_yaml
 from vlatent.runtime.addresses import is_file, shown
 from vlatent.runtime.databases import engine_arguments, explained, immediate, opened, patient
 from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone, shared_lock
@@ -56,7 +56,7 @@ class Cell:
 
     arm: Arm
     seed: int
-    config: Config
+    config: RunConfig
     key: str
 
     @property
@@ -82,7 +82,7 @@ UNKNOWN = Entry(0, None, None, None)
 
 
 def planned(
-    base: Config, arms: Sequence[Arm], seeds: Sequence[int], corpus: Callable[[Config], str]
+    base: RunConfig, arms: Sequence[Arm], seeds: Sequence[int], corpus: Callable[[Any], str]
 ) -> list[Cell]:
     """Every cell, one seed after the other, so that arms can be compared early; doses come last.
 
@@ -103,7 +103,7 @@ def planned(
     ]
 
 
-def key_of(config: Config, corpus: str) -> str:
+def key_of(config: RunConfig, corpus: str) -> str:
     """Name of a cell, from all that can change its result: config and fingerprint of the corpus."""
     # The corpus is identified by its content, wherever it lies.
     values = {k: v for k, v in effective(config).items() if not k.startswith("data.")}
@@ -236,7 +236,7 @@ class Cells:
         """
         self._write(claim, run_id=run_id)
 
-    def finished(self, claim: Claim, result: str, latents: bytes) -> None:
+    def finished(self, claim: Claim, result: str, latents: bytes | None) -> None:
         self._write(claim, result=result, latents=latents, reason=None)
 
     def failed(self, claim: Claim, why: str, attempts: int) -> None:

@@ -22,7 +22,7 @@ from ablations.result import (
     Outcome,
     Prediction,
 )
-from vlatent.config import Config, fingerprint
+from vlatent.config import Config, RunConfig, fingerprint
 from vlatent.effects import Effect, family, paired
 from vlatent.encoder import EncoderConfig
 from vlatent.intervals import interval
@@ -40,7 +40,7 @@ class Table:
         cells: What was measured, by arm and seed; a cell that failed is not there.
         missing: Why it is not, by arm and seed.
         untested: Arms of the same families that were not to be trained.
-        channels: Number of channels, of the latent that has most.
+        channels: Number of channels, of the latent that has most; 0 of a problem without latents.
         own: Statistics of the user's own priors, by label.
     """
 
@@ -71,7 +71,8 @@ class Table:
 
     def known(self, label: str) -> Statistic:
         """The statistic with this label; one without limits if it is none of today."""
-        return self.own.get(label) or BY_LABEL.get(label) or Statistic(label, label, possible=ANY)
+        ours = {**BY_LABEL, **self.own} if self.channels else {}
+        return ours.get(label) or Statistic(label, label, possible=ANY)
 
     def possible_difference(self, statistic: str) -> Limits:
         """Lowest and highest difference of a statistic between two runs."""
@@ -107,14 +108,15 @@ def table_of(
         why: Why a cell failed, by its key.
         untested: Arms of the same families that are not among the cells.
     """
+    base = cells[0].config
     return Table(
         tuple({cell.arm.name: cell.arm for cell in cells}.values()),
         tuple(dict.fromkeys(cell.seed for cell in cells)),
         {(c.arm.name, c.seed): results[c.key] for c in cells if c.key in results},
         {(c.arm.name, c.seed): why[c.key] for c in cells if c.key in why},
         tuple(untested),
-        max(size_of_latents(cell.config)[2] for cell in cells),
-        {own.label: own for own in of_own_priors(cells[0].config.priors)},
+        max(size_of_latents(c.config)[2] if isinstance(c.config, Config) else 0 for c in cells),
+        {own.label: own for own in of_own_priors(base.priors)} if isinstance(base, Config) else {},
     )
 
 
@@ -125,7 +127,7 @@ def _values(table: Table, statistic: str) -> dict[tuple[str, int], float]:
         if statistic.startswith(HOLDS):
             name = statistic.removeprefix(HOLDS)
             value = next((float(c.holds) for c in cell.criteria if c.name == name), math.nan)
-        elif statistic == "sentences per second":
+        elif statistic == "sentences per second" and table.channels:
             value = cell.sentences_per_second
         else:
             value = cell.statistics.get(statistic, math.nan)
@@ -240,7 +242,7 @@ def answer(prediction: Prediction, table: Table) -> Answered:
 def result_of(
     ablation: Ablation,
     name: str,
-    config: Config,
+    config: RunConfig,
     table: Table,
     earlier: AblationResult | None = None,
 ) -> AblationResult:
@@ -260,11 +262,12 @@ def result_of(
     sizes = family_sizes((*table.arms, *table.untested))
     return AblationResult(
         name=name,
-        script=ablation.name,
+        script=ablation.script,
         question=ablation.question,
         base=fingerprint(config),
         steps=config.training.steps,
-        batch_size=config.training.batch_size,
+        batch_size=config.training.batch_size if isinstance(config, Config) else 0,
+        workload=ablation.workload.kind,
         seeds=table.seeds,
         statistics=tuple(table.statistics),
         criteria=tuple(table.criteria),
@@ -274,7 +277,7 @@ def result_of(
         families={
             name: size for name, size in sizes.items() if name in {arm.family for arm in table.arms}
         },
-        looks=looks(ablation.name, fingerprint(config), pairs, earlier),
+        looks=looks(ablation.script, fingerprint(config), pairs, earlier),
     )
 
 

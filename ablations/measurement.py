@@ -11,7 +11,7 @@ from statistics import fmean
 import numpy as np
 import torch
 
-from vlatent.config import Config
+from vlatent.config import Config, RunConfig
 from vlatent.dependence import TARGETS
 from vlatent.evaluation import Criterion
 from vlatent.priors import Priors
@@ -19,6 +19,7 @@ from vlatent.shapes import Latents
 from vlatent.statistics import MEANING, OF_PHOTOGRAPHS, Statistic, current_name, of_own_priors
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.training import Result
+from vlatent.workload import Workload
 
 SENTENCES = 4  # whose latents are kept
 SHOWN = (
@@ -102,8 +103,25 @@ def measured(result: Result, sentences: int, priors: Priors) -> Measured:
     )
 
 
-def made_up(config: Config, draw: np.random.Generator) -> Measured:
+def measured_of(result: Result, config: RunConfig) -> Measured:
+    """The last evaluation of a run with this config."""
+    if isinstance(config, Config):
+        sentences = config.training.steps * config.training.batch_size
+        return measured(result, sentences, config.priors)
+    return Measured(
+        dict(result.history[-1].metrics),
+        result.verdict.criteria,
+        result.steps_to_pass,
+        config.training.steps / result.seconds,
+        result.seconds,
+    )
+
+
+def made_up(workload: Workload, config: RunConfig, draw: np.random.Generator) -> Measured:
     """A cell as it might come out, to try before any is trained what is done with them all."""
+    if not isinstance(config, Config):
+        evaluation, criteria = workload.made_up(config, draw)
+        return Measured(evaluation.metrics, criteria, None, 1.0, 1.0)
     own = (statistic.label for statistic in of_own_priors(config.priors))
     names = (*STATISTICS, *own, *(OF_MEANING if config.evaluation.retrieved else ()))
     return Measured(

@@ -12,6 +12,7 @@ from ablations.sentences import power_lines
 from ablations.settings import AblationConfig
 from ablations.timing import seconds_a_cell
 from ablations.worker import AblationJob
+from vlatent.config import Config
 from vlatent.console import console
 from vlatent.effects import smallest_p
 from vlatent.intervals import ALPHA
@@ -32,7 +33,7 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
         f"cells of {config.training.steps} steps, {len(job.keys) - left} of them known, {left} to "
         f"train; {shown(settings.storage)}"
     )
-    if left and not settings.report:
+    if left and not settings.report and isinstance(config, Config):
         _print_time(left, seconds_a_cell(config), settings.workers)
     tested = families(job.arms)
     sizes = family_sizes((*job.arms, *ablation.untested))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ablations.arms import BASE, Arm, of_prior
 from ablations.result import Prediction
-from vlatent.config import Config
+from vlatent import own_questions
+from vlatent.config import RunConfig
 from vlatent.shapes import UserError
+from vlatent.workload import ENCODER, Workload
 
 
 @dataclass(frozen=True)
@@ -22,24 +25,31 @@ class Ablation:
         arms: What is compared with the base.
         retunes: Whether other weights, searched again, may make up for a prior that is left out.
         untested: Arms that are left out of this run: their families are as large as before.
+        workload: What is trained: our encoder, or a problem of the user's own.
     """
 
     name: str
     question: str
     predictions: Sequence[Prediction]
-    arms: Callable[[Config], list[Arm]]
+    arms: Callable[[Any], list[Arm]]
     retunes: bool = False
     untested: Sequence[Arm] = ()
+    workload: Workload = ENCODER
 
-    def all_arms(self, base: Config) -> list[Arm]:
+    @property
+    def script(self) -> str:
+        """What follows `vlatent ablate`."""
+        return own_questions.shown(self.workload.source) if self.workload.source else self.name
+
+    def all_arms(self, base: RunConfig) -> list[Arm]:
         return [BASE, *self.arms(base)]
 
-    def retuned(self, base: Config) -> list[str]:
+    def retuned(self, base: RunConfig) -> list[str]:
         """The priors that are left out, each with the other weights searched again."""
         left_out = (arm for arm in self.arms(base) if arm.group == "left out")
         return [arm.priors[0] for arm in left_out] if self.retunes else []
 
-    def restricted(self, names: Sequence[str], base: Config) -> Ablation:
+    def restricted(self, names: Sequence[str], base: RunConfig) -> Ablation:
         """The ablation with these of its arms, or all, and the predictions about them.
 
         The others stay in the families of tests: whoever names one arm, perhaps as it looked best

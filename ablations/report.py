@@ -21,7 +21,7 @@ from ablations.question import Ablation
 from ablations.result import FILE, AblationResult
 from ablations.worker import AblationJob
 from vlatent import checkpoints
-from vlatent.config import Config, fingerprint, override, to_yaml
+from vlatent.config import Config, RunConfig, fingerprint, override, to_yaml
 from vlatent.console import console
 from vlatent.preparation import corpus_of, size_of_latents
 from vlatent.shapes import Latents, UserError
@@ -34,12 +34,12 @@ DOSED = ("alpha", "residual", "total variation", "kurtosis", "correlation", "var
 def close(
     ablation: Ablation,
     job: AblationJob,
-    config: Config,
+    config: RunConfig,
     table: Table,
     cells: Cells,
     folder: Path,
     seconds: float,
-) -> None:
+) -> AblationResult:
     """Say what was found, write it down, and attach it to the ablation's run."""
     latents = {
         cell.arm.name: latents_from_bytes(kept)
@@ -60,24 +60,26 @@ def close(
     arms = view_instructions(config.tracking, view(job.name, config))
     console.print(f"Compare the arms: {arms}", soft_wrap=True)
     _record(job, config, result, files)
+    return result
 
 
-def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
+def check(ablation: Ablation, config: RunConfig, plan: Sequence[Cell]) -> None:
     """Close on made-up results of this plan, with and without missing runs, and keep nothing.
 
     What raises here would have raised after hours of training.
     """
     draw = np.random.default_rng(0)
-    results = {cell.key: made_up(cell.config, draw) for cell in plan}
+    results = {cell.key: made_up(ablation.workload, cell.config, draw) for cell in plan}
     lost = {c.key: "made up" for c in plan if c.arm == plan[-1].arm or c == plan[0]}
     present = {key: finished for key, finished in results.items() if key not in lost}
     for finished in list(present.values())[:1]:
-        finished.statistics["alpha"] = math.nan
+        finished.statistics[next(iter(finished.statistics))] = math.nan
     others = ablation.untested
     for table in (table_of(plan, results, {}, others), table_of(plan, present, lost, others)):
         latents = {
             cell.arm.name: _made_up_latents(cell.config, draw)
             for cell in plan
+            if isinstance(cell.config, Config)
             if cell.seed == plan[0].seed and cell.key not in lost and _is_drawn(cell.arm)
         }
         result = result_of(ablation, ablation.name, config, table)
@@ -87,7 +89,7 @@ def check(ablation: Ablation, config: Config, plan: Sequence[Cell]) -> None:
 
 
 def made(
-    result: AblationResult, config: Config, table: Table, latents: Mapping[str, Latents]
+    result: AblationResult, config: RunConfig, table: Table, latents: Mapping[str, Latents]
 ) -> dict[str, bytes]:
     """Every file of the ablation by its name."""
     files = {name: content.encode() for name, content in texts(result, config, table).items()}
@@ -95,15 +97,17 @@ def made(
     return files | {f"{name}.png": png for name, png in drawn.items()}
 
 
-def view(name: str, config: Config) -> View:
+def view(name: str, config: RunConfig) -> View:
     """The ablation's arms in the tracker, with the means over their seeds."""
     tags = {"ablation": name, "base": fingerprint(config), "kind": "arm"}
-    columns = ("criteria held", "passed", "seeds", "channels in band", *DOSED)
-    return View(f"Ablation {name}", tags, "criteria held", columns)
+    columns: tuple[str, ...] = ("criteria held", "passed", "seeds", "channels in band", *DOSED)
+    if not isinstance(config, Config):
+        columns = ("passed", "seeds")
+    return View(f"Ablation {name}", tags, columns[0], columns)
 
 
 def figures(
-    result: AblationResult, config: Config, table: Table, latents: Mapping[str, Latents]
+    result: AblationResult, config: RunConfig, table: Table, latents: Mapping[str, Latents]
 ) -> dict[str, bytes]:
     """Forest plot, dose curves, and the same sentences under every arm, as PNG by name.
 
@@ -122,18 +126,25 @@ def figures(
         )
         for row in comparisons(table)
     ]
+    drawn = [arm for arm in table.arms if _is_drawn(arm)]
+    texts: Sequence[str] = ()
+    dosed: Sequence[str] = DOSED
+    if isinstance(config, Config):
+        texts = corpus_of(config.data).fixed.texts[:SENTENCES]
+    else:  # it has no latents
+        drawn, dosed = [], table.statistics
     return ablation_figures(
         result.question,
         len(table.seeds),
         looks.count(result),
         designed or [row for row in shown if row.effects],
-        doses(table, DOSED),
-        [ArmLatents(arm.name, latents.get(arm.name)) for arm in table.arms if _is_drawn(arm)],
-        corpus_of(config.data).fixed.texts[:SENTENCES],
+        doses(table, dosed),
+        [ArmLatents(arm.name, latents.get(arm.name)) for arm in drawn],
+        texts,
     )
 
 
-def texts(result: AblationResult, config: Config, table: Table) -> dict[str, str]:
+def texts(result: AblationResult, config: RunConfig, table: Table) -> dict[str, str]:
     """Every file of the ablation but its figures."""
     columns, rows = text.effect_table(result, result.statistics)
     files = {
@@ -161,7 +172,7 @@ def earlier(folder: Path) -> AblationResult | None:
         return None
 
 
-def _show(result: AblationResult, config: Config, table: Table, seconds: float) -> None:
+def _show(result: AblationResult, config: RunConfig, table: Table, seconds: float) -> None:
     text.show(result, tables.design_comparisons(table), _costs(config, table), seconds)
 
 
@@ -170,9 +181,9 @@ def _made_up_latents(config: Config, draw: np.random.Generator) -> Latents:
     return torch.from_numpy(draw.normal(size=shape)).float()
 
 
-def _costs(config: Config, table: Table) -> list[tuple[str, ...]]:
+def _costs(config: RunConfig, table: Table) -> list[tuple[str, ...]]:
     """Where parts beside the priors were changed, what that costs, a row an arm."""
-    if not any(arm.group == "setting" for arm in table.arms):
+    if not any(arm.group == "setting" for arm in table.arms) or not isinstance(config, Config):
         return []
     costs = {arm.name: cost(override(config, arm.changes)) for arm in table.arms}
     return tables.cost_rows(table, costs)
@@ -184,7 +195,7 @@ def _is_drawn(arm: Arm) -> bool:
 
 
 def _record(
-    job: AblationJob, config: Config, result: AblationResult, files: dict[str, bytes]
+    job: AblationJob, config: RunConfig, result: AblationResult, files: dict[str, bytes]
 ) -> None:
     """Give the runs of the ablation and of its arms what came of them."""
     place = job.settings.folder / "ablations" / job.name

@@ -111,7 +111,7 @@ class AblationResult(Record):
         question: The question in words.
         base: Fingerprint of the base's config.
         steps: Training steps of a run.
-        batch_size: Sentences of a training step.
+        batch_size: Sentences of a training step; 0 where there are none.
         seeds: The seeds on which every arm was to be trained.
         statistics: Names of what was measured.
         criteria: Names of the criteria.
@@ -125,6 +125,7 @@ class AblationResult(Record):
             small finds too much: of looks at 5 % each, two find something in 8 % of cases without
             an effect, three in 11, five in 14 (Armitage, McPherson and Rowe 1969), never more than
             5 % times their number.
+        workload: What was trained: our `encoder`, or a `problem` of the user's own.
     """
 
     readable: ClassVar[tuple[int, ...]] = (1, 2)
@@ -144,6 +145,12 @@ class AblationResult(Record):
     missing: tuple[MissingRun, ...]
     families: dict[str, int] = field(default_factory=dict)
     looks: dict[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    workload: Literal["encoder", "problem"] = "encoder"
+
+    @property
+    def part(self) -> str:
+        """What an arm leaves out."""
+        return "prior" if self.workload == "encoder" else "weight"
 
     @property
     def base_arm(self) -> ArmResult:
@@ -156,7 +163,7 @@ class AblationResult(Record):
 
 
 def needed_for(result: AblationResult) -> list[str]:
-    """For every criterion, which priors it needs, as far as leaving one out can tell."""
+    """For every criterion, which priors or weights it needs, as far as leaving one out tells."""
     left_out = [arm for arm in result.arms if arm.group == "left out"]
     if not left_out or not result.criteria:
         return []
@@ -165,8 +172,8 @@ def needed_for(result: AblationResult) -> list[str]:
     if base.passed < base.n or not base.n:
         lines.append(
             f"The base itself passes every criterion on {counted(base.passed, base.n, 'seeds')}: "
-            "where it fails, passing cannot tell which prior is needed; what each arm moves is "
-            "still among the effects."
+            f"where it fails, passing cannot tell which {result.part} is needed; what each arm "
+            "moves is still among the effects."
         )
     for criterion in result.criteria:
         held, of = base.held[criterion]
@@ -188,8 +195,9 @@ def needed_for(result: AblationResult) -> list[str]:
     if free:
         names = ", ".join(", ".join(arm.priors) for arm in left_out)
         lines.append(
-            f"No single prior was needed for {', '.join(free)}: held on every seed whichever prior "
-            f"was left out ({names}), of the base on {counted(base.n, base.n)}."
+            f"No single {result.part} was needed for {', '.join(free)}: held on every seed "
+            f"whichever {result.part} was left out ({names}), of the base on "
+            f"{counted(base.n, base.n)}."
         )
     return lines
 

@@ -37,6 +37,8 @@ CostRows = Sequence[tuple[str, ...]]
 
 def on_screen(result: AblationResult) -> tuple[str, ...]:
     """The statistics for which a screen is wide enough."""
+    if result.workload == "problem":
+        return result.statistics[:6]
     return OF_MEANING if set(OF_MEANING) <= set(result.statistics) else OF_LATENTS
 
 
@@ -52,10 +54,11 @@ def markdown(result: AblationResult, costs: CostRows) -> str:
     ]
     columns, rows = effect_table(result, on_screen(result))
     first, last = result.seeds[0], result.seeds[-1]
+    batch = f" at batch {result.batch_size}" if result.batch_size else ""
     parts = [
         f"# {result.question}",
         f"{len(result.arms)} arms on {len(result.seeds)} seeds ({first} to {last}), "
-        f"{result.steps} steps at batch {result.batch_size}; base config {result.base} "
+        f"{result.steps} steps{batch}; base config {result.base} "
         "(base.yaml). Differences are paired by seed, arm minus base; intervals are t intervals at "
         "95 %, exact ones (Clopper and Pearson) for counts, and bounds from what is possible where "
         f"all seeds came out the same; their ends are rounded outwards. {what_p_is(result)} "
@@ -71,7 +74,10 @@ def markdown(result: AblationResult, costs: CostRows) -> str:
     parts += ["## What it costs", as_markdown(COST_COLUMNS, costs)] if costs else []
     needed = needed_for(result)
     if needed:
-        parts += ["## Which criterion needs which prior", *(f"- {line}" for line in needed)]
+        parts += [
+            f"## Which criterion needs which {result.part}",
+            *(f"- {line}" for line in needed),
+        ]
     parts += ["## Missing runs", *missing_lines(result)] if result.missing else []
     parts += [
         "## Effects",

@@ -12,17 +12,18 @@ from rich.progress import Progress
 
 from ablations.arms import Arm
 from ablations.cells import Cell, Cells, Claim, Reassigned
-from ablations.measurement import SENTENCES, latents_to_bytes, measured, to_json
+from ablations.measurement import SENTENCES, latents_to_bytes, measured_of, to_json
+from ablations.problem import ablation_at
 from ablations.settings import AblationConfig
 from vlatent import checkpoints
-from vlatent.config import Config, override
+from vlatent.config import Config, RunConfig, override
 from vlatent.dependence import encode
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.models import trained_model
-from vlatent.preparation import corpus_of, require_planned_corpus
+from vlatent.preparation import corpus_of
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
-from vlatent.shapes import Latents, UserError
+from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import (
     Status,
@@ -32,7 +33,7 @@ from vlatent.tracking import (
     recorded,
     traceback_of,
 )
-from vlatent.training import train
+from vlatent.workload import ENCODER, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +59,22 @@ class AblationJob:
         cells: All cells, in the order in which they are trained.
         settings: How it is done.
         runs: Id of every arm's run in the tracker, and of the ablation's under the empty name.
-        corpus: Digests of the parts of the corpus that the base reads, by the part's name.
+        corpus: Digests of all that the base reads, by its name.
+        source: Path of the user's own problem or ablation; empty for one of this package.
     """
 
     name: str
-    config: Config
+    config: RunConfig
     arms: tuple[Arm, ...]
     cells: tuple[Cell, ...]
     settings: AblationConfig
     runs: Mapping[str, str | None] = field(default_factory=dict)
     corpus: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def workload(self) -> Workload:
+        return ablation_at(self.source).workload if self.source else ENCODER
 
     @property
     def folder(self) -> Path:
@@ -90,7 +97,7 @@ def work(
     Raises:
         UserError: An environment error; the cell stays free.
     """
-    require_planned_corpus(job.config, job.corpus)
+    job.workload.require_planned(job.config, job.corpus)
     settings = job.settings
     cells = Cells(settings.storage, settings.folder)
     while not stop.requested:
@@ -114,10 +121,10 @@ def work(
 class _CellRun:
     """A cell that is being trained, its run in the tracker, and its result once there is one."""
 
-    def __init__(self, job: AblationJob, cells: Cells, claim: Claim, config: Config) -> None:
+    def __init__(self, job: AblationJob, cells: Cells, claim: Claim, config: RunConfig) -> None:
         _end_orphaned(config.tracking, claim.left)
         cell = claim.cell
-        self.result: tuple[str, bytes] | None = None
+        self.result: tuple[str, bytes | None] | None = None
         self.tracker = open_run(
             config.tracking,
             cell.label,
@@ -170,8 +177,8 @@ def train_cell(
         UserError: An environment error; the cell stays free.
         Reassigned: Another worker has it now.
     """
-    folder = cells.place(claim.cell)
-    config = _config(job, claim.cell, folder)
+    folder, workload = cells.place(claim.cell), job.workload
+    config = _config(job, workload, claim.cell, folder)
 
     def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
         run.goes_on()
@@ -183,11 +190,10 @@ def train_cell(
             stop, lambda: _CellRun(job, cells, claim, config), _CellRun.end, (*STOPPED, Returned)
         ) as run:
             run.goes_on()
-            result = train(config, run.tracker, report, progress)
-            sentences = config.training.steps * config.training.batch_size
-            statistics = measured(result, sentences, config.priors)
+            result = workload.train(config, run.tracker, report, progress)
+            statistics = measured_of(result, config)
             run.tracker.metrics(statistics.statistics, config.training.steps)
-            run.result = to_json(statistics), latents_to_bytes(_fixed_latents(folder, config))
+            run.result = to_json(statistics), _fixed_latents(folder, config)
     except STOPPED:
         raise
     except Exception:  # it is written down; the other cells go on
@@ -195,18 +201,11 @@ def train_cell(
     (folder / checkpoints.NAME).unlink(missing_ok=True)
 
 
-def _config(job: AblationJob, cell: Cell, folder: Path) -> Config:
+def _config(job: AblationJob, workload: Workload, cell: Cell, folder: Path) -> RunConfig:
     """The cell's config, in its folder and from its checkpoint; figures of the first seed only."""
     first = cell.seed == job.cells[0].seed
-    return override(
-        cell.config,
-        {
-            "training.folder": folder,
-            "training.resume": _checkpoint(folder),
-            "evaluation.probed": 0,
-            "tracking.figures": cell.config.tracking.figures and first,
-        },
-    )
+    placed: RunConfig = workload.placed(cell.config, folder, _checkpoint(folder))
+    return override(placed, {"tracking.figures": cell.config.tracking.figures and first})
 
 
 def _end_orphaned(tracking: TrackingConfig, run_id: str | None) -> None:
@@ -238,7 +237,10 @@ def _checkpoint(folder: Path) -> Path | None:
     return folder
 
 
-def _fixed_latents(folder: Path, config: Config) -> Latents:
+def _fixed_latents(folder: Path, config: RunConfig) -> bytes | None:
+    """Latents of the first fixed sentences; None of what has no latents."""
+    if not isinstance(config, Config):
+        return None
     corpus = corpus_of(config.data)
     model = trained_model(checkpoints.load(folder), corpus.vocabulary_size)
-    return encode(model, corpus.fixed, SENTENCES, SENTENCES)
+    return latents_to_bytes(encode(model, corpus.fixed, SENTENCES, SENTENCES))

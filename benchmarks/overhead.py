@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from studies import trial as trials
-from studies.job import Job, create_study, question_of
+from studies.job import Job, create_study
+from studies.questions import question_of
 from studies.settings import StudyConfig
 from studies.storage import Storage
 from studies.tasks import Search

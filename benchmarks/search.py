@@ -25,7 +25,8 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial
 
-from studies.job import Job, create_study, question_of
+from studies.job import Job, create_study
+from studies.questions import question_of
 from studies.record import counted, feasible, ranked
 from studies.settings import StudyConfig
 from studies.tasks import Search

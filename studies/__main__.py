@@ -28,6 +28,7 @@ from studies.study import main as run_study
 from studies.text import headline
 from vlatent.command_line import Parser, listed, run
 from vlatent.console import console, empty_table
+from vlatent.own_questions import is_path
 from vlatent.runtime.addresses import shown
 from vlatent.shapes import UserError
 from vlatent.tracking import WRITING, TrackingConfig, recorded_runs
@@ -44,6 +45,7 @@ What studies there are, how one stands, and whether its record is sound.
     joint                      both together
     pareto                     what do channels in band cost?
     meaning                    what do latents that differ by sentence cost?
+    FILE.py:NAME               a Problem or a Question of your own
   vlatent status               all studies of a storage
   vlatent status NAME          progress, best trial, throughput, time left, failures
   vlatent replay NAME TRIAL    train one trial again and compare every number
@@ -241,6 +243,8 @@ def run_command(arguments: Sequence[str]) -> int:
     modules = [importlib.import_module(f"studies.{name}") for name in names if name != "__main__"]
     asked = [module.QUESTION for module in modules if hasattr(module, "QUESTION")]
     questions = {question.name: question.text for question in asked}
+    if arguments and is_path(arguments[0]):
+        return run_study(arguments[0], arguments[1:])
     name = listed("studies", "study", questions, arguments)
     return 0 if name is None else run_study(name, arguments[1:])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import uuid
 import warnings
@@ -13,11 +12,13 @@ from dataclasses import asdict, dataclass
 import optuna
 
 from studies.question import Params, Question, Space
+from studies.questions import question_of
 from studies.record import CONFIRMATION, MAKING, TEST, beside, kind_of, load_beside, ranked
 from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from studies.verified import Verified
-from vlatent.config import Config, effective, flatten
+from vlatent import own_questions
+from vlatent.config import RunConfig, effective, flatten
 from vlatent.corpus import changed_parts, corpus_fingerprint
 from vlatent.names import OWNER, claim
 from vlatent.runtime.addresses import place_of, shown
@@ -35,12 +36,13 @@ class Job:
     """One study, as it can be handed to another process.
 
     Attributes:
-        question_name: Name of the question, which is a module of this package.
+        question_name: Name of the question, which is a module of this package, or the path of one
+            of the user's own.
         name: Name of the study.
         config: Config of trial 0.
         settings: How the search is done.
         space: What is searched.
-        corpus: Digests of the parts of the corpus that are read, by the part's name.
+        corpus: Digests of all that is read, parts of the corpus and the user's own file, by name.
         parent: Id of the study's own run in the tracker.
         uid: Id of the study: another storage may have one of the same name. None of older ones.
         divided: Whether confirmation and test have held-out sentences of their own.
@@ -50,7 +52,7 @@ class Job:
 
     question_name: str
     name: str
-    config: Config
+    config: RunConfig
     settings: StudyConfig
     space: Space
     corpus: Mapping[str, str]
@@ -89,14 +91,16 @@ class Job:
     @property
     def view(self) -> View:
         """The study's trials in the tracker, the best first, with what was searched."""
-        ranked = [f"objective/{objective.name}" for objective in self.question.objectives]
+        workload, first = self.question.workload, self.question.objectives[0]
+        ranked = [f"objective/{one.name}" for one in self.question.objectives]
         return View(
             f"Study {self.name}",
             {"study": self.name, "kind": "trial"},
             ranked[0],
-            (*ranked, "channels_in_band", "passed", "margin/worst", "steps_to_pass"),
+            (*ranked, *workload.columns),
             tuple(name for name in self.space if name in flatten(self.config)),
-            ("score", "margin/worst"),
+            (workload.curve, "margin/worst"),
+            ascending=not first.maximize,
         )
 
     def identity(self) -> dict[str, object]:
@@ -108,19 +112,13 @@ class Job:
         }
         identity |= {f"space.{name}": asdict(values) for name, values in self.space.items()}
         identity |= {
-            "question": self.question_name,
+            "question": self.question.name,
             "directions": [direction.name for direction in self.question.directions],
             "objective version": OBJECTIVE_VERSION,
             "corpus": corpus_fingerprint(self.corpus),
         }
         as_json: dict[str, object] = json.loads(json.dumps(identity))
         return as_json
-
-
-def question_of(name: str) -> Question:
-    """The question of a module of this package."""
-    question: Question = importlib.import_module(f"studies.{name}").QUESTION
-    return question
 
 
 def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
@@ -185,6 +183,9 @@ def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
 def describe(study: optuna.Study, job: Job) -> None:
     """Write into a new study what it asks, for those who read it."""
     study.set_user_attr("question", job.question.text)
+    if job.question.workload.source:
+        study.set_user_attr("script", own_questions.shown(job.question_name))
+        study.set_user_attr("workload", job.question.workload.kind)
     objectives = job.question.objectives
     named = [{"name": one.name, "label": one.label} for one in objectives]
     study.set_user_attr("objectives", named)

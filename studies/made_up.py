@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 import optuna
-import torch
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
@@ -21,8 +20,6 @@ from studies.record import CONFIRMATION, TEST, VERIFICATION
 from studies.report import conclude
 from vlatent.config import to_yaml
 from vlatent.console import console
-from vlatent.evaluation import judge, measure
-from vlatent.preparation import size_of_latents
 
 Kind = Literal["passes", "violates", "pruned", "failed", "died"]
 
@@ -49,10 +46,7 @@ def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optun
     describe(study, job)
     study.set_user_attr("confirm", job.settings.confirm)
     study.enqueue_trial(dict(job.question.start(job.config, job.space)))
-    shape = (2, *size_of_latents(job.config))
-    latents = torch.from_numpy(draw.normal(size=shape)).float()
-    evaluation = measure(job.config.training.steps, latents, job.config.priors)
-    lines = judge([evaluation], job.config.training.steps, job.config.priors).criteria
+    evaluation, lines = job.question.workload.made_up(job.config, draw)
     for ordinal, kind in enumerate(kinds):
         trial = study.ask() if kind == "died" else study.ask(distributions(job.space))
         trial.set_user_attr("ordinal", ordinal)

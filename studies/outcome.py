@@ -49,11 +49,12 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
     trials, trained, saved = record.counted(search), *record.cost(search, _steps(search))
     states = [trial.state for trial in trials]
     question = str(attributes.get("identity", {}).get("question", search.study_name))
+    script = attributes.get("script", question)
     evaluation = None if leader is None else leader.user_attrs.get("evaluation")
     comparisons = _comparisons(confirmed, maximize) if basis == "confirmed" else ()
     return StudyResult(
         name=search.study_name,
-        question=question,
+        question=script,
         text=attributes.get("question", question),
         objectives=objectives,
         budget=attributes.get("budget"),
@@ -77,6 +78,7 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
         selection=_selection(confirmed) if basis == "confirmed" else None,
         tested=tuple(_again(search, others.get(record.TEST)).values()),
         verifications=_verifications(search, others),
+        workload=attributes.get("workload", "encoder"),
     )
 
 

@@ -120,8 +120,9 @@ def _ending(
     state = "pruned    " if trial.state == TrialState.PRUNED else "complete  "
     values = dict(zip(objectives, trial.values or (), strict=False))
     if not values:  # it was pruned: by the score, whatever the objective
-        values = {"score": trial.intermediate_values[max(trial.intermediate_values)]}
-    digits = ".3g" if len(values) > 1 else ".3f"
+        reported = trial.intermediate_values[max(trial.intermediate_values)]
+        values = {attributes.get("reported", "score"): reported}
+    digits = ".3g" if len(values) > 1 or "reported" in attributes else ".3f"
     shown = "  ".join(f"{name} {value:{digits}}" for name, value in values.items())
     before = attributes.get("continues")
     continued = "" if before is None else f"  continues trial {before}"

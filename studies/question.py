@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import Trial
+from rich.progress import Progress
 
 from studies.result import Objective
-from vlatent.config import Config, flatten, override
+from vlatent.config import RunConfig, flatten, override
 from vlatent.shapes import UserError
-from vlatent.training import Result
+from vlatent.tracking import Tracker
+from vlatent.training import Report, Result
+from vlatent.workload import ENCODER, Workload
 
 Params = Mapping[str, float]
 
@@ -84,7 +87,7 @@ class ObjectiveFunction:
 SCORE = ObjectiveFunction("score", "score", lambda result: result.score)
 
 
-def from_config(config: Config, space: Space) -> dict[str, float]:
+def from_config(config: RunConfig, space: Space) -> dict[str, float]:
     """The config's own values of what is searched: trial 0."""
     values = flatten(config)
     return {name: float(str(values[name])) for name in space}
@@ -102,15 +105,21 @@ class Question:
         start: The values that the config itself has: those of trial 0.
         objectives: What is optimised; more than one makes a front.
         constrained: Whether a trial that violates a criterion is worth less than one that does not.
+        train: The user's own training of a config, which records with a tracker, calls
+            `report(step, evaluation, verdict)` after every evaluation, lets pass what that raises,
+            and returns a `Result`; None takes `vlatent.train`.
+        workload: What is trained: our encoder, or a problem of the user's own.
     """
 
     name: str
     text: str
-    space: Callable[[Config], dict[str, Range | Choice]]
-    apply: Callable[[Config, Params], Config] = override
-    start: Callable[[Config, Space], dict[str, float]] = from_config
+    space: Callable[[Any], dict[str, Range | Choice]]
+    apply: Callable[[Any, Params], Any] = override
+    start: Callable[[Any, Space], dict[str, float]] = from_config
     objectives: tuple[ObjectiveFunction, ...] = (SCORE,)
     constrained: bool = True
+    train: Callable[[Any, Tracker, Report], Result] | None = None
+    workload: Workload = ENCODER
 
     @property
     def directions(self) -> list[StudyDirection]:
@@ -119,7 +128,15 @@ class Question:
             for objective in self.objectives
         ]
 
-    def narrowed(self, config: Config, wanted: Mapping[str, Sequence[float]]) -> Space:
+    def run(
+        self, config: Any, tracker: Tracker, report: Report, progress: Progress | None = None
+    ) -> Result:
+        """The result of a config, trained by the question's own function if it has one."""
+        if self.train is None:
+            return self.workload.train(config, tracker, report, progress)
+        return self.train(config, tracker, report)
+
+    def narrowed(self, config: RunConfig, wanted: Mapping[str, Sequence[float]]) -> Space:
         """The question's space, as far as the settings want it searched.
 
         Raises:

@@ -11,12 +11,14 @@ import optuna
 import torch
 from rich.text import Text
 
-from vlatent.config import from_yaml, override
+from studies.question import Question
+from studies.questions import question_of
+from vlatent.config import Config, RunConfig, from_yaml_of
 from vlatent.console import console, empty_table, progress_display
-from vlatent.evaluation import Evaluation, Verdict, score
+from vlatent.evaluation import Evaluation, Verdict
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
-from vlatent.training import train
+from vlatent.workload import ENCODER
 
 
 def replay(study: optuna.Study, number: int) -> int:
@@ -32,7 +34,10 @@ def replay(study: optuna.Study, number: int) -> int:
     if not {"config", "evaluation"} <= attributes.keys():
         raise UserError(f"trial {number} never came to its end: there is nothing to compare with.")
     torch.set_num_threads(attributes["threads"])  # sums of other parts round differently
-    config = from_yaml(attributes["config"])
+    question = _question(study)
+    workload = ENCODER if question is None else question.workload
+    run = workload.train if question is None else question.run
+    config: RunConfig = from_yaml_of(attributes["config"], workload.config_type)
     recorded = Evaluation(**attributes["evaluation"])
     again: dict[int, Evaluation] = {}
     scores: dict[int, float] = {}
@@ -41,7 +46,7 @@ def replay(study: optuna.Study, number: int) -> int:
         """The evaluation at which the trial was pruned."""
 
     def report(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
-        again[step], scores[step] = evaluation, score(evaluation, verdict)
+        again[step], scores[step] = evaluation, workload.reported(evaluation, verdict)
         if step == recorded.step:
             raise Reached
 
@@ -50,13 +55,15 @@ def replay(study: optuna.Study, number: int) -> int:
         f"on {attributes['threads']} threads."
     )
     with tempfile.TemporaryDirectory() as folder, progress_display() as progress:
-        here = {"training.folder": Path(folder), "evaluation.probed": 0, "training.resume": None}
+        placed = workload.placed(config, Path(folder), None)
         with contextlib.suppress(Reached):
-            train(override(config, here), MemoryTracker(), report, progress)
+            run(placed, MemoryTracker(), report, progress)
     was, now = _numbers(recorded), _numbers(again[recorded.step])
     stretch = attributes.get("stretch", 1.0)
     values = trials[number].intermediate_values
-    if recorded.size is None:  # of before likeness to photographs was a part of the score
+    if recorded.size is None and isinstance(
+        config, Config
+    ):  # of before likeness to photographs was a part of the score
         console.print("Its scores are not compared: they were computed in another way then.")
         values = {}
     for step, value in values.items():
@@ -75,6 +82,12 @@ def replay(study: optuna.Study, number: int) -> int:
         made.add_row(name, f"{before!r}", f"{after!r}")
     console.print(made)
     return 1
+
+
+def _question(study: optuna.Study) -> Question | None:
+    """A question of the user's own, found by the path with which it was run; None for ours."""
+    script = study.user_attrs.get("script")
+    return None if script is None else question_of(script)
 
 
 def _numbers(evaluation: Evaluation) -> dict[str, float]:

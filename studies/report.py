@@ -31,7 +31,7 @@ from studies.text import (
     verification_words,
 )
 from studies.weights import keep_best, write_best
-from vlatent import checkpoints
+from vlatent import checkpoints, own_questions
 from vlatent.config import to_yaml
 from vlatent.console import console, dependence_lines, empty_table, verdict_table
 from vlatent.evaluation import Criterion, Verdict
@@ -106,7 +106,8 @@ def conclude(
         show(result, record.counted(search)[0], leader, job.settings)
         console.print(f"Best config: {place}")
         checkpoints.write(place, files[place.name])
-        console.print(write_best(leader, config, folder, place), soft_wrap=True)
+        if result.workload == "encoder":
+            console.print(write_best(leader, config, folder, place), soft_wrap=True)
         _commands(job, place)
     drawn = study_figures(search, job, result)
     checkpoints.write(folder / FILE, files[FILE])
@@ -141,7 +142,7 @@ def note(result: StudyResult) -> str:
     parts = [result.text, f"**{headline(result)}** {summary(result)}", " ".join(certainty(result))]
     parts += [verification_words(result, each) for each in result.verifications]
     if result.evaluation is not None:
-        parts.append(dependence_lines(result.evaluation)[0])
+        parts += dependence_lines(result.evaluation)[:1]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -150,16 +151,18 @@ def show(
 ) -> None:
     """Print the test, then what chose the leader: its run in the search, trial 0, confirmations."""
     assert result.leading is not None
-    if result.test is not None and result.test.runs:
+    if result.test is not None and any(run.criteria for run in result.test.runs):
         console.print(_test(result.test))
-    title = f"Trial {leader.number} in the search, on its held-out sentences"
-    console.print(verdict_table(Verdict(result.leading.criteria), title))
+    judged = ", on its held-out sentences" if result.workload == "encoder" else ""
+    title = f"Trial {leader.number} in the search{judged}"
+    if result.leading.criteria:
+        console.print(verdict_table(Verdict(result.leading.criteria), title))
     for line in dependence_lines(result.evaluation) if result.evaluation else ():
         console.print(line)
     if leader.number == 0:
         console.print("No trial does better than trial 0, the starting values.")
     else:
-        console.print(_changes(baseline, leader))
+        console.print(_changes(result, baseline, leader))
     if result.front:
         console.print(_front(result))
     if result.finalists:
@@ -183,8 +186,15 @@ def _commands(job: Job, place: Path) -> None:
     """The commands that go on from here."""
     name, file = shlex.quote(job.name), shlex.quote(str(place))
     flags = _where(job.settings) + uri_flag(job.config.tracking)
+    source = job.question.workload.source
+    next_step = (
+        f"Train it on another seed: vlatent train --config {file} --training.seed 99"
+        if job.question.workload.kind == "encoder"
+        else f"What each weight buys: vlatent ablate {shlex.quote(own_questions.shown(source))} "
+        f"--config {file}"
+    )
     for line in (
-        f"Train it on another seed: vlatent train --config {file} --training.seed 99",
+        next_step,
         f"How the study stands: vlatent status {name}{_where(job.settings)}",
         f"On one page: vlatent report --study {name}{flags}",
     ):
@@ -196,7 +206,7 @@ def _where(settings: StudyConfig) -> str:
     return "" if usual else f" --storage {shlex.quote(without_password(settings.storage))}"
 
 
-def _changes(baseline: FrozenTrial, leader: FrozenTrial) -> Table:
+def _changes(result: StudyResult, baseline: FrozenTrial, leader: FrozenTrial) -> Table:
     """What differs between trial 0 and the leader: what was searched, and what came of it."""
     title = f"Trial 0, the starting values, against trial {leader.number}"
     made = empty_table(title, "", "trial 0", f"trial {leader.number}", left=("",))
@@ -204,11 +214,16 @@ def _changes(baseline: FrozenTrial, leader: FrozenTrial) -> Table:
         values = (trial.params.get(name) for trial in (baseline, leader))
         made.add_row(name, *("not drawn" if v is None else f"{v:.4g}" for v in values))
     made.add_section()
+    if result.workload == "problem":  # else the score says less than the criteria behind it
+        values = (trial.values[0] if trial.values else math.nan for trial in (baseline, leader))
+        made.add_row(result.objectives[0].label, *(f"{value:.4g}" for value in values))
     lines = [trial.user_attrs.get("criteria", []) for trial in (baseline, leader)]
     for criterion in lines[1]:
         was = next((line for line in lines[0] if line["name"] == criterion["name"]), None)
         made.add_row(criterion["name"], *(_marked(line) for line in (was, criterion)))
     passed = [trial.user_attrs.get("steps_to_pass") for trial in (baseline, leader)]
+    if not lines[1]:
+        return made
     made.add_row("steps to pass", *("never" if v is None else str(v) for v in passed))
     return made
 

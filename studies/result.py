@@ -82,7 +82,7 @@ class Confirmation:
         passed: Whether it passes every criterion.
         failure: Why it failed; None if it did not.
         run_id: Its run in the tracker.
-        held_out: The set of held-out sentences on which it was judged.
+        held_out: The set of held-out sentences on which it was judged; None where there are none.
         criteria: The lines of its verdict; none if it failed.
     """
 
@@ -92,7 +92,7 @@ class Confirmation:
     passed: bool
     failure: str | None
     run_id: str | None
-    held_out: Part = "search"
+    held_out: Part | None = "search"
     criteria: tuple[Criterion, ...] = ()
 
 
@@ -223,7 +223,7 @@ class StudyResult(Record):
     Attributes:
         version: Format of this record.
         name: Name of the study.
-        question: Name of the question: the script is `vlatent study QUESTION`.
+        question: Name of the question, or its path: the script is `vlatent study QUESTION`.
         text: The question in words.
         objectives: What it optimises.
         budget: Trials that it was to do; None where that was not written down.
@@ -243,6 +243,7 @@ class StudyResult(Record):
         selection: What being the best of the finalists does to the leader's mean; None of one.
         tested: The trials that were judged on the test set, in that order: each is a look at it.
         verifications: What came of the values on other configs.
+        workload: What was trained: our `encoder`, or a `problem` of the user's own.
     """
 
     version: int = 1
@@ -266,6 +267,7 @@ class StudyResult(Record):
     selection: Selection | None = None
     tested: tuple[Finalist, ...] = ()
     verifications: tuple[Verification, ...] = ()
+    workload: Literal["encoder", "problem"] = "encoder"
 
     @property
     def test(self) -> Finalist | None:

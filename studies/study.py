@@ -6,30 +6,34 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import get_args
 
 import optuna
 from rich.text import Text
 
 from studies import report
-from studies.job import Job, create_study, load_study, question_of, require_own
+from studies.job import Job, create_study, load_study, require_own
 from studies.made_up import check_report
+from studies.plan import plan_lines
 from studies.progress import Reporter
+from studies.question import Question
+from studies.questions import question_of
 from studies.record import all_failed, counted, stagnated, why_failed
 from studies.report import Findings
+from studies.result import StudyResult
 from studies.screen import check_screenable, screen
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
-from studies.tasks import SEEDS, Again, Search, Test, again, tasks
+from studies.tasks import Again, Search, again, tasks
 from studies.verified import verified
 from studies.worker import end_orphaned_runs, over, work
 from vlatent.command_line import Parser
-from vlatent.config import add_settings, build, corpus_digests, flatten
+from vlatent.config import Config, RunConfig, add_settings, build_of, flatten
 from vlatent.console import console, progress_display
-from vlatent.corpus import Corpus, Part
-from vlatent.preparation import corpus_for, corpus_lines, not_divided, placement
-from vlatent.runtime.addresses import shown
+from vlatent.corpus import Corpus
+from vlatent.own_questions import absolute, handed_over, is_path
+from vlatent.own_questions import shown as shown_path
+from vlatent.problem import Problem
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
 from vlatent.shapes import UserError
@@ -48,7 +52,58 @@ from vlatent.tracking import (
 
 def main(question_name: str, arguments: Sequence[str]) -> int:
     """Run a study from the command line, or continue it, and report its results."""
-    job, corpus = _read(question_name, arguments)
+    question = question_of(question_name)
+    script = f"vlatent study {shown_path(question_name)}"
+    config = "" if question.workload.kind == "problem" else " --config quick"
+    parser = Parser(
+        prog=script,
+        description=f"{question.text} Running the same command again continues the study up to "
+        "its budget; with --study.workers 4 four processes share it, and with a database server "
+        "as --study.storage other machines join it by the same command.",
+        own="study",
+        examples=(
+            f"{script}{config} --study.trials 40",
+            f"{script}{config} --study.workers 2",
+        ),
+    )
+    add_settings(parser, StudyConfig, question.workload.config_type)
+    values = parser.checked(arguments)
+    given: RunConfig = build_of(values, question.workload.config_type)
+    carry_through(question_name, given, values["study"])
+    return 0
+
+
+def run_study(
+    question: Question | Problem | str,
+    config: RunConfig | None = None,
+    settings: StudyConfig | None = None,
+) -> StudyResult:
+    """Run a study from Python, or continue it; its result is also printed and written down.
+
+    Args:
+        question: The question, a problem of one's own, or the path of one of these. Workers beside
+            this process need one that is a global of a file, below whose
+            `if __name__ == "__main__":` this is called.
+        config: The config of trial 0; None takes the defaults.
+        settings: How the search is done, as `--study.*` say it.
+
+    Raises:
+        UserError: Bad input, before anything is written; or all trials failed.
+    """
+    name = (
+        question if isinstance(question, str) else handed_over(question, question.name, "studies")
+    )
+    given = config or question_of(name).workload.config_type()
+    return carry_through(name, given, settings or StudyConfig()).result
+
+
+def carry_through(question_name: str, config: RunConfig, settings: StudyConfig) -> Findings:
+    """Plan a study, let workers train it, and report its results.
+
+    Raises:
+        UserError: Bad input, before anything is written; or all trials failed.
+    """
+    job, corpus = _planned_job(question_name, config, settings)
     check_report(job)
     require_own(job)
     find_run(job.config.tracking, {"study": job.name})  # an unusable store is an error by now
@@ -64,51 +119,39 @@ def main(question_name: str, arguments: Sequence[str]) -> int:
         _settle(run.job)
         stop.check()
         console.print(job.question.text, style="bold")
-        console.print(corpus_lines(job.config, corpus), markup=False)
-        console.print(_plan(job, len(corpus.train)))
-        for line in filter(
-            None, (_sets(job, corpus), _fixed(job), job.verified and job.verified.difference)
-        ):
+        for line in plan_lines(job, corpus):
             console.print(line)
-        run.findings = _train_and_report(run.job, study, stop)
-    return 0
+        findings = run.findings = _train_and_report(run.job, study, stop)
+    return findings
 
 
-def _read(question_name: str, arguments: Sequence[str]) -> tuple[Job, Corpus]:
-    """The study that the command line describes, and its sentences.
+def _planned_job(
+    question_name: str, given: RunConfig, settings: StudyConfig
+) -> tuple[Job, Corpus | None]:
+    """The study with this config and these settings, and its sentences if it reads any.
 
     Raises:
         UserError: Bad input, before anything is written.
     """
     question = question_of(question_name)
-    parser = Parser(
-        prog=f"vlatent study {question_name}",
-        description=f"{question.text} Running the same command again continues the study up to "
-        "its budget; with --study.workers 4 four processes share it, and with a database server "
-        "as --study.storage other machines join it by the same command.",
-        own="study",
-        examples=(
-            f"vlatent study {question_name} --config quick --study.trials 40",
-            f"vlatent study {question_name} --config quick --study.workers 2",
-        ),
-    )
-    add_settings(parser, StudyConfig)
-    values = parser.checked(arguments)
-    config, settings = build(values), values["study"]
+    workload = question.workload
+    config = workload.completed(given)
     space = question.narrowed(config, settings.space)
     sampler(settings, space, 0)
     pruner(settings, config.training.steps)
-    placement(config.training)
-    corpus = corpus_for(config)
+    corpus = workload.corpus(config)
     verify = settings.verify
+    if workload.kind == "problem" and (verify or settings.rehearse):
+        flag = "verify" if verify else "rehearse"
+        raise UserError(f"study.{flag} is for our encoder: a Problem has no other config.")
     job = Job(
-        question_name=question_name,
-        name=settings.name or question_name,
+        question_name=absolute(question_name) if is_path(question_name) else question_name,
+        name=settings.name or question.name,
         config=config,
         settings=settings,
         space=space,
-        corpus=corpus_digests(config, corpus),
-        divided=not_divided(config, corpus) is None,
+        corpus=workload.digests(config, corpus),
+        divided=workload.divided(config, corpus),
         verified=None if verify is None else verified(verify, config, question, space),
     )
     return job, corpus
@@ -199,7 +242,7 @@ def _train_and_report(job: Job, study: optuna.Study, stop: Stop) -> Findings:
 def _screened(job: Job) -> list[dict[str, float]]:
     """Loss weights that a new study tries first: the best of a screening without an encoder."""
     count = job.settings.rehearse
-    if not count:
+    if not count or not isinstance(job.config, Config):
         return []
     check_screenable(job.space)
     storage = open_storage(job.settings.storage)
@@ -241,57 +284,3 @@ def _train(job: Job, study: optuna.Study, stop: Stop) -> None:
 def _planned(task: Again, study: optuna.Study) -> int:
     """How many trials a task has in all."""
     return len(task.cells(study))
-
-
-def _plan(job: Job, sentences: int) -> str:
-    settings = job.settings
-    places = "" if settings.workers == 1 else f"; {settings.workers} workers ({settings.launcher})"
-    confirmed = (
-        f"; the best {settings.confirm} again on {settings.confirmation_seeds} new seeds"
-        if settings.confirm
-        else ""
-    )
-    tested = f", the first of them on {settings.test} others" if confirmed and settings.test else ""
-    verify = (
-        f"; verified on {settings.verify}, {settings.verify_seeds} seeds" if job.verified else ""
-    )
-    return (
-        f"Study {job.name}: {Search(job).budget} trials of {job.config.training.steps} steps on "
-        f"{sentences} sentences; {settings.sampler} sampler, {settings.pruner} pruner, "
-        f"{shown(settings.storage)}{places}{confirmed}{tested}{verify}"
-    )
-
-
-def _fixed(job: Job) -> str | None:
-    """That the test has its seeds already, if another number of them is asked for."""
-    test = next((task for task in again(job) if isinstance(task, Test)), None)
-    seeds = test and load_study(test.study_name, job.settings.storage).user_attrs.get(SEEDS)
-    if not seeds or len(seeds) == job.settings.test:
-        return None
-    return (
-        f"The test set is judged on {len(seeds)} seeds, as when it was first looked at: "
-        f"--study.test {job.settings.test} changes nothing."
-    )
-
-
-def _sets(job: Job, corpus: Corpus) -> str | None:
-    """On how many held-out sentences each part of the study is judged, or why on the same."""
-    if not job.kinds:
-        return None
-    lacking = not_divided(job.config, corpus)
-    if lacking is not None:
-        return (
-            f"Confirmation and test have no sentences of their own and judge on the search's, on "
-            f"new seeds: {lacking}."
-        )
-    judged, retrieved = [], []
-    for part in get_args(Part):
-        own = replace(job.config.evaluation, held_out=part).sentences_of(corpus)
-        fixed = len(corpus.fixed) if part == "search" else 0
-        judged.append(f"{part} {fixed + len(own.judged or ())}")
-        counts = [job.config.evaluation.retrieved, *map(len, own.splits.values())]
-        retrieved.append(f"{part} {min(counts)}")
-    asked = f"; retrieved of each split: {', '.join(retrieved)}" if own.splits else ""
-    return (
-        f"Held-out sentences that are judged: {', '.join(judged)}{asked}; none is in two of these."
-    )

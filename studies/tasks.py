@@ -28,7 +28,7 @@ from studies.record import (
     values_of,
 )
 from studies.search import grid_size, pruner, sampler
-from vlatent.config import Config, override
+from vlatent.config import RunConfig
 from vlatent.corpus import Part
 
 Next = Literal["trial", "wait", "done"]
@@ -56,7 +56,7 @@ class Task(metaclass=ABCMeta):
         """Give the study the sampler and the pruner of its next trial."""
 
     @abstractmethod
-    def config(self, trial: Trial) -> Config:
+    def config(self, trial: Trial) -> RunConfig:
         """The config that a trial trains; its values are drawn here."""
 
     @abstractmethod
@@ -95,9 +95,10 @@ class Search(Task):
         study.sampler = sampler(self.job.settings, self.job.space, next_ordinal(study))
         study.pruner = pruner(self.job.settings, self.job.config.training.steps)
 
-    def config(self, trial: Trial) -> Config:
+    def config(self, trial: Trial) -> RunConfig:
         values = {name: v.suggest(trial, name) for name, v in self.job.space.items()}
-        return self.job.question.apply(self.job.config, values)
+        config: RunConfig = self.job.question.apply(self.job.config, values)
+        return config
 
     def label(self, trial: FrozenTrial | Trial) -> str:
         return f"trial {trial.number}"
@@ -152,14 +153,16 @@ class Again(Task):
         study.sampler = optuna.samplers.RandomSampler(seed=0)  # never used: all is queued
         study.pruner = optuna.pruners.NopPruner()
 
-    def config(self, trial: Trial) -> Config:
+    def config(self, trial: Trial) -> RunConfig:
         number = trial.suggest_int("trial", 0, 10**6)
         seed = trial.suggest_int("seed", 0, 2**31)
         part = self.judged_on if self.job.divided else "search"
-        trial.set_user_attr("held_out", part)
+        question = self.job.question
+        trial.set_user_attr("held_out", part if question.workload.kind == "encoder" else None)
         values = values_of(self.search.get_trials(deepcopy=False)[number])
-        config = self.job.question.apply(self.job.config, values)
-        return override(config, {"training.seed": seed, "evaluation.held_out": part})
+        config = question.apply(self.job.config, values)
+        judged: RunConfig = question.workload.judged_on(config, seed, part)
+        return judged
 
     def label(self, trial: FrozenTrial | Trial) -> str:
         return f"trial {trial.params['trial']}, seed {trial.params['seed']}"

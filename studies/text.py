@@ -72,11 +72,12 @@ def certainty(result: StudyResult) -> list[str]:
             "than 95 %."
         )
     if (optimism := result.optimism) is not None:
-        difference = bracket(optimism.mean, optimism.low, optimism.high, "+.3f")
+        form = form_of(result)
+        difference = bracket(optimism.mean, optimism.low, optimism.high, f"+{form}")
         said.append(
             f"Optimism of the search: its best, trial {optimism.trial}, was found at "
-            f"{optimism.found:.3f} and confirmed at {optimism.confirmed:.3f}, a difference of "
-            f"{difference}."
+            f"{optimism.found:{form}} and confirmed at {optimism.confirmed:{form}}, a difference "
+            f"of {difference}."
         )
     return said
 
@@ -92,7 +93,7 @@ def figures(result: StudyResult, trained: Finalist) -> str:
     """A trial on new seeds: on how many of them it passes, and its objectives."""
     if not trained.runs:
         return f"trial {trained.number} failed on every seed"
-    form = ".3f" if len(result.objectives) == 1 else ".3g"
+    form = form_of(result)
     values = [
         f"{objective.label} {bracket(*trained.interval(index), form)}"
         for index, objective in enumerate(result.objectives)
@@ -100,9 +101,16 @@ def figures(result: StudyResult, trained: Finalist) -> str:
     return f"trial {trained.number} passes on {passes(trained)}, {', '.join(values)}"
 
 
+def form_of(result: StudyResult) -> str:
+    """The format of an objective's values: three places of a score, three digits of others."""
+    return ".3f" if len(result.objectives) == 1 and result.workload == "encoder" else ".3g"
+
+
 def seeds_and_sentences(*trained: Finalist) -> str:
     """Whether not only the seeds are new, but the sentences too."""
     sets = {run.held_out for finalist in trained for run in finalist.confirmations}
+    if sets == {None}:
+        return "seeds"
     return "seeds (the sentences are the search's)" if "search" in sets else "seeds and sentences"
 
 

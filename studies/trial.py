@@ -20,14 +20,14 @@ from rich.progress import Progress
 from studies.job import Job
 from studies.record import counts, values_of
 from vlatent import checkpoints
-from vlatent.config import Config, override, to_yaml
-from vlatent.evaluation import VIOLATED, Evaluation, Verdict, score
+from vlatent.config import RunConfig, to_yaml
+from vlatent.evaluation import VIOLATED, Evaluation, Verdict
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import Status, amend_run, open_run, recorded, traceback_of
-from vlatent.training import Result, train
+from vlatent.training import Result
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
 
@@ -58,7 +58,7 @@ STOPPED = (optuna.TrialPruned, Returned, Reassigned, KeyboardInterrupt, UserErro
 def run_trial(
     trial: Trial,
     job: Job,
-    config: Config,
+    config: RunConfig,
     label: str,
     folder: Path,
     stop: Stop,
@@ -78,7 +78,6 @@ def run_trial(
     """
     place = folder / f"trial-{trial.number:04d}"
     resume = _checkpoint(folder, trial.user_attrs.get("continues"), place)
-    own = {"evaluation.probed": 0, "training.folder": place, "training.resume": resume}
     complete = False
     try:
         with recorded(
@@ -88,7 +87,8 @@ def run_trial(
             (*STOPPED, UpdateFinishedTrialError),
         ) as run:
             report = partial(run.report, stop, prunes)
-            values = run.measure(train(override(config, own), run.tracker, report, progress))
+            placed = job.question.workload.placed(config, place, resume)
+            values = run.measure(job.question.run(placed, run.tracker, report, progress))
         complete = job.kind == "trial"  # the best of the search keep their weights
         return values if len(values) > 1 else values[0]
     except UpdateFinishedTrialError:
@@ -106,7 +106,13 @@ class _TrialRun:
     """A trial that is being trained: its run in the tracker, and its last evaluation."""
 
     def __init__(
-        self, trial: Trial, job: Job, config: Config, label: str, folder: Path, resume: Path | None
+        self,
+        trial: Trial,
+        job: Job,
+        config: RunConfig,
+        label: str,
+        folder: Path,
+        resume: Path | None,
     ) -> None:
         self._trial, self._job = trial, job
         self._steps, self._whole = config.training.steps, job.config.training.steps
@@ -127,6 +133,8 @@ class _TrialRun:
                 amend_run(config.tracking, lineage["continues_run"], link)
         trial.set_user_attr("config", to_yaml(config))
         trial.set_user_attr("threads", torch.get_num_threads())
+        if job.question.workload.kind == "problem":
+            trial.set_user_attr("reported", job.question.objectives[0].name)
         trial.set_user_attr("stretch", self._whole / self._steps)
         self._resumed = 0 if resume is None else checkpoints.load(resume)["step"]
         if resume is not None:
@@ -142,7 +150,8 @@ class _TrialRun:
         self._name_run()
         if len(self._job.question.objectives) == 1:
             # trials of another batch size have other steps
-            trial.report(score(evaluation, verdict), round(step * self._whole / self._steps))
+            reported = self._job.question.workload.reported(evaluation, verdict)
+            trial.report(reported, round(step * self._whole / self._steps))
         elif _state(trial) != TrialState.RUNNING:
             raise Reassigned(f"trial {trial.number}")
         if step == self._steps or step < self._resumed:  # decided already
@@ -155,6 +164,9 @@ class _TrialRun:
     def measure(self, result: Result) -> tuple[float, ...]:
         """The trial's objectives, which its run keeps."""
         self._result = result
+        if self._last is None:  # of a training of the user's own that reports nothing
+            last = result.history[-1]
+            self._last = last.step, last, result.verdict
         objectives = self._job.question.objectives
         values = tuple(objective.value(result) for objective in objectives)
         metrics = {f"objective/{o.name}": v for o, v in zip(objectives, values, strict=True)}

@@ -24,7 +24,6 @@ from studies.trial import (
     worker_name,
 )
 from studies.weights import keep_best
-from vlatent.preparation import require_planned_corpus
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, amend_run, end_orphaned, find_run, recorded_runs
@@ -45,7 +44,7 @@ def work(
     Raises:
         UserError: An environment error; what was being trained waits in the queue.
     """
-    require_planned_corpus(job.config, job.corpus)
+    job.question.workload.require_planned(job.config, job.corpus)
     for task in tasks(job):
         carry_out(task, stop, look, progress)
 

@@ -18,9 +18,10 @@ from analysis.report.__main__ import main as analysis_report
 from studies import report, tasks
 from studies.__main__ import main as status
 from studies.confirmation import confirmation_seeds, fresh_seeds, to_confirm
-from studies.job import Job, create_study, load_study, question_of
+from studies.job import Job, create_study, load_study
 from studies.made_up import made_up
 from studies.outcome import expected_largest, study_result
+from studies.questions import question_of
 from studies.record import by_knee, cell_of, finalists, front
 from studies.result import Confirmation as Confirmed
 from studies.result import Finalist

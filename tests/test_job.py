@@ -17,7 +17,8 @@ from smoke import CONFIGS, smoke
 
 import studies.trial
 from studies.__main__ import main as studies_command
-from studies.job import Job, create_study, load_study, question_of
+from studies.job import Job, create_study, load_study
+from studies.questions import question_of
 from studies.record import added, counted, front, ranked, values_of, why_failed
 from studies.settings import StudyConfig
 from studies.storage import Storage

@@ -25,9 +25,10 @@ from smoke import smoke
 from analysis.report.study import _answers
 from studies import report
 from studies.__main__ import print_leader
-from studies.job import Job, question_of
+from studies.job import Job
 from studies.made_up import made_up
 from studies.question import distributions
+from studies.questions import question_of
 from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
 from vlatent.console import console

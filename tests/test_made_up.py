@@ -12,8 +12,9 @@ from inside import inside
 from smoke import CONFIGS, smoke
 
 from studies import loss_weights, report, study
-from studies.job import Job, question_of
+from studies.job import Job
 from studies.made_up import USUAL, Kind, check_report, made_beside, made_up
+from studies.questions import question_of
 from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
 from vlatent.config import from_yaml, override

@@ -36,10 +36,11 @@ from vlatent.models import trained_model
 from vlatent.optimization import MovingAverage, OptimizerConfig, adamw, set_learning_rate
 from vlatent.own_classes import OwnClass
 from vlatent.own_encoder import described, embed_of, encoder_of
-from vlatent.preparation import require_planned_corpus, size_of_latents
+from vlatent.preparation import size_of_latents
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
+from vlatent.workload import ENCODER
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "own_encoder.py"
@@ -270,7 +271,7 @@ def test_a_run_is_recorded_and_built_again(tmp_path: Path, monkeypatch: pytest.M
     longer = override(kept, {"training.resume": result.folder, "training.steps": 6})
     changed = {"encoder.source": "0" * 16}
     with pytest.raises(UserError, match=r"source of encoder .* this worker reads another file"):
-        require_planned_corpus(override(kept, changed), {})
+        ENCODER.require_planned(override(kept, changed), {})
     text = state["config"].replace(given.source, "0" * 16)
     with pytest.warns(UserWarning, match=r"source of encoder mine\.py:Convolutional changed"):
         trained_model(state | {"config": text}, corpus.vocabulary_size)

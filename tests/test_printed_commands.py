@@ -10,8 +10,9 @@ import pytest
 from smoke import smoke
 
 from studies import report
-from studies.job import Job, question_of
+from studies.job import Job
 from studies.made_up import made_up
+from studies.questions import question_of
 from studies.settings import StudyConfig
 from vlatent.console import console
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from smoke import CONFIGS, smoke
 
-from studies.job import question_of
 from studies.learning_rates import early
 from studies.meaning import retrieval
 from studies.pareto import dependence, in_band, others
 from studies.question import Choice, Range
+from studies.questions import question_of
 from vlatent.config import Config, flatten, from_yaml, override
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.shapes import UserError

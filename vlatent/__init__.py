@@ -37,6 +37,8 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.priors import TotalVariation as TotalVariation
     from vlatent.priors import Variance as Variance
     from vlatent.priors import Wavelet as Wavelet
+    from vlatent.problem import Problem as Problem
+    from vlatent.problem import Weight as Weight
     from vlatent.shapes import Latent as Latent
     from vlatent.shapes import UserError as UserError
     from vlatent.shapes import as_latent as as_latent
@@ -72,6 +74,7 @@ _HOMES = {
         "Variance",
         "Wavelet",
     ),
+    "problem": ("Problem", "Weight"),
     "shapes": ("Latent", "UserError", "as_latent"),
     "terms": ("Contrast", "Invariance", "Term", "Terms"),
     "tracking": ("MemoryTracker", "Tracker", "TrackingConfig"),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -23,6 +23,7 @@ from vlatent.own_classes import OwnClass, path_of, source_digest
 from vlatent.own_encoder import EncoderSettings, own_tokenizer
 from vlatent.parts import init_fields, remembered_path
 from vlatent.priors import Priors
+from vlatent.problem import ProblemConfig
 from vlatent.runtime.addresses import without_password
 from vlatent.terms import Terms
 from vlatent.tracking import TrackingConfig
@@ -103,20 +104,31 @@ class GivenConfig(Config):
     encoder: EncoderSettings = EncoderSettings()
 
 
-def add_settings(parser: Parser, own: type | None = None) -> None:
+RunConfig = Config | ProblemConfig  # of our encoder, or of a problem of the user's own
+C = TypeVar("C", bound=RunConfig)
+
+
+def add_settings(
+    parser: Parser, own: type | None = None, kind: type[Config] | type[ProblemConfig] = Config
+) -> None:
     """Let a command take config files, the flags of a config and those of its own settings."""
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
-    parser.add_class_arguments(GivenConfig, nested_key=None)
+    parser.add_class_arguments(_given(kind), nested_key=None)
     if own is not None:
         parser.add_class_arguments(own, nested_key=parser.own)
 
 
-def flatten(config: Config) -> dict[str, object]:
+def _given(kind: type[C]) -> type:
+    """The class of what files and flags give of a config of this kind."""
+    return GivenConfig if kind is Config else kind
+
+
+def flatten(config: RunConfig) -> dict[str, object]:
     """Dotted names to plain values: `priors.spectrum.weight` -> 0.5."""
     return dict(_leaves("", _nested(config)))
 
 
-def override(config: Config, changes: Mapping[str, object]) -> Config:
+def override(config: C, changes: Mapping[str, object]) -> C:
     """The config with some dotted names changed.
 
     >>> override(Config(), {"priors.spectrum.weight": 0.25}).priors.spectrum.weight
@@ -129,11 +141,16 @@ def override(config: Config, changes: Mapping[str, object]) -> Config:
 
 def from_yaml(text: str) -> Config:
     """The config that `to_yaml` wrote, checked as on the command line."""
+    return from_yaml_of(text, Config)
+
+
+def from_yaml_of(text: str, kind: type[C]) -> C:
+    """The config of this kind that `to_yaml` wrote."""
     parser = Parser()
-    parser.add_class_arguments(GivenConfig, nested_key=None)
+    parser.add_class_arguments(_given(kind), nested_key=None)
     values, lines = read_settings(text, "the stored config")
     parser.places = {key: f"the stored config, line {line}" for key, line in lines.items()}
-    return build(parser.checked_object(values), stored=True)
+    return build_of(parser.checked_object(values), kind, stored=True)
 
 
 def read_config(*given: str) -> Config:
@@ -177,7 +194,14 @@ def with_encoder(config: Config, own: OwnClass) -> Config:
     return replace(config, encoder=own, data=replace(config.data, tokenizer=tokenizer))
 
 
-def to_yaml(config: Config) -> str:
+def build_of(values: Mapping[str, object], kind: type[C], stored: bool = False) -> C:
+    """A config of this kind from parsed groups."""
+    if kind is Config:
+        return build(values, stored)  # type: ignore[return-value]
+    return kind(**{name: values[name] for name in kind.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+def to_yaml(config: RunConfig) -> str:
     """The config as a file that `--config` reads back to the same config."""
     nested: Any = _nested(config)
     for group, name, _ in own_parts(config):
@@ -186,7 +210,7 @@ def to_yaml(config: Config) -> str:
     return yaml.safe_dump(_plain(nested), sort_keys=False)
 
 
-def effective(config: Config) -> dict[str, object]:
+def effective(config: RunConfig) -> dict[str, object]:
     """Collect the dotted names and values that can change what is computed.
 
     A prior that is off, was declared off and is not judged changes nothing, and settings that came
@@ -194,10 +218,12 @@ def effective(config: Config) -> dict[str, object]:
     either leaves what was recorded before it comparable.
     """
     flat = flatten(config)
-    if isinstance(config.encoder, OwnClass) and config.encoder.source is not None:
-        # Its file is identified by its content, wherever it lies.
-        flat["encoder.class_path"] = re.split(r"[.:]", config.encoder.class_path)[-1]
-    unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
+    unused: tuple[str, ...] = ()
+    if isinstance(config, Config):
+        if isinstance(config.encoder, OwnClass) and config.encoder.source is not None:
+            # Its file is identified by its content, wherever it lies.
+            flat["encoder.class_path"] = re.split(r"[.:]", config.encoder.class_path)[-1]
+        unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
     for group, name, part in own_parts(config):
         if digest := source_digest(part):  # wherever its file lies
             flat[f"{group}.{name}.class_path"] = f"{part.__qualname__} {digest}"
@@ -209,14 +235,14 @@ def effective(config: Config) -> dict[str, object]:
     return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
 
 
-def own_parts(config: Config) -> Iterator[tuple[str, str, type]]:
+def own_parts(config: RunConfig) -> Iterator[tuple[str, str, type]]:
     """Group, name and class of every prior and term of the user's own."""
-    for group in ("priors", "terms"):
+    for group in ("priors", "terms") if isinstance(config, Config) else ():
         for name, part in getattr(config, group).own.items():
             yield group, name, part
 
 
-def fingerprint(config: Config) -> str:
+def fingerprint(config: RunConfig) -> str:
     """Sixteen hexadecimal digits that change whenever a key that changes the result does."""
     values = json.dumps(effective(config), sort_keys=True)
     return hashlib.sha256(values.encode()).hexdigest()[:16]
@@ -227,7 +253,7 @@ def corpus_digests(config: Config, corpus: Corpus) -> dict[str, str]:
     return corpus.digests(config.terms.active, config.evaluation.retrieved > 0)
 
 
-def _nested(config: Config) -> dict[str, Any]:
+def _nested(config: RunConfig) -> dict[str, Any]:
     """The settings as dictionaries, each part of the user's own with its class first."""
     nested = asdict(config)
     for group, name, part in own_parts(config):

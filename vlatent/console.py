@@ -96,6 +96,8 @@ def verdict_table(verdict: Verdict, title: str) -> Table:
 def dependence_lines(evaluation: Evaluation) -> list[str]:
     """Dependence on the text in words, and what linear probes find in the latent."""
     metrics = evaluation.metrics
+    if "dependence/between_share" not in metrics:
+        return []  # of a problem of the user's own, which reads no text
     lines = [in_words(metrics)]
     if "dependence/retrieval" in metrics:
         lines.append(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
 
 import torch
 
-from vlatent.config import Config, TrainingConfig, corpus_digests
-from vlatent.corpus import Corpus, changed_parts, held_out, load
+from vlatent.config import Config, TrainingConfig
+from vlatent.corpus import Corpus, held_out, load
 from vlatent.encoder import EncoderConfig
 from vlatent.encoder_check import latent_size
 from vlatent.evaluation import measure
 from vlatent.memory import require_memory
 from vlatent.objective import loss
-from vlatent.own_classes import OwnClass, changed_source
-from vlatent.own_encoder import PLACE, warn_of_changed_source
+from vlatent.own_classes import OwnClass
+from vlatent.own_encoder import warn_of_changed_source
 from vlatent.priors import Priors
 from vlatent.scenes import about_blocks
 from vlatent.shapes import UserError
@@ -72,29 +72,6 @@ def corpus_lines(config: Config, corpus: Corpus) -> str:
         missing.append("kinds of change one by one, for want of counterfactual_kinds")
     left_out = f"\nNot judged: {'; '.join(missing)}." if missing else ""
     return f"{corpus}{left_out}"
-
-
-def require_planned_corpus(config: Config, planned: Mapping[str, str]) -> None:
-    """Look whether a worker, maybe on another machine, reads what its command has read.
-
-    Args:
-        config: What is trained.
-        planned: Digests of the parts that the command has read.
-
-    Raises:
-        UserError: It reads something else; names the parts.
-    """
-    if isinstance(config.encoder, OwnClass) and (said := changed_source(config.encoder, PLACE)):
-        raise UserError(
-            f"{said}: this worker reads another file than the command that began it; give every "
-            "machine the same files, then run the command again."
-        )
-    parts = changed_parts(planned, corpus_digests(config, corpus_for(config)))
-    if parts:
-        raise UserError(
-            f"this worker reads another corpus than the command that began it: {', '.join(parts)} "
-            "changed; give every machine the same files, then run the command again."
-        )
 
 
 def size_of_latents(config: Config) -> tuple[int, int, int]:

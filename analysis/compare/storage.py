@@ -34,6 +34,11 @@ def subject_in(storage: str, name: str, number: int | None) -> Subject | None:
     trial, why = _numbered(study, wanted), f", {BASIS[study.result.basis]}" * (number is None)
     if trial.evaluation is None or not trial.criteria:
         raise UserError(f"trial {trial.number} of study {name} was never evaluated ({trial.state})")
+    if not trial.evaluation.channels:
+        raise UserError(
+            f"study {name} is of a problem of its own, without latents to compare: its trials "
+            f"stand in `vlatent report --study {name}`, its weights in `vlatent ablate`."
+        )
     seeds = {
         seed: statistics_of(again.evaluation, Verdict(again.criteria))
         for seed, again in study.confirmed.get(trial.number, {}).items()

@@ -68,6 +68,6 @@ def _target(
 
 
 def _score(trial: Trial) -> float | None:
-    if trial.evaluation is None or not trial.criteria:
-        return None
+    if trial.evaluation is None or not trial.criteria or not trial.evaluation.channels:
+        return None  # never evaluated, or of a problem of the user's own, which has no score
     return score(trial.evaluation, Verdict(trial.criteria))

@@ -16,12 +16,12 @@ SHOWN = {
     "forest": "Every statistic of every arm: difference from the base with its 95 % interval",
 }
 WORDS = (
-    ("base", "the run with all priors at their weights; everything is compared with it"),
-    ("arm", "the same run with a change: *without* a prior, *only* one, a weight *x* 2"),
+    ("base", "the run with all parts at their weights; everything is compared with it"),
+    ("arm", "the same run with a change: *without* a part, *only* one, a weight *x* 2"),
     (
         "paired by seed",
-        "an arm and the base begin with the same random weights and see the same sentences in the "
-        "same order, so that their difference is due to the change alone",
+        "an arm and the base begin with the same random weights and see the same data in the same "
+        "order, so that their difference is due to the change alone",
     ),
     (
         "established",
@@ -29,12 +29,14 @@ WORDS = (
         "a family of arms",
     ),
 )
-ABOUT = (
-    "The *priors*, penalties, pull the latents of an encoder towards the statistics of "
-    "photographs. An arm leaves one out, uses it alone, or gives it more or less weight."
-)
+ABOUT = {
+    "encoder": "The *priors*, penalties, pull the latents of an encoder towards the statistics of "
+    "photographs. An arm leaves one out, uses it alone, or gives it more or less weight.",
+    "problem": "A loss is a sum of terms, each times a weight. An arm leaves a term out or gives "
+    "it more or less weight; *default weights* has all weights as they were before any search.",
+}
 NEXT = (
-    "Leave out nothing that a criterion needs. A prior that no criterion needs may still move a "
+    "Leave out nothing that a criterion needs. What no criterion needs may still move a "
     "statistic that you care about: look at its row in the effects. The result holds for this "
     "base; another base is another ablation: `vlatent ablate {script} --config OTHER`."
 )
@@ -99,7 +101,7 @@ def _figures(names: list[str]) -> list[str]:
 
 def _answers_of_earlier(script: str) -> list[Answer]:
     return [
-        Answer("What was asked", ABOUT),
+        Answer("What was asked", ABOUT["encoder"]),
         Answer("What was found", EARLIER.format(script=script)),
         Answer("What to do with it", NEXT.format(script=script)),
     ]
@@ -107,7 +109,7 @@ def _answers_of_earlier(script: str) -> list[Answer]:
 
 def _answers(result: AblationResult) -> list[Answer]:
     return [
-        Answer("What was asked", f"{escaped(result.question)}\n\n{ABOUT}"),
+        Answer("What was asked", f"{escaped(result.question)}\n\n{ABOUT[result.workload]}"),
         Answer("What was found", f"{_passes(result)}\n\n{_predictions(result)}"),
         Answer("How sure that is", _sure(result)),
         Answer("What to do with it", NEXT.format(script=result.script)),
@@ -138,9 +140,10 @@ def _predictions(result: AblationResult) -> str:
 
 def _sure(result: AblationResult) -> str:
     seeds = ", ".join(map(str, result.seeds))
+    batch = f" at batch size {result.batch_size}" if result.batch_size else ""
     design = (
-        f"{len(result.arms)} arms were trained for {result.steps} steps at batch size "
-        f"{result.batch_size} on seeds {seeds}, the arms paired with the base by seed."
+        f"{len(result.arms)} arms were trained for {result.steps} steps{batch} on seeds {seeds}, "
+        "the arms paired with the base by seed."
     )
     missing = [(missing.arm, missing.seed, missing.reason) for missing in result.missing]
     if not missing:

@@ -27,12 +27,15 @@ from vlatent.intervals import bracket
 from vlatent.shapes import UserError
 from vlatent.tracking import RecordedRun, TrackingConfig, artifact_paths
 
-ABOUT = (
-    "A small encoder maps every sentence to a latent of a few channels. It never sees an image: "
-    "the *priors*, penalties, pull its latents towards the statistics of photographs. How strongly "
-    "each prior pulls decides whether that works."
-)
-WORDS = (
+ABOUT = {
+    "encoder": "A small encoder maps every sentence to a latent of a few channels. It never "
+    "sees an image: the *priors*, penalties, pull its latents towards the statistics of "
+    "photographs. How strongly each prior pulls decides whether that works.",
+    "problem": "A loss is a sum of terms, each times a weight. Which weights serve best is "
+    "searched: every trial is one run with other weights, on the same seed.",
+}
+FORMS = {"encoder": ".3f", "problem": ".3g"}  # of values
+OF_ENCODERS = (
     (
         "channels in band",
         "how many channels have a power spectrum that falls like that of photographs "
@@ -43,6 +46,8 @@ WORDS = (
         "what the study maximises: channels in band, and behind the decimal point how close "
         "everything else is. It never depends on the weights",
     ),
+)
+WORDS = (
     (
         "margin",
         "how far a criterion is from its limit, in units of its tolerance: 0 or less "
@@ -50,8 +55,8 @@ WORDS = (
     ),
     (
         "confirmed",
-        "trained again on random seeds, and judged on sentences, that the search never saw; "
-        "brackets hold 95 % intervals over these seeds",
+        "trained again on random seeds, and judged on sentences where there are any, that the "
+        "search never saw; brackets hold 95 % intervals over these seeds",
     ),
     (
         "test",
@@ -83,7 +88,9 @@ def study_document(
     if result.test is not None:
         parts += ["## Test", _trained_again(result, [result.test])]
     if leader is not None:
-        parts += ["## Verdict in the search", _verdict(leader), _overview(leader, tracking, shown)]
+        parts += ["## Verdict in the search", _verdict(result, leader)]
+        if result.workload == "encoder":
+            parts.append(_overview(leader, tracking, shown))
     for name in ("best.yaml", "nearest.yaml"):
         if name in paths and (text := recorded_text(tracking, run, name)) is not None:
             parts += ["## Config", f"`{name}` among the run's artifacts:", code(text, "yaml")]
@@ -101,7 +108,7 @@ def study_document(
     parts += _importance(study, shown, progress)
     parts += ["## All trials", _trials(study)]
     parts += ["## How to get these numbers again", _again(study, run)]
-    parts += ["## Words", "\n".join(f"- *{word}*: {meaning}." for word, meaning in WORDS)]
+    parts += ["## Words", _words(result)]
     return Document(
         title=result.text if result.text != study.name else f"Study {study.name}",
         kind="study",
@@ -111,9 +118,14 @@ def study_document(
     )
 
 
+def _words(result: StudyResult) -> str:
+    words = (*OF_ENCODERS, *WORDS) if result.workload == "encoder" else WORDS
+    return "\n".join(f"- *{word}*: {meaning}." for word, meaning in words)
+
+
 def _answers(result: StudyResult) -> list[Answer]:
     return [
-        Answer("What was asked", f"{escaped(result.text)}\n\n{ABOUT}"),
+        Answer("What was asked", f"{escaped(result.text)}\n\n{ABOUT[result.workload]}"),
         Answer("What was found", f"{escaped(headline(result))}\n\n{escaped(summary(result))}"),
         Answer("How sure that is", _sure(result)),
         Answer("What to do with it", _next(result)),
@@ -124,6 +136,12 @@ def _next(result: StudyResult) -> str:
     leader = result.leading
     if leader is None:
         return "Wait for the study to end, or run the same command again: it goes on."
+    if leader.feasible and result.workload == "problem":
+        ablate = (
+            f"vlatent ablate {shlex.quote(result.question)} --ablation.from_study "
+            f"{shlex.quote(result.name)}"
+        )
+        return f"Take these weights. What each of them buys: {inline_code(ablate)}."
     if leader.feasible:
         suite = f"vlatent ablate suite --ablation.from_study {shlex.quote(result.name)}"
         return (
@@ -151,15 +169,21 @@ def _sure(result: StudyResult) -> str:
     return escaped(" ".join([chosen, *certainty(result)]))
 
 
-def _verdict(leader: TrialResult) -> str:
+def _verdict(result: StudyResult, leader: TrialResult) -> str:
     rows = [
         (line.name, line.wanted, line.found, f"{line.margin:+.2f}", "yes" if line.holds else "NO")
         for line in leader.criteria
     ]
-    return (
-        f"Trial {leader.number} on the search's held-out sentences, at the end of its run.\n\n"
-        + markdown_table(("criterion", "wanted", "found", "margin", "holds"), rows)
+    values = ", ".join(
+        f"{objective.label} {value:.4g}"
+        for objective, value in zip(result.objectives, leader.values, strict=True)
     )
+    judged = "on the search's held-out sentences" if result.workload == "encoder" else values
+    if not rows:
+        return f"Trial {leader.number}: {values}. There are no limits that a run must keep."
+    heads = ("criterion", "wanted", "found", "margin", "holds")
+    said = f"Trial {leader.number} {judged}, at the end of its run."
+    return f"{said}\n\n{markdown_table(heads, rows)}"
 
 
 def _overview(leader: TrialResult, tracking: TrackingConfig, shown: dict[str, bytes]) -> str:
@@ -180,16 +204,19 @@ def _overview(leader: TrialResult, tracking: TrackingConfig, shown: dict[str, by
 def _trained_again(result: StudyResult, trained: Sequence[Finalist]) -> str:
     """Trials on new seeds, seed by seed."""
     seeds = sorted({run.seed for finalist in trained for run in finalist.confirmations})
-    rows = []
+    rows, form = [], FORMS[result.workload]
     for finalist in trained:
         values = {run.seed: run.values for run in finalist.runs}
         rows += [
             (
                 finalist.number,
                 objective.label,
-                f"{finalist.values[place]:.3f}" if finalist.values else "failed",
-                *(f"{values[seed][place]:.3f}" if seed in values else "failed" for seed in seeds),
-                bracket(*finalist.interval(place)),
+                f"{finalist.values[place]:{form}}" if finalist.values else "failed",
+                *(
+                    f"{values[seed][place]:{form}}" if seed in values else "failed"
+                    for seed in seeds
+                ),
+                bracket(*finalist.interval(place), form),
                 passes(finalist),
             )
             for place, objective in enumerate(result.objectives)
@@ -212,11 +239,11 @@ def _importance(study: Study, shown: dict[str, bytes], progress: Progress | None
 def _trials(study: Study) -> str:
     labels = [objective.label for objective in study.result.objectives]
     heads = ("trial", "ended", *labels, "violates", "steps to pass", *study.space, "seconds")
-    rows = []
+    rows, form = [], FORMS[study.result.workload]
     for trial in _by_value(study):
         broken = ", ".join(line.name for line in trial.criteria if not line.holds)
         violates = broken or ("nothing" if trial.criteria else "never evaluated")
-        values = [f"{value:.3f}" for value in trial.values] or [""] * len(labels)
+        values = [f"{value:{form}}" for value in trial.values] or [""] * len(labels)
         never = "never" if trial.criteria else ""
         passed = never if trial.steps_to_pass is None else f"{trial.steps_to_pass:.0f}"
         params = [f"{trial.params[n]:.4g}" if n in trial.params else "" for n in study.space]
@@ -236,7 +263,8 @@ def _by_value(study: Study) -> Sequence[Trial]:
 
 def _again(study: Study, run: RecordedRun) -> str:
     result, leader = study.result, study.result.leading
-    script = f"vlatent study {result.question} --config CONFIG{_flags(run.params)}"
+    config = " --config CONFIG" if result.workload == "encoder" else ""
+    script = f"vlatent study {shlex.quote(result.question)}{config}{_flags(run.params)}"
     seed = run.params.get("study.seed", "0")
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     dirty = ", with uncommitted changes" if run.tags.get("vlatent.git.dirty") == "true" else ""

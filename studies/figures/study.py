@@ -12,7 +12,7 @@ from studies import record
 from studies.figures.pareto import Point, pareto_figure
 from studies.figures.search import TrialRow, search_figures
 from studies.job import Job
-from studies.question import Question, Range, Space
+from studies.question import ObjectiveFunction, Question, Range, Space
 from studies.result import Finalist, StudyResult
 from vlatent.search_space import Axis
 
@@ -28,8 +28,10 @@ def study_figures(study: optuna.Study, job: Job, result: StudyResult) -> dict[st
     """Every figure of the study, as PNG by name."""
     if len(result.objectives) > 1:
         return {"front": _front(study, job.question, result)}
-    rows = [_row(trial) for trial in record.counted(study)]
-    return search_figures(job.question.text, rows, _axes(job.space), importances(study))
+    objective = job.question.objectives[0]
+    rows = [_row(trial, objective) for trial in record.counted(study)]
+    axes, label = _axes(job.space), _label(objective)
+    return search_figures(job.question.text, rows, axes, importances(study), label)
 
 
 def importances(study: optuna.Study) -> dict[str, float] | None:
@@ -65,10 +67,27 @@ def _ends(finalist: Finalist, objective: int) -> tuple[float, float, float]:
     return (mean, low, high) if math.isfinite(high - low) else (mean, mean, mean)
 
 
-def _row(trial: FrozenTrial) -> TrialRow:
+def _label(objective: ObjectiveFunction) -> str:
+    """What the figures call the number of which more is better: see `_goodness`."""
+    if objective.maximize:
+        return "score" if "score" in objective.name else objective.name
+    return f"-log10({objective.name})" if objective.scale == "log" else f"-{objective.name}"
+
+
+def _goodness(value: float, objective: ObjectiveFunction) -> float:
+    """The value itself, or minus one that is minimised: minus its logarithm on a log scale."""
+    if objective.maximize:
+        return value
+    if objective.scale == "log":
+        return -math.log10(value) if value > 0 else math.nan
+    return -value
+
+
+def _row(trial: FrozenTrial, objective: ObjectiveFunction) -> TrialRow:
     value = trial.value
     if value is None and trial.intermediate_values:
         value = trial.intermediate_values[max(trial.intermediate_values)]
+    value = None if value is None else _goodness(value, objective)
     return TrialRow(
         number=trial.number,
         state=STATES[trial.state],

@@ -40,6 +40,7 @@ class View:
         metrics: Columns of the table.
         params: More columns of the table; charts show what `order_by` comes to under each.
         lines: Metrics that are charted over the steps.
+        ascending: Whether the smallest comes first instead.
     """
 
     name: str
@@ -48,6 +49,7 @@ class View:
     metrics: Sequence[str]
     params: Sequence[str] = ()
     lines: Sequence[str] = ()
+    ascending: bool = False
 
     @property
     def key(self) -> str:
@@ -61,7 +63,7 @@ class View:
         return {
             "searchFilter": having(self.tags),
             "orderByKey": f"metrics.`{valid_name(self.order_by)}`",
-            "orderByAsc": False,
+            "orderByAsc": self.ascending,
             "startTime": "ALL",
             "lifecycleFilter": "Active",
             "datasetsFilter": [],

@@ -13,6 +13,7 @@ def search_figures(
     trials: Sequence[TrialRow],
     axes: Mapping[str, Axis],
     importances: Mapping[str, float] | None,
+    label: str = "score",
 ) -> dict[str, bytes]:
     """The figures of a study as PNG: history, importances, parallel_coordinates, slices.
 
@@ -21,6 +22,7 @@ def search_figures(
         trials: The trials that ended, in any number and order.
         axes: Range or choices of every searched parameter.
         importances: PED-ANOVA importance by parameter; None where nothing can be said.
+        label: What the score of the trials is, of which more is better.
     """
     # Here, as matplotlib takes a second to import and most commands draw nothing.
     from studies.figures.search.history import history_page
@@ -34,10 +36,10 @@ def search_figures(
         for name, axis in axes.items()
     }
     pages = {
-        "history": history_page(title, trials),
+        "history": history_page(title, trials, label),
         "importances": importances_page(title, trials, importances),
-        "parallel_coordinates": parallel_coordinates_page(title, trials, axes),
-        "slices": slices_page(title, trials, axes),
+        "parallel_coordinates": parallel_coordinates_page(title, trials, axes, label),
+        "slices": slices_page(title, trials, axes, label),
     }
     return {name: page.png() for name, page in pages.items()}
 

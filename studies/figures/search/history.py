@@ -72,14 +72,14 @@ def best_so_far(trials: Sequence[TrialRow]) -> list[tuple[int, float]]:
     return line
 
 
-def history_page(title: str, trials: Sequence[TrialRow]) -> Page:
+def history_page(title: str, trials: Sequence[TrialRow], label: str = "score") -> Page:
     """Score by trial with the best so far; below it, which criteria each trial violated."""
     judged, line = judgement(trials), best_so_far(trials)
-    entries = marks_legend(trials)
+    entries = marks_legend(trials, label)
     if line:
         entries.append(("best feasible so far", [{"color": COLORS[0], "lw": 1.6}]))
     height, band = 300, max(len(judged.criteria), 2) * 20
-    words = "score of every trial, in the order in which they were tried"
+    words = f"{label} of every trial, in the order in which they were tried"
     page, top = sheet(title, "History", words, entries, height + 58 + band + 50)
 
     names = [fitted(name, 200, 1, SMALL) for name in judged.criteria]
@@ -93,7 +93,7 @@ def history_page(title: str, trials: Sequence[TrialRow]) -> Page:
         axes.set_xlim(first - 0.5, last + 0.5)
         axes.xaxis.set_major_locator(round_values(10, integer=True, min_n_ticks=1))
     panel.tick_params(labelbottom=False)
-    panel.set_ylabel("score", size=NORMAL)
+    panel.set_ylabel(label, size=NORMAL, parse_math=False)
     panel.yaxis.set_label_coords(-44 / width, 0.5)
     score_limits(panel, trials)
     if line:

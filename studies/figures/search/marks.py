@@ -24,14 +24,14 @@ STAR: dict[str, Any] = {"marker": "*", "mfc": COLORS[5], "mec": INK, "ms": 15, "
 START: dict[str, Any] = {"marker": "D", "mfc": "none", "mec": INK, "ms": 10, "mew": 1.3}
 
 
-def marks_legend(trials: Sequence[TrialRow]) -> list[Entry]:
+def marks_legend(trials: Sequence[TrialRow], label: str = "score") -> list[Entry]:
     """What the marks of `scatter` mean, and how many there are of each."""
     kinds = [trial.kind for trial in trials]
     explained: dict[Kind, str] = {
         "feasible": "feasible",
         "infeasible": "infeasible",
-        "pruned": "pruned (its last score)",
-        "failed": "failed (no score)",
+        "pruned": f"pruned (its last {label})",
+        "failed": f"failed (no {label})",
     }
     entries: list[Entry] = [
         (f"{kinds.count(kind)} {words}", [MARKS[kind]])
@@ -40,16 +40,16 @@ def marks_legend(trials: Sequence[TrialRow]) -> list[Entry]:
     ]
     winner = chosen(trials)
     if winner is not None:
-        entries.append((called(winner), [STAR]))
+        entries.append((called(winner, label), [STAR]))
     if any(trial.number == 0 for trial in trials):
         entries.append(("trial 0: the starting values", [START]))
     return entries
 
 
-def called(winner: TrialRow) -> str:
+def called(winner: TrialRow, label: str) -> str:
     """The trial in words, and why it is marked."""
     word = "best" if winner.kind == "feasible" else "nearest to feasible"
-    return f"{word}: trial {winner.number}, score {digits(winner.score or 0.0)}"
+    return f"{word}: trial {winner.number}, {label} {digits(winner.score or 0.0)}"
 
 
 def scatter(axes: Axes, trials: Sequence[TrialRow], places: Mapping[int, float]) -> None:

@@ -40,7 +40,7 @@ def parallel_positions(
 
 
 def parallel_coordinates_page(
-    title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis]
+    title: str, trials: Sequence[TrialRow], axes: Mapping[str, Axis], outcome: str = "score"
 ) -> Page:
     """One line a complete trial across the axes of its parameters to its score."""
     drawn = [trial for trial in complete(trials) if axes.keys() <= trial.params.keys()]
@@ -53,18 +53,18 @@ def parallel_coordinates_page(
     pitch = (WIDTH - 72 - right) / max(len(axes), 1)
     parts = [part for name in short.values() for part in split(name)]
     levels = 2 if any(measured(part, NORMAL, "bold") > pitch - 10 for part in parts) else 1
-    labels = [broken(short[name], pitch * levels - 10, NORMAL) for name in axes] + ["score"]
+    labels = [broken(short[name], pitch * levels - 10, NORMAL) for name in axes] + [outcome]
     tall = [
         LINE * max((label.count("\n") + 1 for label in labels[level::levels]), default=0) + 6
         for level in range(levels)
     ]
     head = sum(tall) + 8
     words = (
-        "one line a complete trial, from the values of its parameters to its score at the right; "
-        f"pruned and failed trials are left out.{pattern(short)}"
+        "one line a complete trial, from the values of its parameters to its "
+        f"{outcome} at the right; pruned and failed trials are left out.{pattern(short)}"
     )
     body = head + HEIGHT + 28
-    page, top = sheet(title, "Parallel coordinates", words, _lines_legend(drawn), body)
+    page, top = sheet(title, "Parallel coordinates", words, _lines_legend(drawn, outcome), body)
     first = max(measured(line, NORMAL, "bold") for line in labels[0].split("\n"))
     left = max(24.0, 12 + first / 2)
     width = WIDTH - left - right
@@ -115,7 +115,7 @@ def _lines(panel: Axes, drawn: Sequence[TrialRow], places: Float[np.ndarray, "tr
             panel.plot(across, row, clip_on=False, zorder=5, **START_LINE)
 
 
-def _lines_legend(drawn: Sequence[TrialRow]) -> list[Entry]:
+def _lines_legend(drawn: Sequence[TrialRow], outcome: str) -> list[Entry]:
     """What the lines of the parallel coordinates mean, and how many there are of each."""
     scores = [trial.score or 0.0 for trial in drawn if trial.kind == "feasible"]
     entries: list[Entry] = []
@@ -124,13 +124,13 @@ def _lines_legend(drawn: Sequence[TrialRow]) -> list[Entry]:
         words = f"{digits(low)} (light) to {digits(high)} (dark)" if low < high else digits(low)
         ramp = _shades(np.linspace(low, high, 5))
         samples = [{"marker": "s", "ms": 5, "color": color} for color in ramp]
-        entries.append((f"{len(scores)} feasible, score {words}", samples))
+        entries.append((f"{len(scores)} feasible, {outcome} {words}", samples))
     if len(drawn) > len(scores):
         gray = {"color": FAINT, "lw": 1.0}
         entries.append((f"{len(drawn) - len(scores)} infeasible", [gray]))
     winner = chosen(drawn)
     if winner is not None:
-        entries.append((called(winner), [WINNING_LINE]))
+        entries.append((called(winner, outcome), [WINNING_LINE]))
     if any(trial.number == 0 for trial in drawn):
         entries.append(("trial 0: the starting values", [START_LINE]))
     return entries

@@ -1,0 +1,231 @@
+"""What studies and ablations run: our encoder, or a problem of the user's own.
+
+The engine draws values, keeps trials and cells, prunes, confirms and compares; a workload turns a
+config into a `Result`. It is all that the engine knows of what is trained.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from vlatent import own_questions
+from vlatent.config import Config, corpus_digests, override
+from vlatent.corpus import Corpus, Part, changed_parts
+from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, measure, score
+from vlatent.own_classes import OwnClass, changed_source
+from vlatent.own_encoder import PLACE
+from vlatent.preparation import corpus_for, not_divided, placement, size_of_latents
+from vlatent.problem import Problem, ProblemConfig, config_of
+from vlatent.problem_run import run_problem, verdict_of
+from vlatent.shapes import UserError
+from vlatent.tracking import Tracker
+from vlatent.training import Report, Result, train
+
+Kind = Literal["encoder", "problem"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload(metaclass=ABCMeta):
+    """What is run, one config and seed after the other.
+
+    Attributes:
+        source: Path of the user's own file and name in it; empty for what is ours.
+    """
+
+    source: str = ""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind: ...
+
+    @property
+    @abstractmethod
+    def config_type(self) -> type[Any]: ...
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Metrics that the tracker's page of a study shows beside the objectives."""
+
+    @property
+    @abstractmethod
+    def curve(self) -> str:
+        """The metric by which runs are pruned."""
+
+    @abstractmethod
+    def completed(self, config: Any) -> Any:
+        """The config with defaults in the place of what was not given.
+
+        Raises:
+            UserError: It cannot be run.
+        """
+
+    @abstractmethod
+    def corpus(self, config: Any) -> Corpus | None:
+        """The sentences that are read; None where none are.
+
+        Raises:
+            UserError: They, or the device, cannot be used.
+        """
+
+    @abstractmethod
+    def placed(self, config: Any, folder: Path, resume: Path | None) -> Any:
+        """The config of a run that keeps what it writes in a folder, from a checkpoint if any."""
+
+    @abstractmethod
+    def judged_on(self, config: Any, seed: int, part: Part) -> Any:
+        """The config on another seed, judged on a part of the held-out sentences."""
+
+    @abstractmethod
+    def train(
+        self, config: Any, tracker: Tracker, report: Report, progress: Progress | None = None
+    ) -> Result:
+        """Run a config; `report` is called at least once, at the end, and may raise."""
+
+    @abstractmethod
+    def reported(self, evaluation: Evaluation, verdict: Verdict) -> float:
+        """The number by which runs are pruned."""
+
+    @abstractmethod
+    def made_up(
+        self, config: Any, draw: np.random.Generator
+    ) -> tuple[Evaluation, tuple[Criterion, ...]]:
+        """An evaluation as it might come out, to try what is done with it."""
+
+    def divided(self, config: Any, corpus: Corpus | None) -> bool:
+        """Whether confirmation and test have held-out sentences of their own."""
+        return corpus is not None and not_divided(config, corpus) is None
+
+    def digests(self, config: Any, corpus: Corpus | None) -> dict[str, str]:
+        """Digests of all that a run reads, by its name: sentences, the user's own file."""
+        read = {} if corpus is None else corpus_digests(config, corpus)
+        return read | (own_questions.digests(self.source, self._own()) if self.source else {})
+
+    def require_planned(self, config: Any, planned: Mapping[str, str]) -> None:
+        """Look whether a worker, maybe on another machine, reads what its command has read.
+
+        Raises:
+            UserError: It reads something else; names the parts.
+        """
+        parts = changed_parts(planned, self.digests(config, self.corpus(config)))
+        if parts:
+            what = "another corpus" if self.kind == "encoder" else "other files"
+            raise UserError(
+                f"this worker reads {what} than the command that began it: {', '.join(parts)} "
+                "changed; give every machine the same files, then run the command again."
+            )
+
+    def _own(self) -> object:
+        return None
+
+
+class EncoderWorkload(Workload):
+    """Our encoder, trained on priors and terms."""
+
+    kind = "encoder"
+    config_type = Config
+    columns = ("channels_in_band", "passed", "margin/worst", "steps_to_pass")
+    curve = "score"
+
+    def completed(self, config: Config) -> Config:
+        placement(config.training)
+        return config
+
+    def corpus(self, config: Config) -> Corpus:
+        return corpus_for(config)
+
+    def placed(self, config: Config, folder: Path, resume: Path | None) -> Config:
+        place = {"training.folder": folder, "training.resume": resume, "evaluation.probed": 0}
+        return override(config, place)
+
+    def judged_on(self, config: Config, seed: int, part: Part) -> Config:
+        return override(config, {"training.seed": seed, "evaluation.held_out": part})
+
+    def train(
+        self, config: Config, tracker: Tracker, report: Report, progress: Progress | None = None
+    ) -> Result:
+        return train(config, tracker, report, progress)
+
+    def reported(self, evaluation: Evaluation, verdict: Verdict) -> float:
+        return score(evaluation, verdict)
+
+    def made_up(
+        self, config: Config, draw: np.random.Generator
+    ) -> tuple[Evaluation, tuple[Criterion, ...]]:
+        steps, shape = config.training.steps, (2, *size_of_latents(config))
+        latents = torch.from_numpy(draw.normal(size=shape)).float()
+        evaluation = measure(steps, latents, config.priors)
+        return evaluation, judge([evaluation], steps, config.priors).criteria
+
+    def require_planned(self, config: Config, planned: Mapping[str, str]) -> None:
+        own = config.encoder
+        if isinstance(own, OwnClass) and (said := changed_source(own, PLACE)):
+            raise UserError(
+                f"{said}: this worker reads another file than the command that began it; give "
+                "every machine the same files, then run the command again."
+            )
+        super().require_planned(config, planned)
+
+
+ENCODER = EncoderWorkload()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemWorkload(Workload):
+    """A problem of the user's own.
+
+    Attributes:
+        problem: Its function, weights and limits.
+    """
+
+    problem: Problem
+
+    kind = "problem"
+    config_type = ProblemConfig
+    columns = ("passed", "margin/worst")
+
+    @property
+    def curve(self) -> str:
+        return f"statistic/{self.problem.optimized}"
+
+    def completed(self, config: ProblemConfig) -> ProblemConfig:
+        return config_of(self.problem, config)
+
+    def corpus(self, config: ProblemConfig) -> None:
+        return None
+
+    def placed(self, config: ProblemConfig, folder: Path, resume: Path | None) -> ProblemConfig:
+        return config  # it writes nothing, and cannot be resumed: it begins again
+
+    def judged_on(self, config: ProblemConfig, seed: int, part: Part) -> ProblemConfig:
+        return override(config, {"training.seed": seed})
+
+    def reported(self, evaluation: Evaluation, verdict: Verdict) -> float:
+        return evaluation.metrics[self.problem.optimized]
+
+    def made_up(
+        self, config: ProblemConfig, draw: np.random.Generator
+    ) -> tuple[Evaluation, tuple[Criterion, ...]]:
+        names = dict.fromkeys((self.problem.optimized, *self.problem.limits))
+        values = dict(zip(names, draw.uniform(size=len(names)).tolist(), strict=True))
+        return Evaluation(self.problem.steps, values, {}), verdict_of(self.problem, values).criteria
+
+    def train(
+        self,
+        config: ProblemConfig,
+        tracker: Tracker,
+        report: Report,
+        progress: Progress | None = None,
+    ) -> Result:
+        return run_problem(self.problem, config, tracker, report, progress)
+
+    def _own(self) -> object:
+        return self.problem
