@@ -106,7 +106,7 @@ def table_of(
         cells: As they were planned.
         results: What was measured, by the cell's key.
         why: Why a cell failed, by its key.
-        untested: Arms of the same families that are not among the cells.
+        untested: Arms of their families that are not among the cells.
     """
     base = cells[0].config
     return Table(
