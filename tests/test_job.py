@@ -26,6 +26,7 @@ from studies.study import main
 from studies.tasks import Confirmation, Search, next_ordinal
 from studies.trial import requeue
 from studies.worker import carry_out, orphans, requeue_orphan, work
+from vlatent import workload
 from vlatent.runtime.interruption import Stop, gentle_interruption
 from vlatent.shapes import UserError
 from vlatent.tracking import MlflowTracker, open_run, recorded_runs
@@ -203,7 +204,7 @@ def test_a_trial_that_was_given_to_another_worker_is_let_go(
     monkeypatch.chdir(tmp_path)
     mine = quick(tmp_path)
     study = create_study(mine)
-    original, calls = studies.trial.train, []
+    original, calls = workload.train, []
 
     def slow(*arguments: object) -> object:
         calls.append(1)
@@ -213,7 +214,7 @@ def test_a_trial_that_was_given_to_another_worker_is_let_go(
             requeue(study, study.trials[running.number], 1)
         return original(*arguments)
 
-    monkeypatch.setattr(studies.trial, "train", slow)
+    monkeypatch.setattr(workload, "train", slow)
     carry_out(Search(mine), Stop(), lambda: None, None)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
     assert len(counted(study)) == 2
@@ -236,7 +237,7 @@ def test_an_error_of_the_place_ends_the_worker_and_keeps_the_trial(
         raise UserError("checkpoint x cannot be written: the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(studies.trial, "train", full)
+        broken.setattr(workload, "train", full)
         with pytest.raises(UserError, match="the disk is full"):
             carry_out(Search(mine), Stop(), lambda: None, None)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "WAITING"]
@@ -251,7 +252,7 @@ def test_a_second_ctrl_c_leaves_no_run_open(
     monkeypatch.chdir(tmp_path)
     mine, stop = quick(tmp_path), Stop()
     study = create_study(mine)
-    opened, train, close = studies.trial.open_run, studies.trial.train, MlflowTracker.close
+    opened, train, close = studies.trial.open_run, workload.train, MlflowTracker.close
 
     def press_twice(*arguments: Any, **others: Any) -> object:
         tracker = opened(*arguments, **others)
@@ -270,7 +271,7 @@ def test_a_second_ctrl_c_leaves_no_run_open(
     if moment == "opening":
         monkeypatch.setattr(studies.trial, "open_run", press_twice)
     else:
-        monkeypatch.setattr(studies.trial, "train", press)
+        monkeypatch.setattr(workload, "train", press)
         monkeypatch.setattr(MlflowTracker, "close", press_again)
     with gentle_interruption(stop, "Ending."), suppress(KeyboardInterrupt):
         carry_out(Search(mine), stop, lambda: None, None)
