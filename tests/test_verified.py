@@ -20,12 +20,12 @@ from optuna.trial import FrozenTrial, TrialState
 from smoke import CONFIGS, sentences
 
 from analysis.report.__main__ import main as report
-from studies import trial
 from studies.__main__ import main as studies
 from studies.record import cell_of, counted
 from studies.result import FILE, StudyResult
 from studies.storage import open_storage
 from studies.study import main
+from vlatent import workload
 from vlatent.config import from_yaml
 from vlatent.tracking import TrackingConfig, recorded_runs
 
@@ -85,7 +85,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studied]:
     verify = ("--study.verify", str(larger))
     stops = {("test", 32): True, ("test", 64): True}  # where a first Ctrl-C comes
     measure = import_module("vlatent.evaluation.measure")  # whose name is its function's too
-    train, encode = trial.train, measure.encode
+    train, encode = workload.train, measure.encode
     now = ("search", 32)
 
     def trains(config, tracker, report, progress):  # type: ignore[no-untyped-def]
@@ -105,7 +105,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studied]:
         return encode(model, sentences, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "train", trains)
+        patch.setattr(workload, "train", trains)
         patch.setattr(measure, "encode", encodes)
         patch.setattr("studies.record.feasible", lambda trial: trial.state == TrialState.COMPLETE)
         for more, status in (
