@@ -201,7 +201,7 @@ def test_the_pages_snippet_from_study_to_report(tmp_path: Path) -> None:
     replayed = inside(tmp_path, vlatent, "replay", "pulls", "1")
     assert "agree to the last bit" in replayed.stdout, replayed.stdout + replayed.stderr
 
-    arms = ("--ablation.seeds", "2", "--ablation.arms", "[without near, default weights]")
+    arms = ("--ablation.seeds", "2", "--ablation.arms", "[without near, without far]")
     ablate = inside(tmp_path, vlatent, "ablate", path, "--ablation.from_study", "pulls", *arms)
     assert ablate.returncode == 0, ablate.stderr
     assert "6 cells measured, 0 missing" in ablate.stdout

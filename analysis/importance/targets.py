@@ -68,6 +68,7 @@ def _target(
 
 
 def _score(trial: Trial) -> float | None:
-    if trial.evaluation is None or not trial.criteria or not trial.evaluation.channels:
+    evaluation = trial.evaluation
+    if evaluation is None or not trial.criteria or "channels_in_band" not in evaluation.metrics:
         return None  # never evaluated, or of a problem of the user's own, which has no score
-    return score(trial.evaluation, Verdict(trial.criteria))
+    return score(evaluation, Verdict(trial.criteria))
