@@ -37,11 +37,11 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.priors import TotalVariation as TotalVariation
     from vlatent.priors import Variance as Variance
     from vlatent.priors import Wavelet as Wavelet
+    from vlatent.priors import as_latent as as_latent
     from vlatent.problem import Problem as Problem
     from vlatent.problem import Weight as Weight
     from vlatent.shapes import Latent as Latent
     from vlatent.shapes import UserError as UserError
-    from vlatent.shapes import as_latent as as_latent
     from vlatent.terms import Contrast as Contrast
     from vlatent.terms import Invariance as Invariance
     from vlatent.terms import Term as Term
@@ -73,9 +73,10 @@ _HOMES = {
         "TotalVariation",
         "Variance",
         "Wavelet",
+        "as_latent",
     ),
     "problem": ("Problem", "Weight"),
-    "shapes": ("Latent", "UserError", "as_latent"),
+    "shapes": ("Latent", "UserError"),
     "terms": ("Contrast", "Invariance", "Term", "Terms"),
     "tracking": ("MemoryTracker", "Tracker", "TrackingConfig"),
     "training": ("Result", "train"),
