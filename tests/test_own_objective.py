@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -20,7 +21,7 @@ from smoke import CONFIGS, smoke
 
 from ablations import run_ablation
 from ablations.cells import key_of
-from ablations.problem import ablation_at
+from ablations.problem import ablation_at, ablation_of_problem
 from ablations.settings import AblationConfig
 from analysis.trials import read_study
 from studies import run_study
@@ -175,6 +176,21 @@ def test_cell_keys_follow_the_users_file_and_ours_do_not(tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(300)
+def test_found_weights_are_compared_with_the_defaults() -> None:
+    problem, defaults = PARABOLA, config_of(PARABOLA)
+    ablation = ablation_of_problem(problem, "parabola.py:QUESTION")
+
+    def of(config: ProblemConfig) -> dict[str, dict[str, object]]:
+        return {arm.name: dict(arm.changes) for arm in ablation.arms(config)}
+
+    assert "default weights" not in of(defaults)
+    found = config_of(problem, replace(defaults, weights={"a": 2.0, "b": 0.0}))
+    arms = of(found)
+    assert arms["default weights"] == {f"weights.{k}": v for k, v in defaults.weights.items()}
+    assert arms["without a"] == {"weights.a": 0.0}
+    assert "without b" not in arms  # it is 0 already
+
+
 def test_the_pages_snippet_from_study_to_report(tmp_path: Path) -> None:
     """Twenty small runs through every command: the one test of the whole way, so it takes long."""
     path = written(tmp_path, SNIPPET)
