@@ -13,10 +13,11 @@ import torch
 from ablations import looks, tables, text
 from ablations.arms import BASE, Arm
 from ablations.cells import Cell, Cells
-from ablations.comparison import Table, comparisons, doses, result_of, table_of
+from ablations.comparison import Table, comparisons, doses, table_of
 from ablations.cost import cost
 from ablations.figures import ArmLatents, ForestRow, ablation_figures
 from ablations.measurement import SENTENCES, latents_from_bytes, made_up
+from ablations.outcome import result_of
 from ablations.question import Ablation
 from ablations.result import FILE, AblationResult
 from ablations.worker import AblationJob

@@ -5,11 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from copy import deepcopy
 from itertools import pairwise
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -20,10 +18,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from ablations.cost import cost
 from benchmarks import reference
 from vlatent import checkpoints, recording
-from vlatent.config import Config, from_yaml, override, read_config, to_yaml
+from vlatent.config import Config, override, read_config
 from vlatent.corpus import TokenBatch, load, stream
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.evaluation import Evaluation, evaluate
@@ -193,39 +190,6 @@ def beside_the_steps(size: str, repeats: int) -> list[Row]:
     return [
         {"table": f"beside the steps of {size}", "name": n, "ms": 1e3 * t} for n, t in times.items()
     ]
-
-
-def memory(size: str) -> list[Row]:
-    """GB of a fresh process that makes one step in fp32, beside what the backward pass needs."""
-    config = config_of(size, **{"training.precision": "fp32"})
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        before, highest, kept = pool.submit(memory_of, to_yaml(config)).result()
-    return [
-        {
-            "table": "memory of one step, fp32",
-            "name": f"{size}, batch {config.training.batch_size}",
-            "GB before": before,
-            "GB at most": highest,
-            "activations kept, GB": kept,
-        }
-    ]
-
-
-def memory_of(text: str) -> tuple[float, float, float]:
-    config = from_yaml(text)
-    corpus = load(config.data)
-    step = Step(config, corpus.vocabulary_size)
-    step(next(stream(corpus.train, 1, 0)))  # gradients and moments are there
-    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
-    before = status("VmRSS")
-    step(next(stream(corpus.train, config.training.batch_size, config.training.seed)))
-    return before, status("VmHWM"), cost(config).kept / 1e9
-
-
-def status(name: str) -> float:
-    """GB of a line of /proc/self/status."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / 1e9
 
 
 def growth(size: str) -> list[Row]:

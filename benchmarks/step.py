@@ -34,10 +34,10 @@ from benchmarks.measures import (
     beside_the_steps,
     config_of,
     growth,
-    memory,
     parts_of_a_step,
     priors_against_loops,
 )
+from benchmarks.memory import memory
 from vlatent.command_line import Parser, run
 from vlatent.config import TrainingConfig
 from vlatent.console import console, progress_display, tracked

@@ -17,10 +17,11 @@ from statsmodels.stats.multitest import multipletests
 
 from ablations import sentences, tables, text
 from ablations.arms import BASE, PRIORS, Arm, alone, doses, families, subsets, with_only, without
-from ablations.comparison import Table, answer, comparisons, differences, effects, result_of
+from ablations.comparison import Table, comparisons, differences, effects
 from ablations.comparison import doses as curves
 from ablations.looks import look_lines
 from ablations.measurement import STATISTICS, Measured, from_json, to_json
+from ablations.outcome import answer, result_of
 from ablations.question import Ablation
 from ablations.result import AblationResult, Prediction, needed_for
 from vlatent.config import Config, override

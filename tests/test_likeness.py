@@ -20,10 +20,11 @@ from analysis.natural_images.likeness import measured
 from analysis.natural_images.photographs import Photograph, bundled, crops, scenes
 from analysis.natural_images.sets import CHANNELS, halves, sets_of_crops, views
 from vlatent.evaluation import likeness, measure
+from vlatent.evaluation.photographs import photographs
 from vlatent.priors import Priors
 
 RECORD = json.loads(Path(likeness.__file__).with_name("photographs.json").read_text("utf-8"))
-AT_32 = likeness.photographs(32, 32)
+AT_32 = photographs(32, 32)
 
 
 def latent_of(images: np.ndarray, channels: int = 6) -> Tensor:
@@ -179,7 +180,7 @@ def test_record_is_well_formed() -> None:
     assert not set(RECORD["limits_from"]) & set(RECORD["judged"])
     assert len(RECORD["limits_from"]) + len(RECORD["judged"]) == 13
     for size in map(int, RECORD["sizes"]):
-        found = likeness.photographs(size, size)
+        found = photographs(size, size)
         covariance = np.array(found.covariance)
         assert covariance.shape == (len(likeness.FEATURES),) * 2
         assert (covariance == covariance.T).all()
@@ -208,7 +209,7 @@ def test_record_is_well_formed() -> None:
     ],
 )
 def test_other_sizes_take_the_nearest(height: int, width: int, nearest: int) -> None:
-    assert likeness.photographs(height, width) == likeness.photographs(nearest, nearest)
+    assert photographs(height, width) == photographs(nearest, nearest)
 
 
 def test_distance_is_mahalanobis() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vlatent.config import Config
 from vlatent.corpus import Corpus, TokenBatch
 from vlatent.encoder import EncoderConfig
-from vlatent.evaluation.likeness import measured_sizes
+from vlatent.evaluation.photographs import measured_sizes
 from vlatent.own_classes import OwnClass
 from vlatent.own_encoder import embed_of, encoder_of
 from vlatent.shapes import UserError

@@ -1,4 +1,4 @@
-"""Measure what photographs have: the reference of `vlatent/evaluation/likeness.py`.
+"""Measure what photographs have: the reference of `vlatent/evaluation/photographs.py`.
 
 Half of the photographs gives the limits, the other half is judged by them.
 """
@@ -24,15 +24,13 @@ from vlatent.console import console, progress_display
 from vlatent.evaluation.likeness import (
     FEATURES,
     RANGES,
-    REFERENCE,
-    SIZES,
-    Photographs,
     anisotropy,
     correlation_within,
     distance,
     features,
     natural,
 )
+from vlatent.evaluation.photographs import REFERENCE, SIZES, Photographs
 from vlatent.evaluation.unevenness import seams, weaker_half
 from vlatent.spectra import power_spectrum, whittle_slope
 

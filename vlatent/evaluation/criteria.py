@@ -11,9 +11,10 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from vlatent.evaluation.likeness import Photographs, pairs, photographs
+from vlatent.evaluation.likeness import pairs
 from vlatent.evaluation.meaning_criteria import of_meaning
 from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
+from vlatent.evaluation.photographs import Photographs, photographs
 from vlatent.priors import Priors
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
 from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MOSTLY

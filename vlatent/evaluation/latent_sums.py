@@ -9,8 +9,9 @@ from torch import Tensor
 
 from vlatent.annotations import Float
 from vlatent.evaluation import likeness, unevenness
-from vlatent.evaluation.likeness import FEATURES, RANGES, Features, Photographs
+from vlatent.evaluation.likeness import FEATURES, RANGES, Features
 from vlatent.evaluation.measure import in_band
+from vlatent.evaluation.photographs import Photographs
 from vlatent.intervals import interval
 from vlatent.priors import Contours, Decorrelation, Kurtosis, TotalVariation, Variance, Wavelet
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, standardized

@@ -25,8 +25,8 @@ from vlatent.evaluation.latent_sums import (
     of_size,
     sets_of,
 )
-from vlatent.evaluation.likeness import Photographs
 from vlatent.evaluation.measure import in_band
+from vlatent.evaluation.photographs import SIZES, Photographs, photographs
 from vlatent.intervals import bracket
 from vlatent.priors.wavelet import generalized_gaussian_ratio
 from vlatent.shapes import Latents
@@ -152,8 +152,8 @@ def latent_statistics(
     images = Sums(count)
     total = count if channels == SET else count // SET * channels
     sets = Sums(total)
-    known = height == width and height in likeness.SIZES
-    reference = likeness.photographs(height, width) if known else None
+    known = height == width and height in SIZES
+    reference = photographs(height, width) if known else None
     wanted = torch.linspace(0, count - 1, min(count, 4)).round().long()
     shown = []
     for latent in of_size(chunks, chunk_size(height, width, channels)):
@@ -229,8 +229,8 @@ def _notes(shape: tuple[int, int, int, int]) -> list[str]:
     """What cannot be measured of latents of this shape."""
     count, height, width, channels = shape
     notes = []
-    if height != width or height not in likeness.SIZES:
-        sides = ", ".join(f"{side} x {side}" for side in likeness.SIZES)
+    if height != width or height not in SIZES:
+        sides = ", ".join(f"{side} x {side}" for side in SIZES)
         notes.append(
             f"Photographs were measured at {sides}, not at {height} x {width}: there is no "
             "likeness to them, and only what does not depend on the size stands beside them."

@@ -1,24 +1,17 @@
-"""Likeness to photographs: statistics of single images that no prior trains, and their distance.
-
-What photographs have, by the size of the latent, stands in `photographs.json`; it was measured and
-is measured again by `python -m analysis.natural_images.likeness`.
-"""
+"""Likeness to photographs: statistics of single images that no prior trains, and their distance."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from itertools import combinations
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from vlatent.annotations import Float
+from vlatent.evaluation.photographs import Photographs
 from vlatent.priors.base import gradients, standardized
 from vlatent.priors.kurtosis import Kurtosis
 from vlatent.priors.wavelet import haar_details
@@ -28,8 +21,6 @@ Images = Float[Tensor, "*rows height width"]  # of unit variance
 PerImage = Float[Tensor, "*rows"]
 Smaller = Float[Tensor, "*rows _ _"]
 
-REFERENCE = "photographs.json"
-SIZES = (16, 32, 48)  # pixels along the sides of latents for which it has photographs
 HAAR_LEVELS = 2  # a latent is cut to multiples of 4 for them
 FLOOR = 1e-3  # of gradients and coefficients before a logarithm, in standard deviations
 WINDOW = 1.0  # standard deviation of the structure tensor's Gaussian window, in pixels
@@ -55,60 +46,6 @@ LOGARITHMS = 4
 RANGES = ("gradient_size", "wavelet_finest", "magnitude_dependency", "coherence", "speckle")
 
 Features = Float[Tensor, "batch channel feature"]
-
-
-@dataclass(frozen=True)
-class Photographs:
-    """What photographs have at one size: of sets of six crops, one set a sentence's latent.
-
-    Attributes:
-        mean: Mean of the features, mean over a set's crops.
-        covariance: Covariance of that, [feature, feature].
-        ranges: Lowest and highest mean of a set, by feature: 99 % of photographs lie between.
-        distance: 99 % of the sets are nearer to the mean, in standard deviations (Mahalanobis).
-        anisotropy: 99 % of the sets have less.
-        seams: 99 % of the sets have less.
-        weaker_half: 99 % of the sets have more; see unevenness.py.
-        alpha_deviation: 99 % of latents of 64 sets at one scale have less, mean over channels.
-        correlation_within: The same of the mean |correlation| within a set.
-    """
-
-    mean: tuple[float, ...]
-    covariance: tuple[tuple[float, ...], ...]
-    ranges: dict[str, tuple[float, float]]
-    distance: float
-    anisotropy: float
-    seams: float
-    weaker_half: float
-    alpha_deviation: float
-    correlation_within: float
-
-
-def measured_sizes() -> list[int]:
-    """Sides of the squares at which photographs were measured."""
-    return sorted(map(int, _measured()))
-
-
-@lru_cache(maxsize=8)
-def photographs(height: int, width: int) -> Photographs:
-    """What photographs have at the measured size that is nearest to height x width.
-
-    >>> photographs(32, 32) is photographs(32, 32), photographs(30, 34) == photographs(32, 32)
-    (True, True)
-    """
-    sizes = _measured()
-    side = math.sqrt(height * width)
-    found = sizes[min(sizes, key=lambda size: abs(math.log(int(size) / side)))]
-    found["mean"] = tuple(found["mean"])
-    found["covariance"] = tuple(map(tuple, found["covariance"]))
-    found["ranges"] = {name: tuple(ends) for name, ends in found["ranges"].items()}
-    return Photographs(**found)
-
-
-def _measured() -> dict[str, Any]:
-    text = files(__package__).joinpath(REFERENCE).read_text(encoding="utf-8")
-    sizes: dict[str, Any] = json.loads(text)["sizes"]
-    return sizes
 
 
 def features(latent: Latent) -> Features:

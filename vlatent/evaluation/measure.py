@@ -17,6 +17,7 @@ from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus, HeldOut, Part, held_out
 from vlatent.dependence import dependence, encode, probe, retrieval
 from vlatent.evaluation import likeness, unevenness
+from vlatent.evaluation.photographs import photographs
 from vlatent.meaning import meaning
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
@@ -178,7 +179,7 @@ def measure(step: int, latent: Latents, priors: Priors) -> Evaluation:
         "correlation_within": likeness.correlation_within(latent),
     }
     of, size = likeness.features(latent), (latent.shape[1], latent.shape[2])
-    natural, reference = likeness.natural(of).mean(0), likeness.photographs(*size)
+    natural, reference = likeness.natural(of).mean(0), photographs(*size)
     for name in likeness.RANGES:
         per_channel[name] = natural[:, likeness.FEATURES.index(name)]
     channels = {name: [float(value) for value in values] for name, values in per_channel.items()}

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from vlatent.annotations import Float
-from vlatent.evaluation.likeness import FEATURES, Features, Photographs, distance
+from vlatent.evaluation.likeness import FEATURES, Features, distance
+from vlatent.evaluation.photographs import Photographs
 from vlatent.priors.base import gradients, standardized
 from vlatent.shapes import Latent
 
