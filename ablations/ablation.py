@@ -24,6 +24,7 @@ from vlatent.config import Config, RunConfig, add_settings, build_of
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, corpus_fingerprint
 from vlatent.own_questions import absolute, handed_over
+from vlatent.own_sources import part_sources
 from vlatent.preparation import corpus_lines
 from vlatent.problem import Problem
 from vlatent.runtime.interruption import Stop, interruption
@@ -146,6 +147,7 @@ def _planned(
         *(name, config, tuple(arms), tuple(plan), settings),
         corpus=digests,
         source=absolute(source) if source else "",
+        sources=part_sources(config),
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import replace
 
 from ablations.arms import Arm, doses_of
 from ablations.question import Ablation
-from vlatent import own_questions
+from vlatent.own_questions import is_path
 from vlatent.problem import Problem, ProblemConfig, config_of
-from vlatent.shapes import UserError
-from vlatent.workload import ProblemWorkload
+from vlatent.workload import ProblemWorkload, asked_at
 
 
 def ablation_at(path: str) -> Ablation:
@@ -19,16 +17,10 @@ def ablation_at(path: str) -> Ablation:
     Raises:
         UserError: There is no such thing, or it is neither.
     """
-    if not own_questions.is_path(path):
+    if not is_path(path):
         ours: Ablation = importlib.import_module(f"ablations.{path}").ABLATION
         return ours
-    thing = own_questions.found(path, "vlatent ablate")
-    if isinstance(thing, Problem):
-        return ablation_of_problem(thing, path)
-    if isinstance(thing, Ablation):
-        return replace(thing, workload=replace(thing.workload, source=path))
-    kind, shown = type(thing).__name__, own_questions.shown(path)
-    raise UserError(f"vlatent ablate: {shown} is {kind}, not a Problem or an Ablation.")
+    return asked_at(path, "vlatent ablate", Ablation, ablation_of_problem)
 
 
 def ablation_of_problem(problem: Problem, source: str) -> Ablation:

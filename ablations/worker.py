@@ -61,6 +61,7 @@ class AblationJob:
         runs: Id of every arm's run in the tracker, and of the ablation's under the empty name.
         corpus: Digests of all that the base reads, by its name.
         source: Path of the user's own problem or ablation; empty for one of this package.
+        sources: Digests of the files of the base's own priors and terms, by their dotted names.
     """
 
     name: str
@@ -71,6 +72,7 @@ class AblationJob:
     runs: Mapping[str, str | None] = field(default_factory=dict)
     corpus: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def workload(self) -> Workload:
@@ -97,7 +99,7 @@ def work(
     Raises:
         UserError: An environment error; the cell stays free.
     """
-    job.workload.require_planned(job.config, job.corpus)
+    job.workload.require_planned(job.config, job.corpus, job.sources)
     settings = job.settings
     cells = Cells(settings.storage, settings.folder)
     while not stop.requested:

@@ -7,7 +7,7 @@ import json
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import optuna
 
@@ -36,13 +36,13 @@ class Job:
     """One study, as it can be handed to another process.
 
     Attributes:
-        question_name: Name of the question, which is a module of this package, or the path of one
-            of the user's own.
+        question_name: Name of the question, a module of this package, or the path of one's own.
         name: Name of the study.
         config: Config of trial 0.
         settings: How the search is done.
         space: What is searched.
         corpus: Digests of all that is read, parts of the corpus and the user's own file, by name.
+        sources: Digests of the files of the config's own priors and terms, by their dotted names.
         parent: Id of the study's own run in the tracker.
         uid: Id of the study: another storage may have one of the same name. None of older ones.
         divided: Whether confirmation and test have held-out sentences of their own.
@@ -56,6 +56,7 @@ class Job:
     settings: StudyConfig
     space: Space
     corpus: Mapping[str, str]
+    sources: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
     uid: str | None = None
     divided: bool = False
@@ -229,11 +230,10 @@ def _refuse_changes(job: Job, study: optuna.Study) -> None:
 def _foreign(job: Job, study: optuna.Study) -> str:
     """Why a study that was not made by this command is left as it is."""
     ways = ", ".join(direction.name.lower() for direction in study.directions)
-    count = len(study.get_trials(deepcopy=False))
     return (
         f"study {study.study_name} in {shown(job.settings.storage)} was made by another program "
-        f"({ways}; {count} trials), or for a study that was deleted; it is left as it is: begin "
-        f"one of another name, --study.name {job.name}-2"
+        f"({ways}; {len(study.trials)} trials), or for a study that was deleted; it is left as it "
+        f"is: begin one of another name, --study.name {job.name}-2"
     )
 
 

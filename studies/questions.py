@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import replace
 
 from studies.question import ObjectiveFunction, Question, Range
-from vlatent import own_questions
+from vlatent.own_questions import is_path
 from vlatent.problem import Problem
-from vlatent.shapes import UserError
-from vlatent.workload import ProblemWorkload
+from vlatent.workload import ProblemWorkload, asked_at
 
 
 def question_of(name: str) -> Question:
@@ -18,16 +16,10 @@ def question_of(name: str) -> Question:
     Raises:
         UserError: There is no such thing, or it is no question.
     """
-    if not own_questions.is_path(name):
+    if not is_path(name):
         question: Question = importlib.import_module(f"studies.{name}").QUESTION
         return question
-    thing = own_questions.found(name, "vlatent study")
-    if isinstance(thing, Problem):
-        return question_about(thing, name)
-    if isinstance(thing, Question):
-        return replace(thing, workload=replace(thing.workload, source=name))
-    kind, shown = type(thing).__name__, own_questions.shown(name)
-    raise UserError(f"vlatent study: {shown} is {kind}, not a Problem or a Question.")
+    return asked_at(name, "vlatent study", Question, question_about)
 
 
 def question_about(problem: Problem, source: str) -> Question:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,10 +17,12 @@ from studies.question import Question
 from studies.questions import question_of
 from vlatent.config import Config, RunConfig, from_yaml_of
 from vlatent.console import console, empty_table, progress_display
+from vlatent.corpus import changed_parts
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.own_sources import warn_of_changed_sources
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
-from vlatent.workload import ENCODER
+from vlatent.workload import ENCODER, Workload
 
 
 def replay(study: optuna.Study, number: int) -> int:
@@ -38,6 +42,7 @@ def replay(study: optuna.Study, number: int) -> int:
     workload = ENCODER if question is None else question.workload
     run = workload.train if question is None else question.run
     config: RunConfig = from_yaml_of(attributes["config"], workload.config_type)
+    _warn_of_changes(config, workload, attributes.get("sources", {}))
     recorded = Evaluation(**attributes["evaluation"])
     again: dict[int, Evaluation] = {}
     scores: dict[int, float] = {}
@@ -88,6 +93,13 @@ def _question(study: optuna.Study) -> Question | None:
     """A question of the user's own, found by the path with which it was run; None for ours."""
     script = study.user_attrs.get("script")
     return None if script is None else question_of(script)
+
+
+def _warn_of_changes(config: RunConfig, workload: Workload, sources: Mapping[str, str]) -> None:
+    """Warn where a file of the user's own is not the one that the trial was trained with."""
+    warn_of_changed_sources(config, sources)
+    for name in changed_parts(sources, workload.own_file()):
+        warnings.warn(f"{name} changed since; what is computed now may differ.", stacklevel=2)
 
 
 def _numbers(evaluation: Evaluation) -> dict[str, float]:

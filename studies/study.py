@@ -33,6 +33,7 @@ from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus
 from vlatent.own_questions import absolute, handed_over, is_path
 from vlatent.own_questions import shown as shown_path
+from vlatent.own_sources import part_sources
 from vlatent.problem import Problem
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
@@ -151,6 +152,7 @@ def _planned_job(
         settings=settings,
         space=space,
         corpus=workload.digests(config, corpus),
+        sources=part_sources(config),
         divided=workload.divided(config, corpus),
         verified=None if verify is None else verified(verify, config, question, space),
     )

@@ -22,6 +22,7 @@ from studies.record import counts, values_of
 from vlatent import checkpoints
 from vlatent.config import RunConfig, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict
+from vlatent.own_sources import part_sources
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
@@ -132,6 +133,8 @@ class _TrialRun:
                 link = {"continued_by": self.tracker.run_id}
                 amend_run(config.tracking, lineage["continues_run"], link)
         trial.set_user_attr("config", to_yaml(config))
+        if read := part_sources(config) | job.question.workload.own_file():
+            trial.set_user_attr("sources", read)
         trial.set_user_attr("threads", torch.get_num_threads())
         if job.question.workload.kind == "problem":
             trial.set_user_attr("reported", job.question.objectives[0].name)

@@ -44,7 +44,7 @@ def work(
     Raises:
         UserError: An environment error; what was being trained waits in the queue.
     """
-    job.question.workload.require_planned(job.config, job.corpus)
+    job.question.workload.require_planned(job.config, job.corpus, job.sources)
     for task in tasks(job):
         carry_out(task, stop, look, progress)
 

@@ -271,7 +271,7 @@ def test_a_run_is_recorded_and_built_again(tmp_path: Path, monkeypatch: pytest.M
     longer = override(kept, {"training.resume": result.folder, "training.steps": 6})
     changed = {"encoder.source": "0" * 16}
     with pytest.raises(UserError, match=r"source of encoder .* this worker reads another file"):
-        ENCODER.require_planned(override(kept, changed), {})
+        ENCODER.require_planned(override(kept, changed), {}, {})
     text = state["config"].replace(given.source, "0" * 16)
     with pytest.warns(UserWarning, match=r"source of encoder mine\.py:Convolutional changed"):
         trained_model(state | {"config": text}, corpus.vocabulary_size)

@@ -14,8 +14,8 @@ from vlatent import checkpoints
 from vlatent.config import Config, corpus_digests, from_yaml
 from vlatent.corpus import Corpus, changed_parts
 from vlatent.optimization import MovingAverage
-from vlatent.own_classes import OwnClass
-from vlatent.own_encoder import encoder_of, warn_of_changed_source
+from vlatent.own_encoder import encoder_of
+from vlatent.own_sources import changed_sources, warn_of_changed_sources
 from vlatent.shapes import UserError
 
 
@@ -26,8 +26,7 @@ def trained_model(state: Mapping[str, Any], vocabulary_size: int) -> nn.Module:
         UserError: Its encoder is a class that cannot be imported, or has other parts now.
     """
     config = from_yaml(state["config"])
-    if isinstance(config.encoder, OwnClass):
-        warn_of_changed_source(config.encoder)
+    warn_of_changed_sources(config, state.get("sources", {}))
     average = MovingAverage(encoder_of(config.encoder, vocabulary_size), config.optimizer)
     checkpoints.load_weights(average, state["average"])
     return average.module
@@ -64,10 +63,11 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
     """Read the checkpoint from which a run is to go on.
 
     Raises:
-        UserError: It cannot be read or continued, or belongs to another corpus.
+        UserError: It cannot be read or continued, or belongs to another corpus or other classes.
     """
     state = checkpoints.load_to_resume(place)
-    own, given = asdict(from_yaml(state["config"]).data), asdict(config.data)
+    begun = from_yaml(state["config"])
+    own, given = asdict(begun.data), asdict(config.data)
     flags = " ".join(
         f"--data.{name} {'null' if value is None else shlex.quote(str(value))}"
         for name, value in own.items()
@@ -75,13 +75,11 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
     )
     otherwise = ", or begin another run: another --training.folder without --training.resume"
     require_same_corpus(state, corpus_digests(config, corpus), place, flags, otherwise)
-    begun, now = from_yaml(state["config"]).encoder, config.encoder
-    if (
-        isinstance(begun, OwnClass)
-        and isinstance(now, OwnClass)
-        and begun.class_path == now.class_path
-    ):
-        warn_of_changed_source(begun)
+    if said := changed_sources(begun, state.get("sources", {})):
+        raise UserError(
+            f"checkpoint {place} cannot be continued: {'; '.join(said)}; restore the file"
+            f"{otherwise}."
+        )
     return state
 
 

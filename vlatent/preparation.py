@@ -15,8 +15,6 @@ from vlatent.encoder_check import latent_size
 from vlatent.evaluation import measure
 from vlatent.memory import require_memory
 from vlatent.objective import loss
-from vlatent.own_classes import OwnClass
-from vlatent.own_encoder import warn_of_changed_source
 from vlatent.priors import Priors
 from vlatent.scenes import about_blocks
 from vlatent.shapes import UserError
@@ -34,8 +32,6 @@ def corpus_for(config: Config) -> Corpus:
     """
     device, autocast = placement(config.training)
     corpus = corpus_of(config.data)
-    if isinstance(config.encoder, OwnClass):
-        warn_of_changed_source(config.encoder)
     require_memory(config, corpus, device, half=autocast()._enabled)
     size = latent_size(config, corpus)
     _require_statistics(config.priors, *size)

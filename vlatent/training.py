@@ -29,6 +29,7 @@ from vlatent.evaluation import (
 from vlatent.models import state_to_resume
 from vlatent.optimization import MovingAverage, adamw, learning_rate, restore
 from vlatent.own_encoder import described, encoder_of
+from vlatent.own_sources import part_sources
 from vlatent.preparation import corpus_for, placement
 from vlatent.run_folders import run_folder
 from vlatent.shapes import UserError
@@ -261,6 +262,7 @@ class _Run:
             "step": step,
             "config": to_yaml(self.config),
             "corpus": corpus_digests(self.config, self.corpus),
+            "sources": part_sources(self.config),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),

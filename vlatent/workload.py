@@ -7,10 +7,10 @@ config into a `Result`. It is all that the engine knows of what is trained.
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +20,7 @@ from vlatent import own_questions
 from vlatent.config import Config, corpus_digests, override
 from vlatent.corpus import Corpus, Part, changed_parts
 from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, measure, score
-from vlatent.own_classes import OwnClass, changed_source
-from vlatent.own_encoder import PLACE
+from vlatent.own_sources import changed_sources
 from vlatent.preparation import corpus_for, not_divided, placement, size_of_latents
 from vlatent.problem import Problem, ProblemConfig, config_of
 from vlatent.problem_run import run_problem, verdict_of
@@ -107,14 +106,30 @@ class Workload(metaclass=ABCMeta):
     def digests(self, config: Any, corpus: Corpus | None) -> dict[str, str]:
         """Digests of all that a run reads, by its name: sentences, the user's own file."""
         read = {} if corpus is None else corpus_digests(config, corpus)
-        return read | (own_questions.digests(self.source, self._own()) if self.source else {})
+        return read | self.own_file()
 
-    def require_planned(self, config: Any, planned: Mapping[str, str]) -> None:
+    def own_file(self) -> dict[str, str]:
+        """Digest of the user's own file, by its name; none of what is ours."""
+        return own_questions.digests(self.source, self._own()) if self.source else {}
+
+    def require_planned(
+        self, config: Any, planned: Mapping[str, str], sources: Mapping[str, str]
+    ) -> None:
         """Look whether a worker, maybe on another machine, reads what its command has read.
+
+        Args:
+            config: Of the command.
+            planned: What `digests` gave there.
+            sources: What `part_sources` gave there.
 
         Raises:
             UserError: It reads something else; names the parts.
         """
+        if said := changed_sources(config, sources):
+            raise UserError(
+                f"{'; '.join(said)}: this worker reads another file than the command that began "
+                "it; give every machine the same files, then run the command again."
+            )
         parts = changed_parts(planned, self.digests(config, self.corpus(config)))
         if parts:
             what = "another corpus" if self.kind == "encoder" else "other files"
@@ -164,15 +179,6 @@ class EncoderWorkload(Workload):
         latents = torch.from_numpy(draw.normal(size=shape)).float()
         evaluation = measure(steps, latents, config.priors)
         return evaluation, judge([evaluation], steps, config.priors).criteria
-
-    def require_planned(self, config: Config, planned: Mapping[str, str]) -> None:
-        own = config.encoder
-        if isinstance(own, OwnClass) and (said := changed_source(own, PLACE)):
-            raise UserError(
-                f"{said}: this worker reads another file than the command that began it; give "
-                "every machine the same files, then run the command again."
-            )
-        super().require_planned(config, planned)
 
 
 ENCODER = EncoderWorkload()
@@ -229,3 +235,33 @@ class ProblemWorkload(Workload):
 
     def _own(self) -> object:
         return self.problem
+
+
+Asked = TypeVar("Asked")  # a question of a study, or an ablation: it has a workload
+
+
+def asked_at(
+    path: str, command: str, kind: type[Asked], about: Callable[[Problem, str], Asked]
+) -> Asked:
+    """What a command asks by a path of the user's own: his question, or the one about his problem.
+
+    Args:
+        path: Where it is: file.py:NAME or package.module.NAME.
+        command: For messages.
+        kind: What the command takes beside a Problem.
+        about: Makes one of a problem and its path.
+
+    Raises:
+        UserError: There is no such thing, or it is neither.
+    """
+    thing: Any = own_questions.found(path, command)
+    if isinstance(thing, Problem):
+        return about(thing, path)
+    if not isinstance(thing, kind):
+        raise UserError(
+            f"{command}: {own_questions.shown(path)} is of type {type(thing).__name__}, not "
+            f"Problem or {kind.__name__}."
+        )
+    asked: Any = thing
+    placed: Asked = replace(asked, workload=replace(asked.workload, source=path))
+    return placed
