@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,7 +48,7 @@ class Trial:
         origin: Where its values come from, if not from the sampler: `config`, or another study's
             name and trial.
         state: How it ended.
-        params: Value of every searched parameter.
+        params: Value of every searched parameter; of words, their place among the choices.
         values: One number an objective; of a pruned trial what it reported last; none of one that
             never reported.
         feasible: Whether it was trained to the end and passes every criterion.
@@ -108,6 +108,7 @@ def read_study(storage: str, name: str) -> Study:
         search = load_study(database, storage, name)
         others = load_beside(name, database)
         trials = _ended(search)
+        space = _space(trials)
         if not trials:
             raise UserError(
                 f"study {name} in {shown(storage)} has no trial that ended; look again when "
@@ -115,8 +116,8 @@ def read_study(storage: str, name: str) -> Study:
             )
         return Study(
             name=name,
-            space=_space(name, trials),
-            trials=tuple(_trial(name, trial) for trial in trials),
+            space=space,
+            trials=tuple(_trial(name, trial, space) for trial in trials),
             confirmed=_confirmed(others.get(CONFIRMATION)),
             result=study_result(search, others),
             corpus=search.user_attrs.get("identity", {}).get("corpus", "unknown"),
@@ -134,7 +135,7 @@ def study_names(storage: str) -> list[str]:
     return sorted(n for n in names if kind_of(n)[1] == "trial" and not n.endswith(MAKING))
 
 
-def _trial(study: str, trial: FrozenTrial) -> Trial:
+def _trial(study: str, trial: FrozenTrial, space: Mapping[str, Axis]) -> Trial:
     attributes = trial.user_attrs
     reported = trial.intermediate_values
     last = [reported[max(reported)]] if reported else []
@@ -146,7 +147,7 @@ def _trial(study: str, trial: FrozenTrial) -> Trial:
         label=f"{study} {trial.number}",
         origin=attributes.get("origin"),
         state=STATES[trial.state],
-        params=dict(trial.params),
+        params={name: space[name].number(value) for name, value in trial.params.items()},
         values=tuple(trial.values or last),
         feasible=feasible(trial),
         criteria=criteria,
@@ -169,27 +170,27 @@ def _confirmed(confirmation: optuna.Study | None) -> dict[int, dict[int, Trial]]
     if confirmation is None:
         return {}
     by_number: dict[int, dict[int, Trial]] = defaultdict(dict)
-    for trial in completed(confirmation):
+    trials = completed(confirmation)
+    space = _space(trials)
+    for trial in trials:
         number, seed = cell_of(trial)
-        by_number[number][seed] = _trial(confirmation.study_name, trial)
+        by_number[number][seed] = _trial(confirmation.study_name, trial, space)
     return {number: dict(sorted(seeds.items())) for number, seeds in sorted(by_number.items())}
 
 
-def _space(study: str, trials: Sequence[FrozenTrial]) -> dict[str, Axis]:
+def _space(trials: Sequence[FrozenTrial]) -> dict[str, Axis]:
     """Range or choices of every parameter, as its trials knew them."""
     distributions: dict[str, BaseDistribution] = {}
     for trial in trials:
         distributions |= trial.distributions
-    return {name: _axis(study, name, distribution) for name, distribution in distributions.items()}
+    return {name: _axis(distribution) for name, distribution in distributions.items()}
 
 
-def _axis(study: str, name: str, distribution: BaseDistribution) -> Axis:
+def _axis(distribution: BaseDistribution) -> Axis:
+    """The scale of a distribution; choices that are not all numbers have no order."""
     if not isinstance(distribution, CategoricalDistribution):
         return Axis(distribution.low, distribution.high, distribution.log)  # type: ignore[attr-defined]
     numbers = [choice for choice in distribution.choices if isinstance(choice, int | float)]
     if len(numbers) < len(distribution.choices):
-        raise UserError(
-            f"study {study} searches {name} among {list(distribution.choices)}; only numbers can "
-            "be put on a scale."
-        )
+        return Axis.named([str(choice) for choice in distribution.choices])
     return Axis.choices(numbers)

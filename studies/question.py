@@ -47,9 +47,17 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """A few values, without a scale between them."""
+    """A few values, without a scale between them; words are numbered, and `apply` translates."""
 
     values: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        values: tuple[object, ...] = self.values
+        if words := [value for value in values if not isinstance(value, int | float)]:
+            raise UserError(
+                f"a Choice must be of numbers, but got {words[0]!r}: number the words, and let the "
+                "question's apply translate them."
+            )
 
     def suggest(self, trial: Trial, name: str) -> float:
         return trial.suggest_categorical(name, self.values)

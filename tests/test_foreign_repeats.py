@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.foreign.matters import what_matters
 from analysis.foreign.repeats import leader, noise, optimism, parameter_sets
-from analysis.foreign.result import Foreign, ForeignTrial, Value, number, parameters
+from analysis.foreign.result import Foreign, ForeignTrial, Value, parameters
 from analysis.foreign.text import limits
 from analysis.importance import surrogate
 from analysis.importance.text import mattering, words
@@ -126,7 +126,7 @@ def test_parameters_are_sorted() -> None:
     known = parameters(foreign(rows))
     assert list(known.space) == ["rate", "kind", "drawn"]
     assert known.space["rate"].log
-    assert number(known.space["kind"], "b") == 1
+    assert known.space["kind"].number("b") == 1
     assert known.together == {"log_rate": "rate", "flag": "kind"}
     assert (known.labels, known.seeds, known.fixed) == (
         ("out",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -485,6 +486,30 @@ def test_the_command_reads_a_real_database_and_leaves_its_files(tmp_path: Path) 
         *("importances.png", "dependence.png", "interactions.png"),
     }
     assert len(read_study(url, "made").trials) == 12
+
+
+def test_words_have_no_order_and_are_called_by_their_names(tmp_path: Path) -> None:
+    """As another program's study may have them: those of ours are numbers."""
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    made = optuna.create_study(study_name="made", storage=url)
+    words = {"sgd": 0.5, "adam": 0.0, "lion": 1.0}
+    distributions = {"kind": CategoricalDistribution(list(words)), "a": FloatDistribution(0, 1)}
+    for number in range(18):
+        kind, a = list(words)[number % 3], (number * 7 % 18) / 18
+        params = {"kind": kind, "a": a}
+        trial = create_trial(
+            value=words[kind] + a / 100, params=params, distributions=distributions
+        )
+        made.add_trial(trial)
+    read = read_study(url, "made")
+    assert read.space["kind"] == Axis.named(list(words))
+    assert [trial.params["kind"] for trial in read.trials[:4]] == [0.0, 1.0, 2.0, 0.0]
+    done = inside(tmp_path, main, "made", "--storage", url, "--out", "found")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert re.search(r"objective goes with kind \(from 0\.\d+ at adam to 1[.\d]* at lion\)", said)
+    assert (tmp_path / "found" / "dependence.png").is_file()
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:

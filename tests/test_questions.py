@@ -70,6 +70,11 @@ def test_every_batch_size_sees_equally_many_sentences() -> None:
         assert share == pytest.approx(20 / 120, abs=0.5 / applied.training.steps)
 
 
+def test_choices_are_numbers() -> None:
+    with pytest.raises(UserError, match="must be of numbers, but got 'adam': number the words"):
+        Choice(("adam", "sgd"))  # type: ignore[arg-type]
+
+
 def test_joint_is_both_at_once() -> None:
     start = config("quick")
     both = question_of("joint").space(start)

@@ -46,6 +46,17 @@ class Axis:
             return Axis.choices([*self.values, *shown])
         return replace(self, low=min([self.low, *shown]), high=max([self.high, *shown]))
 
+    def number(self, value: object) -> float:
+        """A value as a number of the scale: of a choice without an order, its place in the list.
+
+        >>> Axis.named(["adam", "sgd"]).number("sgd"), Axis(0.1, 1.0).number(0.5)
+        (1.0, 0.5)
+        """
+        if self.labels:
+            return float(self.labels.index(str(value)))
+        assert isinstance(value, int | float)
+        return float(value)
+
     def position(self, value: float) -> float:
         """Place of the value, 0 at `low` and 1 at `high`; 0.5 where the scale is one value.
 

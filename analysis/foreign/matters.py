@@ -9,7 +9,7 @@ from statistics import fmean
 from rich.progress import Progress
 
 from analysis.foreign.repeats import ParameterSet, identity
-from analysis.foreign.result import Foreign, ForeignTrial, Parameters, number
+from analysis.foreign.result import Foreign, ForeignTrial, Parameters
 from analysis.importance.compute import FEWEST, importance
 from analysis.importance.result import Importance
 from analysis.trials import Study, Trial
@@ -136,7 +136,7 @@ def _row(study: Foreign, space: dict[str, Axis], row: ForeignTrial) -> Trial:
         label=row.name,
         origin=None,
         state=row.state,
-        params={name: number(axis, row.params[name]) for name, axis in space.items()},
+        params={name: axis.number(row.params[name]) for name, axis in space.items()},
         values=row.values,
         feasible=study.constrained and study.feasible(row),
         criteria=tuple(

@@ -141,14 +141,6 @@ def parameters(study: Foreign) -> Parameters:
     return Parameters(space, seeds, fixed, tuple(labels), together)
 
 
-def number(axis: Axis, value: Value) -> float:
-    """A value as a number of its scale: of a choice without an order, its place in the list."""
-    if axis.labels:
-        return float(axis.labels.index(str(value)))
-    assert isinstance(value, int | float)
-    return float(value)
-
-
 def scale(values: Sequence[Value]) -> Axis:
     """The scale of these values, where nobody recorded from which range they come."""
     if not all(is_number(value) for value in values):
