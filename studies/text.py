@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studies.result import Finalist, StudyResult, Verification
-from vlatent.intervals import bracket, counted
+from vlatent.intervals import alike, bracket, counted
+
+WITHOUT_SPREAD = (
+    "Warning: every confirmed trial is the same on all its new seeds, so that there are no "
+    "intervals. Does the objective use its seed?"
+)
 
 
 def headline(result: StudyResult) -> str:
@@ -58,9 +63,16 @@ def _tested(result: StudyResult) -> list[str]:
     return said
 
 
+def without_spread(result: StudyResult) -> bool:
+    """Whether every confirmed trial of a user's own problem is the same on all its new seeds."""
+    again = [each.runs for each in result.finalists if len(each.runs) > 1]
+    same = (alike([run.values[0] for run in runs]) for runs in again)
+    return result.workload == "problem" and bool(again) and all(same)
+
+
 def certainty(result: StudyResult) -> list[str]:
     """How sure that is: the leader's confirmation, and how much it and the search flatter."""
-    said = []
+    said = [WITHOUT_SPREAD] if without_spread(result) else []
     first = next((each for each in result.finalists if each.number == result.leader), None)
     if first is not None:
         said.append(f"Confirmation: {figures(result, first)}, on new {seeds_and_sentences(first)}.")

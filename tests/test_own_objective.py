@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import optuna
 import pytest
@@ -23,7 +25,7 @@ from ablations import run_ablation
 from ablations.cells import key_of
 from ablations.problem import ablation_at, ablation_of_problem
 from ablations.settings import AblationConfig
-from analysis.trials import read_study
+from analysis.trials import Study, read_study
 from studies import run_study
 from studies.questions import question_of
 from studies.record import counted
@@ -200,6 +202,7 @@ def test_the_pages_snippet_from_study_to_report(tmp_path: Path) -> None:
     assert "Optimism of the search" in study.stdout
     assert "on seeds that no choice has seen" in " ".join(study.stdout.split())
     assert "sentences" not in study.stdout
+    assert "Warning" not in study.stdout  # it uses its seed
     best = (tmp_path / "runs" / "pulls" / "best.yaml").read_text()
     assert "near:" in best
     found = read_study(f"sqlite:///{tmp_path / 'studies.db'}", "pulls")
@@ -209,6 +212,7 @@ def test_the_pages_snippet_from_study_to_report(tmp_path: Path) -> None:
     assert found.result.leader in {trial.number for trial in complete}
     assert all(0 <= trial.evaluation.metrics["position"] <= 3 for trial in complete)
     assert min(trial.values for trial in complete) == found.result.ranking[0].values
+    values_are_those_of_the_function(tmp_path, found)
 
     again = inside(tmp_path, vlatent, "study", path, *SHORT)
     assert "trial   0" not in again.stdout  # nothing is left to do
@@ -239,15 +243,49 @@ def test_the_pages_snippet_from_study_to_report(tmp_path: Path) -> None:
 
     changed = tmp_path / path.partition(":")[0]
     changed.write_text(SNIPPET.replace("0.01 *", "0.02 *"))
+    replayed = inside(tmp_path, vlatent, "replay", "pulls", "1")
+    assert replayed.stderr == f"warning: {path} changed since; what is computed now may differ.\n"
     refused = inside(tmp_path, vlatent, "study", path, *SHORT)
     assert refused.returncode == 2
     assert f"corpus ({path})" in refused.stderr
 
 
+def values_are_those_of_the_function(folder: Path, found: Study) -> None:
+    """Called once more, with the weights and the seed that a record names, by nobody but this."""
+    names: dict[str, Any] = {}
+    exec(SNIPPET, names)
+    params = {trial.number: trial.params for trial in found.trials}
+
+    def again(number: int, seed: int) -> dict[str, float]:
+        weights = {n.removeprefix("weights."): value for n, value in params[number].items()}
+        return names["objective"](weights, seed, lambda *_: None)
+
+    study = optuna.load_study(study_name="pulls", storage=f"sqlite:///{folder / 'studies.db'}")
+    for trial in study.trials:
+        expected = again(trial.number, 0)
+        assert trial.values == [expected["error"]]
+        margin = abs(expected["position"] - 1.5) / 1.5 - 1  # of the limits 0 and 3
+        assert trial.constraints == {"position": pytest.approx(margin)}
+    [tested] = found.result.tested
+    assert tested.number == found.result.leader
+    runs = [run for each in (*found.result.finalists, tested) for run in each.confirmations]
+    for run in runs:
+        assert run.values == (again(run.trial, run.seed)["error"],)
+    assert {run.seed for run in runs[:-1]} == {1, 2}  # none of the search, which has 0
+    assert runs[-1].seed not in {0, 1, 2}
+
+    curse = found.result.optimism
+    assert curse is not None
+    confirmed = [finalist.number for finalist in found.result.finalists]
+    assert curse.trial == min(confirmed, key=lambda number: again(number, 0)["error"])
+    searched, *others = (again(curse.trial, seed)["error"] for seed in (0, 1, 2))
+    assert curse.mean == pytest.approx(searched - fmean(others))
+
+
 @pytest.mark.parametrize(
     ("text", "flags", "said"),
     [
-        ("QUESTION = 3", (), "is int, not a Problem or a Question"),
+        ("QUESTION = 3", (), "is of type int, not Problem or Question"),
         ("1 / 0", (), "division by zero"),
         (SNIPPET, ("--weights.middle", "1"), "no weight middle; it has near, far"),
         (SNIPPET, ("--weights.near", "50"), "leaves out the starting value"),
@@ -284,7 +322,9 @@ def test_failing_runs_are_failed_trials_with_their_reason(tmp_path: Path) -> Non
     assert ended.stdout.count("AssertionError('too far')") == 2
 
 
-def test_python_runs_what_no_file_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs_what_no_file_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     local = Problem(
         "local",
@@ -293,8 +333,9 @@ def test_python_runs_what_no_file_has(tmp_path: Path, monkeypatch: pytest.Monkey
         {"x": Weight(1.0, 0.1, 10.0)},
         maximize="gain",
     )
-    settings = StudyConfig(trials=3, confirm=0, test=0, sampler="random")
+    settings = StudyConfig(trials=3, confirm=2, confirmation_seeds=2, test=0, sampler="random")
     result = run_study(local, settings=settings)
+    assert "Warning: every confirmed trial is the same on all" in capsys.readouterr().out
     assert result.ranking[0].values[0] == max(trial.values[0] for trial in result.ranking)
     assert result.counts.complete == 3
     with pytest.raises(UserError, match="exists in one process only"):

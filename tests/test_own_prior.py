@@ -150,9 +150,13 @@ def test_its_ablation_leaves_it_out_and_measures_it(folder: Path) -> None:
     table = (folder / "runs" / "ablations" / "sharpness" / "cells.csv").read_text()
     head, *rows = table.splitlines()
     column = head.split(",").index("sharpness")
-    values = [float(row.split(",")[column]) for row in rows]
-    assert len(values) == 4
-    assert all(value > 0 for value in values)
+    arm = head.split(",").index("arm")
+    of: dict[str, list[float]] = {"base": [], "without sharpness": []}
+    for row in rows:
+        of[row.split(",")[arm]].append(float(row.split(",")[column]))
+    assert [len(values) for values in of.values()] == [2, 2]
+    assert min(map(min, of.values())) > 0
+    assert of["base"] != of["without sharpness"]  # which trains another encoder
     plan = ("--ablation.plan", "true", "--ablation.seeds", "2")
     done = inside(folder, ablate, "suite", *flags(folder), *NAMED, *plan)
     assert f"{1 + 7 * 6} arms x 2 seeds" in " ".join(done.stdout.split()), done.stderr
