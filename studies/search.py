@@ -13,6 +13,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
+from studies.pruning import CriteriaPruner
 from studies.question import Range, Space
 from studies.settings import StudyConfig
 from vlatent.shapes import UserError
@@ -61,19 +62,18 @@ def sampler(settings: StudyConfig, space: Space, ordinal: int) -> BaseSampler:
 
 
 def pruner(settings: StudyConfig, steps: int) -> BasePruner:
-    """The pruner; no trial is judged by the median in its first 40 %.
+    """The pruner; no trial is judged by a median in its first 40 %.
 
     Raises:
         UserError: An argument that it does not have, or does not take.
     """
     arguments = dict(settings.pruner_arguments)
-    patience = arguments.pop("patience", None) if settings.pruner in ("median", "hyperband") else 0
+    patience = 0 if settings.pruner in ("wilcoxon", "none") else arguments.pop("patience", None)
+    median = {"n_startup_trials": 4, "n_warmup_steps": int(0.4 * steps), "n_min_trials": 3}
     pruners: dict[str, tuple[Callable[..., BasePruner], dict[str, Any]]] = {
         "none": (optuna.pruners.NopPruner, {}),
-        "median": (
-            optuna.pruners.MedianPruner,
-            {"n_startup_trials": 4, "n_warmup_steps": int(0.4 * steps), "n_min_trials": 3},
-        ),
+        "criteria": (CriteriaPruner, median),
+        "median": (optuna.pruners.MedianPruner, median),
         "hyperband": (
             optuna.pruners.HyperbandPruner,
             {"min_resource": max(1, steps // 9), "max_resource": steps, "reduction_factor": 3},

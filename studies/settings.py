@@ -23,9 +23,10 @@ class StudyConfig(WorkSettings):
             share (postgresql+psycopg://user@host/database).
         sampler: Which of Optuna's samplers suggests values.
         sampler_arguments: Its own arguments, as --study.sampler_arguments.n_startup_trials 20.
-        pruner: Which of Optuna's pruners stops trials early; `none` trains all to the end.
-        pruner_arguments: Its own arguments; `median` and `hyperband` also take `patience`,
-            evaluations without improvement before a trial may be stopped.
+        pruner: Who stops trials early: `criteria`, by how far from passing they are, or one of
+            Optuna's, by their score; `none` trains all to the end.
+        pruner_arguments: Its own arguments; all but `wilcoxon` also take `patience`, evaluations
+            without improvement before a trial may be stopped.
         seed: Seed of the sampler.
         space: What is searched of a value, by its name: [low, high], or some of its choices.
         warm_start: Another study in the same storage, whose best trials are tried first.
@@ -61,7 +62,7 @@ class StudyConfig(WorkSettings):
     storage: str = "sqlite:///studies.db"
     sampler: Literal["tpe", "gp", "cmaes", "qmc", "nsga2", "nsga3", "random", "grid"] = "tpe"
     sampler_arguments: dict[str, Any] = field(default_factory=dict)
-    pruner: Literal["median", "hyperband", "wilcoxon", "none"] = "median"
+    pruner: Literal["criteria", "median", "hyperband", "wilcoxon", "none"] = "criteria"
     pruner_arguments: dict[str, Any] = field(default_factory=dict)
     seed: NonNegativeInt = 0
     space: dict[str, list[float]] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job
+from studies.pruning import VIOLATIONS
 from studies.record import counts, values_of
 from vlatent import checkpoints
 from vlatent.config import RunConfig, to_yaml
@@ -119,6 +120,7 @@ class _TrialRun:
         self._steps, self._whole = config.training.steps, job.config.training.steps
         self._last: tuple[int, Evaluation, Verdict] | None = None
         self._result: Result | None = None
+        self._violations: dict[str, float] = {}
         lineage = {name: trial.user_attrs.get(name) for name in LINEAGE}
         tags = {"kind": job.kind, "trial": trial.number, "label": label} | job.tags
         tags |= {name: value for name, value in lineage.items() if value}
@@ -154,7 +156,12 @@ class _TrialRun:
         if len(self._job.question.objectives) == 1:
             # trials of another batch size have other steps
             reported = self._job.question.workload.reported(evaluation, verdict)
-            trial.report(reported, round(step * self._whole / self._steps))
+            stretched = round(step * self._whole / self._steps)
+            trial.report(reported, stretched)
+            violation = self._job.question.workload.violation(verdict)
+            if self._job.question.constrained and violation is not None:
+                self._violations[str(stretched)] = violation
+                trial.set_user_attr(VIOLATIONS, self._violations)
         elif _state(trial) != TrialState.RUNNING:
             raise Reassigned(f"trial {trial.number}")
         if step == self._steps or step < self._resumed:  # decided already

@@ -5,7 +5,9 @@ from __future__ import annotations
 import optuna
 import pytest
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
+from studies.pruning import VIOLATIONS
 from studies.question import Choice, Range, Space
 from studies.search import SAMPLERS, grid, grid_size, pruner, sampler
 from studies.settings import StudyConfig
@@ -93,7 +95,7 @@ def test_arguments_reach_the_sampler_and_wrong_ones_are_named() -> None:
         sampler(settings(sampler_arguments={"n_startup": 3}), SPACE, 0)
     with pytest.raises(UserError, match="do not fit nsga2"):
         sampler(settings(sampler="nsga2", sampler_arguments={"population_size": 1}), SPACE, 0)
-    with pytest.raises(UserError, match="pruner_arguments has no n_warmup; median takes"):
+    with pytest.raises(UserError, match="pruner_arguments has no n_warmup; criteria takes"):
         pruner(settings(pruner_arguments={"n_warmup": 3}), 100)
 
 
@@ -114,10 +116,53 @@ def pruned(chosen: StudyConfig, course: list[float], others: int = 6) -> int | N
     return None
 
 
-def test_the_median_waits_for_forty_percent() -> None:
-    assert pruned(settings(), [0.0] * 10) == 40
-    assert pruned(settings(), [20.0] * 10) is None
+@pytest.mark.parametrize("name", ["criteria", "median"])
+def test_a_median_of_the_score_waits_for_forty_percent(name: str) -> None:
+    assert pruned(settings(pruner=name), [0.0] * 10) == 40
+    assert pruned(settings(pruner=name), [20.0] * 10) is None
     assert pruned(settings(pruner="none"), [0.0] * 10) is None
+
+
+def stopped_by_criteria(others: list[list[float]], course: list[float]) -> int | None:
+    """The evaluation at which a trial with these violations is stopped; its score is the worst."""
+    study = optuna.create_study(direction="maximize", pruner=pruner(settings(), 100))
+
+    def trained(violations: list[float], score: float) -> int | None:
+        trial, told = study.ask(), {}
+        for index, value in enumerate(violations, 1):
+            trial.report(score, 10 * index)
+            told[str(10 * index)] = value
+            trial.set_user_attr(VIOLATIONS, told)
+            if trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                return index
+        study.tell(trial, score)
+        return None
+
+    for violations in others:
+        trained(violations, 9.0)
+    return trained(course, 0.0)
+
+
+def test_criteria_stop_whoever_is_farther_from_passing_than_half() -> None:
+    others = [[9.0, 6.0, 5.0, 4.0, 3.0], [9.0, 6.0, 5.0, 2.0, 0.0]] * 2
+    # At evaluation 4, the first that counts, the others have 4, 2, 4, 2: the median is 3.
+    assert stopped_by_criteria(others, [9.0, 9.0, 9.0, 3.1, 0.0]) == 4
+    assert stopped_by_criteria(others, [9.0, 9.0, 9.0, 3.0, 1.5]) is None
+    assert stopped_by_criteria(others, [9.0, 1.0, 9.0, 9.0, 9.0]) is None  # it had been nearer
+    assert stopped_by_criteria(others[:3], [9.0] * 5) is None  # too few have ended
+
+
+def test_criteria_count_those_that_were_stopped_themselves() -> None:
+    others = [[1.0, 1.0, 1.0, 1.0, 1.0]] * 4 + [[5.0, 5.0, 5.0, 5.0, 5.0]] * 5
+    # All five are stopped at evaluation 4, and move its median from 1 to 5.
+    assert stopped_by_criteria(others, [5.0, 5.0, 5.0, 5.0, 5.0]) == 5
+    assert stopped_by_criteria(others, [6.0, 6.0, 6.0, 5.1, 1.0]) == 4
+
+
+def test_criteria_never_stop_a_trial_that_keeps_every_limit() -> None:
+    others = [[0.0] * 5] * 6  # all of a better score
+    assert stopped_by_criteria(others, [9.0, 9.0, 9.0, 0.0, 0.0]) is None
 
 
 def test_patience_lets_a_trial_that_improves_go_on() -> None:

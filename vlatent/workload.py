@@ -7,7 +7,7 @@ config into a `Result`. It is all that the engine knows of what is trained.
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -19,7 +19,15 @@ from rich.progress import Progress
 from vlatent import own_questions
 from vlatent.config import Config, corpus_digests, override
 from vlatent.corpus import Corpus, Part, changed_parts
-from vlatent.evaluation import Criterion, Evaluation, Verdict, judge, measure, score
+from vlatent.evaluation import (
+    SEVERAL_EVALUATIONS,
+    Criterion,
+    Evaluation,
+    Verdict,
+    judge,
+    measure,
+    score,
+)
 from vlatent.own_sources import changed_sources
 from vlatent.preparation import corpus_for, not_divided, placement, size_of_latents
 from vlatent.problem import Problem, ProblemConfig, config_of
@@ -91,7 +99,14 @@ class Workload(metaclass=ABCMeta):
 
     @abstractmethod
     def reported(self, evaluation: Evaluation, verdict: Verdict) -> float:
-        """The number by which runs are pruned."""
+        """The number that is told of a run while it goes on."""
+
+    @abstractmethod
+    def violation(self, verdict: Verdict) -> float | None:
+        """How far a run is from passing, as pruning sees it: 0 if it passes; None without limits.
+
+        The margins above 0, each at most 3, added up.
+        """
 
     @abstractmethod
     def made_up(
@@ -142,6 +157,11 @@ class Workload(metaclass=ABCMeta):
         return None
 
 
+def _exceeded(criteria: Iterable[Criterion]) -> float:
+    """By how much limits are exceeded; 3 of one are as bad as more of it."""
+    return sum(min(max(line.margin, 0.0), 3.0) for line in criteria)
+
+
 class EncoderWorkload(Workload):
     """Our encoder, trained on priors and terms."""
 
@@ -171,6 +191,9 @@ class EncoderWorkload(Workload):
 
     def reported(self, evaluation: Evaluation, verdict: Verdict) -> float:
         return score(evaluation, verdict)
+
+    def violation(self, verdict: Verdict) -> float:
+        return _exceeded(line for line in verdict.criteria if line.name not in SEVERAL_EVALUATIONS)
 
     def made_up(
         self, config: Config, draw: np.random.Generator
@@ -216,6 +239,9 @@ class ProblemWorkload(Workload):
 
     def reported(self, evaluation: Evaluation, verdict: Verdict) -> float:
         return evaluation.metrics[self.problem.optimized]
+
+    def violation(self, verdict: Verdict) -> float | None:
+        return _exceeded(verdict.criteria) if verdict.criteria else None
 
     def made_up(
         self, config: ProblemConfig, draw: np.random.Generator

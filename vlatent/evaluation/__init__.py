@@ -1,6 +1,14 @@
 """Evaluation of an encoder without any weight: statistics, criteria, verdict, score."""
 
-from vlatent.evaluation.criteria import VIOLATED, Criterion, Verdict, judge, score, steps_to_pass
+from vlatent.evaluation.criteria import (
+    SEVERAL_EVALUATIONS,
+    VIOLATED,
+    Criterion,
+    Verdict,
+    judge,
+    score,
+    steps_to_pass,
+)
 from vlatent.evaluation.measure import (
     CONSECUTIVE,
     Evaluation,
@@ -14,6 +22,7 @@ from vlatent.evaluation.measure import (
 
 __all__ = [
     "CONSECUTIVE",
+    "SEVERAL_EVALUATIONS",
     "VIOLATED",
     "Criterion",
     "Evaluation",

@@ -21,6 +21,8 @@ from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MOSTLY
 
 PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
 APART = 0.05  # which lie at least this share of the run apart
+# Criteria on how a run moves: early in it they say how fast, not how well it goes.
+SEVERAL_EVALUATIONS = ("spectrum", "plateau")
 VIOLATED = 1e3  # margin of a criterion whose statistic is not finite or not there yet
 
 
