@@ -17,6 +17,7 @@ import torch
 from rich.progress import Progress
 
 from studies.question import Range, Space
+from studies.settings import StudyConfig
 from vlatent.config import Config
 from vlatent.console import tracked
 from vlatent.evaluation import CONSECUTIVE, Evaluation, Verdict, judge, measure, score
@@ -67,9 +68,22 @@ def candidates(space: Space, count: int, seed: int) -> list[dict[str, float]]:
     ]
 
 
+def first_of_screening(config: Config, space: Space, settings: StudyConfig) -> int:
+    """How many of the best screened weight vectors a study tries first.
+
+    As many as `rehearse` says; if it says nothing, an eighth of the trials where screening
+    foretells training and the sampler learns from what it is given.
+    """
+    if settings.rehearse is not None:
+        return settings.rehearse
+    learns = settings.sampler in ("tpe", "gp") and settings.warm_start is None
+    foretold = not config.terms.active and not _beside_weights(space)
+    return settings.trials // 8 if learns and foretold else 0
+
+
 def check_screenable(space: Space) -> None:
     """Raise a UserError unless all that is searched is loss weights."""
-    others = [n for n in space if not (n.startswith("priors.") and n.endswith(".weight"))]
+    others = _beside_weights(space)
     if others:
         raise UserError(
             f"study.rehearse screens loss weights only, and this study also searches "
@@ -78,10 +92,14 @@ def check_screenable(space: Space) -> None:
         )
 
 
+def _beside_weights(space: Space) -> list[str]:
+    return [n for n in space if not (n.startswith("priors.") and n.endswith(".weight"))]
+
+
 def screen(
     config: Config,
     space: Space,
-    count: int = 256,
+    count: int = 128,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> list[Screened]:

@@ -30,8 +30,10 @@ class StudyConfig(WorkSettings):
         seed: Seed of the sampler.
         space: What is searched of a value, by its name: [low, high], or some of its choices.
         warm_start: Another study in the same storage, whose best trials are tried first.
-        rehearse: Screen 256 weight vectors by the priors alone, without an encoder, and try so many
-            of the best first. Takes a minute; only where loss weights are searched.
+        rehearse: Screen 128 weight vectors by the priors alone, without an encoder, and try so many
+            of the best first; half a minute, where loss weights are searched. If it is not given,
+            an eighth of the trials where `tpe` or `gp` search the weights of priors and no term
+            beside them trains; 0 tries none.
         stagnation: End the study when so many trials in a row brought no better one.
         confirm: Number of top trials to retrain on seeds that the search never saw.
         confirmation_seeds: Number of these seeds; below 2 there is no interval.
@@ -50,7 +52,7 @@ class StudyConfig(WorkSettings):
     most: ClassVar[Mapping[str, float]] = {
         **WorkSettings.most,
         "trials": 10**6,
-        "rehearse": 256,
+        "rehearse": 128,
         "confirm": 1_000,
         "confirmation_seeds": MOST_SEEDS,
         "test": MOST_SEEDS,
@@ -67,7 +69,7 @@ class StudyConfig(WorkSettings):
     seed: NonNegativeInt = 0
     space: dict[str, list[float]] = field(default_factory=dict)
     warm_start: str | None = None
-    rehearse: NonNegativeInt = 0
+    rehearse: NonNegativeInt | None = None
     stagnation: PositiveInt | None = None
     confirm: NonNegativeInt = 3
     confirmation_seeds: PositiveInt = 5

@@ -20,7 +20,7 @@ from studies.questions import question_of
 from studies.record import all_failed, counted, stagnated, why_failed
 from studies.report import Findings
 from studies.result import StudyResult
-from studies.screen import check_screenable, screen
+from studies.screen import check_screenable, first_of_screening, screen
 from studies.search import described, pruner, sampler
 from studies.settings import StudyConfig
 from studies.storage import open_storage
@@ -108,7 +108,7 @@ def carry_through(question_name: str, config: RunConfig, settings: StudyConfig) 
     check_report(job)
     require_own(job)
     find_run(job.config.tracking, {"study": job.name})  # an unusable store is an error by now
-    study = create_study(job, _screened(job))
+    study = create_study(job, screened(job))
     study.set_user_attr("budget", Search(job).budget)
     study.set_user_attr("confirm", job.settings.confirm)
     job = replace(job, uid=study.user_attrs.get("uid"))
@@ -241,22 +241,24 @@ def _train_and_report(job: Job, study: optuna.Study, stop: Stop) -> Findings:
     return report.close(job, job.settings.folder / job.name, time.perf_counter() - began)
 
 
-def _screened(job: Job) -> list[dict[str, float]]:
+def screened(job: Job) -> list[dict[str, float]]:
     """Loss weights that a new study tries first: the best of a screening without an encoder."""
-    count = job.settings.rehearse
-    if not count or not isinstance(job.config, Config):
+    if not isinstance(job.config, Config):
+        return []
+    count = first_of_screening(job.config, job.space, job.settings)
+    if not count:
         return []
     check_screenable(job.space)
     storage = open_storage(job.settings.storage)
     if job.name in {study.study_name for study in storage.get_all_studies()}:
         return []
     with progress_display() as progress:
-        best = screen(job.config, job.space, progress=progress)[:count]
-    for screened in best:
-        violated = [line.name for line in screened.verdict.criteria if not line.holds]
+        best = screen(job.config, job.space, seed=job.settings.seed, progress=progress)[:count]
+    for vector in best:
+        violated = [line.name for line in vector.verdict.criteria if not line.holds]
         verdict = f"would violate {', '.join(violated)}" if violated else "would pass"
-        console.print(f"screened  score {screened.score:.3f}  {verdict}")
-    return [screened.weights for screened in best]
+        console.print(f"screened  score {vector.score:.3f}  {verdict}")
+    return [vector.weights for vector in best]
 
 
 def _train(job: Job, study: optuna.Study, stop: Stop) -> None:
