@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import get_args
 
 from studies.job import Job, load_study
+from studies.screen import first_of_screening
 from studies.tasks import SEEDS, Search, Test, again
 from vlatent.config import Config
 from vlatent.corpus import Corpus, Part
@@ -36,12 +37,20 @@ def _plan(job: Job, corpus: Corpus | None) -> str:
     verify = (
         f"; verified on {settings.verify}, {settings.verify_seeds} seeds" if job.verified else ""
     )
+    first = _screened_first(job)
+    screened = f" after the best {first} of a screening" if first else ""
     read = "" if corpus is None else f" on {len(corpus.train)} sentences"
     return (
         f"Study {job.name}: {Search(job).budget} trials of {job.config.training.steps} steps"
-        f"{read}; {settings.sampler} sampler, {settings.pruner} pruner, "
+        f"{read}; {settings.sampler} sampler{screened}, {settings.pruner} pruner, "
         f"{shown(settings.storage)}{places}{confirmed}{tested}{verify}"
     )
+
+
+def _screened_first(job: Job) -> int:
+    if not isinstance(job.config, Config):
+        return 0
+    return first_of_screening(job.config, job.space, job.settings)
 
 
 def _fixed(job: Job) -> str | None:

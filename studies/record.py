@@ -184,6 +184,11 @@ def values_of(trial: FrozenTrial) -> dict[str, float]:
     return trial.system_attrs.get("fixed_params", {}) | trial.params
 
 
+def has_values(trial: FrozenTrial) -> bool:
+    """Whether all values of a trial are drawn: one that died between two of them has some only."""
+    return "fixed_params" in trial.system_attrs or "config" in trial.user_attrs
+
+
 def cell_of(trial: FrozenTrial) -> tuple[int, int]:
     """The trial of the search and the seed on which one trains it again, or is to do so."""
     values = values_of(trial)

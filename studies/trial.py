@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from studies.job import Job
 from studies.pruning import VIOLATIONS
-from studies.record import counts, values_of
+from studies.record import counts, has_values, values_of
 from vlatent import checkpoints
 from vlatent.config import RunConfig, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict
@@ -238,15 +238,16 @@ def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
 
     Only what it was begun with is passed on: not its constraints, nor anything it measured.
     """
-    params = values_of(trial)
-    if not params or any(
+    if not has_values(trial) or any(
         other.user_attrs.get("continues") == trial.number
         for other in study.get_trials(deepcopy=False)
     ):
-        return  # it had no values yet: a new one takes its place; or it was requeued already
+        return  # it lacked values yet: a new one draws all of them; or it was requeued already
     kept = {k: trial.user_attrs[k] for k in ("ordinal", "origin") if k in trial.user_attrs}
     lineage = (trial.number, trial.user_attrs.get("run_id"), attempt)
-    study.enqueue_trial(params, user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True)))
+    study.enqueue_trial(
+        values_of(trial), user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True))
+    )
 
 
 def status_of(trial: FrozenTrial) -> Status | None:

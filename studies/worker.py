@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job, load_study
-from studies.record import counts, is_foreign, values_of
+from studies.record import counts, has_values, is_foreign
 from studies.tasks import Task, next_ordinal, tasks
 from studies.trial import (
     Returned,
@@ -157,5 +157,5 @@ def orphans(study: optuna.Study) -> list[FrozenTrial]:
         and not is_foreign(trial)
         and not counts(trial)
         and trial.number not in continued
-        and values_of(trial)
+        and has_values(trial)
     ]

@@ -135,6 +135,7 @@ def test_a_trial_begun_again_keeps_values_and_place_but_nothing_that_it_measured
     dead.set_user_attr("run_id", "abc")
     dead.set_user_attr("criteria", [])
     params = {name: values.suggest(dead, name) for name, values in mine.space.items()}
+    dead.set_user_attr("config", "")
     dead.set_constraint("kurtosis", 5.0)
     study.tell(dead, state=TrialState.FAIL)
     for _ in range(2):  # two that look at the same time hand it on once
@@ -196,6 +197,28 @@ def test_a_worker_that_reads_other_sentences_begins_no_trial(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"another corpus .* tokens changed; give every machine"):
         work(mine, Stop())
     assert [trial.state for trial in study.trials] == [TrialState.WAITING]
+
+
+def test_a_trial_that_died_between_two_draws_is_drawn_anew_and_alike(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    study = create_study(mine)
+    train(study, mine, 1.0)
+
+    def drawn(count: int) -> tuple[optuna.Trial, list[float]]:
+        Search(mine).prepare(study)
+        trial = study.ask()
+        trial.set_user_attr("ordinal", next_ordinal(study))
+        names = list(mine.space)[:count]
+        return trial, [mine.space[name].suggest(trial, name) for name in names]
+
+    dead, some = drawn(1)
+    study.tell(dead, state=TrialState.FAIL)
+    requeue(study, study.trials[dead.number], 1)
+    assert orphans(study) == []
+    again, values = drawn(len(mine.space))
+    assert again.user_attrs["ordinal"] == 1
+    assert values[:1] == some  # the others are what they had been, as no draw is skipped
+    assert len(values) == len(mine.space) > 1
 
 
 def test_a_trial_that_was_given_to_another_worker_is_let_go(
@@ -300,6 +323,7 @@ def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> No
     study.tell(dead, state=TrialState.FAIL)  # found silent, and then its finder died
     returned.set_user_attr("worker", "host:1")
     mine.space["priors.kurtosis.weight"].suggest(returned, "priors.kurtosis.weight")
+    returned.set_user_attr("config", "")
     returned.set_user_attr("returned", "stopped at step 3")  # killed while it gave itself back
     study.tell(returned, state=TrialState.FAIL)
     study.tell(study.ask(), state=TrialState.FAIL)  # had no values: a new one takes its place

@@ -16,7 +16,12 @@ from studies import screen
 from studies.job import Job, create_study
 from studies.loss_weights import QUESTION
 from studies.question import Choice, Range
-from studies.screen import candidates, check_screenable, evaluate_weights
+from studies.screen import (
+    candidates,
+    check_screenable,
+    evaluate_weights,
+    first_of_screening,
+)
 from studies.screening import main
 from studies.settings import StudyConfig
 from vlatent.config import Config, override
@@ -97,6 +102,32 @@ def test_only_loss_weights_are_screened() -> None:
         check_screenable(
             {"priors.wavelet.weight": Range(0.1, 1), "training.batch_size": Choice((2, 4))}
         )
+
+
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ({}, 5),  # of 40 trials
+        ({"trials": 7}, 0),
+        ({"trials": 7, "rehearse": 2}, 2),
+        ({"rehearse": 0}, 0),
+        ({"sampler": "gp", "trials": 80}, 10),
+        ({"sampler": "random"}, 0),  # it learns nothing from what it is given
+        ({"warm_start": "another"}, 0),
+    ],
+)
+def test_a_study_of_weights_begins_with_an_eighth_of_screened_ones(
+    config: Config, settings: dict[str, object], first: int
+) -> None:
+    chosen = StudyConfig(**settings)  # type: ignore[arg-type]
+    assert first_of_screening(config, QUESTION.space(config), chosen) == first
+
+
+def test_what_screening_cannot_foretell_does_not_begin_with_it(config: Config) -> None:
+    rates = QUESTION.space(config) | {"optimizer.learning_rate": Range(1e-4, 1e-2)}
+    assert first_of_screening(config, rates, StudyConfig()) == 0
+    seeing = override(config, {"terms.contrast.weight": 1.0})
+    assert first_of_screening(seeing, QUESTION.space(seeing), StudyConfig()) == 0
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

@@ -41,6 +41,23 @@ def test_a_trial_knows_its_run_as_soon_as_there_is_one(
     assert {run.info.run_name for run in runs} == {"loss_weights", "trial 0", "trial 1"}
 
 
+def test_how_far_from_passing_a_trial_is_stands_beside_every_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = ("--study.trials", "1", "--study.confirm", "0", "--tracking.figures", "false")
+    assert main("loss_weights", command(tmp_path, *flags)[3:]) == 0
+    [trial] = trials(tmp_path)
+    margins = {line["name"]: line["margin"] for line in trial.user_attrs["criteria"]}
+    # These two need several evaluations: early on they are exceeded by any run.
+    exceeded = [max(m, 0.0) for n, m in margins.items() if n not in ("spectrum", "plateau")]
+    violations = trial.user_attrs["violations"]
+    assert sorted(map(int, violations)) == sorted(trial.intermediate_values)
+    last = str(max(trial.intermediate_values))
+    assert violations[last] == pytest.approx(sum(min(value, 3.0) for value in exceeded))
+    assert violations[last] > 0  # smoke trains far too short to pass
+
+
 def test_every_objective_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
