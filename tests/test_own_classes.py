@@ -6,6 +6,7 @@ import functools
 import hashlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -110,3 +111,14 @@ def test_the_path_of_a_class() -> None:
 def test_what_no_other_process_finds_has_no_path(unfindable: object) -> None:
     with pytest.raises(UserError, match=r"encoder must be a class that other .* top of a file"):
         path_of(unfindable, "encoder")
+
+
+def test_a_class_of_a_notebook_has_no_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There its module is `__main__`, which has no file."""
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    exec(SOURCE, vars(main))
+    own = own_class(path_of(main.Deeper, "encoder"), {"depth": 2}, "encoder", ("vocabulary",))
+    assert own.class_path == "__main__.Deeper"
+    assert own.source is None
+    assert instance(own, "encoder", vocabulary=7).given[0] == 7

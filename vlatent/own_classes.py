@@ -221,7 +221,7 @@ def _parser(called: Callable[..., Any], where: str, skip: set[str]) -> Parser:
 def _file(called: Callable[..., object]) -> Path | None:
     try:
         file = inspect.getsourcefile(called)
-    except TypeError:
+    except (TypeError, OSError):  # the latter of a class that a cell of a notebook defines
         return None
     return Path(file).resolve() if file and Path(file).is_file() else None
 
