@@ -15,12 +15,13 @@ from ablations.measurement import from_json
 from ablations.plan import duration, missing, print_plan
 from ablations.problem import ablation_at
 from ablations.question import Ablation
+from ablations.rates import rated
 from ablations.result import AblationResult
 from ablations.retuning import retuned_arm, searched
 from ablations.settings import AblationConfig
 from ablations.worker import AblationJob, work
 from vlatent.command_line import Parser, run
-from vlatent.config import Config, RunConfig, add_settings, build_of
+from vlatent.config import Config, RunConfig, add_settings, build_of, override
 from vlatent.console import console, progress_display
 from vlatent.corpus import Corpus, corpus_fingerprint
 from vlatent.own_questions import absolute, handed_over
@@ -75,11 +76,13 @@ def carry_through(
     Raises:
         UserError: Bad input, before anything is written; or every cell failed.
     """
-    config: RunConfig = ablation.workload.completed(given)
+    config: RunConfig = ablation.base(ablation.workload.completed(given))
     corpus = ablation.workload.corpus(config)
     if settings.retune and not isinstance(config, Config):
         raise UserError("ablation.retune is for the priors of our encoder: leave it at 0.")
     ablation = ablation.restricted(settings.arms, config)
+    for arm in ablation.arms(config):
+        ablation.workload.completed(override(config, arm.changes))
     cells = Cells(settings.storage, settings.folder)
     job = _planned(ablation, config, settings, cells, corpus)
     if settings.again:
@@ -141,6 +144,8 @@ def _planned(
         report.check(ablation, config, plan)
     if isinstance(config, Config):
         arms += [searched(config, settings, name, prior) for prior in priors]
+        if ablation.rates and not settings.plan:
+            config, arms = rated(ablation, arms, config, settings, carry_through)
     plan = planned(config, arms, seeds, read)
     digests, source = ablation.workload.digests(config, corpus), ablation.workload.source
     return AblationJob(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ablations.arms import families, family_sizes
 from ablations.cells import Cell, Cells
 from ablations.question import Ablation
+from ablations.rates import SEEDS
 from ablations.sentences import power_lines
 from ablations.settings import AblationConfig
 from ablations.timing import seconds_a_cell
@@ -51,6 +52,9 @@ def print_plan(ablation: Ablation, job: AblationJob, cells: Cells) -> None:
             f"Before that, {studies} studies of {settings.retune} trials search the other weights "
             "again."
         )
+    if settings.plan and ablation.rates:
+        runs = len(ablation.all_arms(config)) * len(ablation.rates) * SEEDS
+        console.print(f"Before that, {runs} cells find the best learning rate of every arm.")
 
 
 def _warn_of_few(sizes: Mapping[str, int], seeds: int) -> None:

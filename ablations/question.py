@@ -14,6 +14,10 @@ from vlatent.shapes import UserError
 from vlatent.workload import ENCODER, Workload
 
 
+def as_given(config: RunConfig) -> RunConfig:
+    return config
+
+
 @dataclass(frozen=True)
 class Ablation:
     """What an ablation asks.
@@ -26,6 +30,9 @@ class Ablation:
         retunes: Whether other weights, searched again, may make up for a prior that is left out.
         untested: Arms that are left out of this run: their families are as large as before.
         workload: What is trained: our encoder, or a problem of the user's own.
+        base: The base, made of the config that was given.
+        rates: Factors of the base's learning rate, at the best of which each arm is judged; none
+            leaves all at the same rate.
     """
 
     name: str
@@ -35,6 +42,8 @@ class Ablation:
     retunes: bool = False
     untested: Sequence[Arm] = ()
     workload: Workload = ENCODER
+    base: Callable[[Any], Any] = as_given
+    rates: Sequence[float] = ()
 
     @property
     def script(self) -> str:

@@ -18,6 +18,7 @@ from vlatent.command_line import Parser
 from vlatent.corpus import Corpus, DataConfig
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
+from vlatent.objective import ObjectiveConfig
 from vlatent.optimization import OptimizerConfig
 from vlatent.own_classes import OwnClass, path_of, source_digest
 from vlatent.own_encoder import EncoderSettings, own_tokenizer
@@ -40,6 +41,7 @@ EARLIER: Mapping[str, object] = {
     "evaluation.held_out": "search",
     "encoder.initialisation": "normal",
     "encoder.window": 0,
+    "objective.balance": "fixed",
     "terms.contrast.kinds": "alike",
     "priors.spectrum.reference": (),
     "priors.decorrelation.modes": 0,
@@ -91,6 +93,7 @@ class Config:
     encoder: EncoderConfig | OwnClass = EncoderConfig()
     priors: Priors = Priors()
     terms: Terms = Terms()
+    objective: ObjectiveConfig = ObjectiveConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

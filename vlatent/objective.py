@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
 
 from vlatent.priors import Priors
 from vlatent.shapes import Latent, PerBatch
 from vlatent.terms import Terms, Views
+
+Method = Literal[
+    "fixed",
+    "uncertainty",
+    "dwa",
+    "random",
+    "pcgrad",
+    "mgda",
+    "cagrad",
+    "imtl_g",
+    "nash_mtl",
+    "upgrad",
+    "gradnorm",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """How the penalties become the one loss that is minimised.
+
+    Attributes:
+        balance: Who sets the weights. `fixed`: those of the config, all along. Each other is a
+            method that sets them anew in every step, see docs/balancing.md: by the losses
+            `uncertainty`, `dwa`, `random`, by their gradients `pcgrad`, `mgda`, `cagrad`, `imtl_g`,
+            `nash_mtl`, `upgrad`, `gradnorm`. All but gradnorm need the extra vlatent[balance].
+    """
+
+    balance: Method = "fixed"
 
 
 @dataclass(frozen=True)
@@ -16,11 +48,13 @@ class Loss:
     Attributes:
         total: Sum of weight x penalty, what is minimised.
         penalties: Every term's penalty before its weight.
+        weights: Every term's weight that is in force.
         weighted: Every term's share of the total.
     """
 
     total: PerBatch
     penalties: dict[str, PerBatch]
+    weights: Mapping[str, float | Tensor]
     weighted: dict[str, PerBatch]
 
 
@@ -40,4 +74,4 @@ def loss(
         weights |= {name: term.weight for name, term in seeing.items()}
     weighted = {name: weights[name] * penalty for name, penalty in penalties.items()}
     total = sum(weighted.values(), start=0 * latent.sum((-4, -3, -2, -1)))
-    return Loss(total, penalties, weighted)
+    return Loss(total, penalties, weights, weighted)

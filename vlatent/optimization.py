@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +45,12 @@ class OptimizerConfig:
                 raise UserError(f"optimizer.{name} must be below 1, which forgets nothing.")
 
 
-def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
+def adamw(
+    model: nn.Module, config: OptimizerConfig, others: Iterable[Tensor] = ()
+) -> torch.optim.AdamW:
     """Fused AdamW; weight decay for matrices of linear layers, convolutions and embeddings.
+
+    Beside a model's parameters it may train others, without weight decay.
 
     A model may name parameters without weight decay, `no_weight_decay()`, and give parameters a
     factor of the learning rate by their names, `learning_rate_factors()`.
@@ -58,6 +62,7 @@ def adamw(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
         if parameter.requires_grad:
             is_decayed = parameter.ndim >= 2 and name not in exempt
             members.setdefault((factors.get(name, 1.0), is_decayed), []).append(parameter)
+    members[1.0, False].extend(others)
     groups: list[dict[str, Any]] = [
         {"params": parameters, "factor": factor} | ({} if is_decayed else {"weight_decay": 0.0})
         for (factor, is_decayed), parameters in members.items()

@@ -8,6 +8,7 @@ from math import isfinite
 
 import torch
 
+from vlatent.balance import balance_of
 from vlatent.config import Config, TrainingConfig
 from vlatent.corpus import Corpus, held_out, load
 from vlatent.encoder import EncoderConfig
@@ -31,6 +32,7 @@ def corpus_for(config: Config) -> Corpus:
         UserError: Bad input, sentences without variants, or more than the memory holds.
     """
     device, autocast = placement(config.training)
+    balance_of(config.objective.balance, config.priors, config.terms)
     corpus = corpus_of(config.data)
     require_memory(config, corpus, device, half=autocast()._enabled)
     size = latent_size(config, corpus)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -13,8 +14,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from vlatent.balance import Balance
 from vlatent.config import Config
 from vlatent.corpus import Corpus, TokenBatch, TokenTable
+from vlatent.encoder import Encoder
 from vlatent.jitter import blurred
 from vlatent.objective import Loss, loss
 from vlatent.optimization import MovingAverage, learning_rate, set_learning_rate
@@ -51,6 +54,7 @@ class Step:
     average: MovingAverage
     optimizer: torch.optim.Optimizer
     autocast: Autocast
+    balance: Balance = field(default_factory=partial(Balance, "fixed", ()))
 
     def __post_init__(self) -> None:
         self.encoder = compiled(self.model) if self.config.training.compile else self.model
@@ -102,10 +106,16 @@ class Step:
         return latent.float()  # the priors are never computed in bf16
 
     def _take(self, latent: Latent, views: Views | None, step: int) -> StepResult:
+        features = (
+            (latent,)
+            if views is None
+            else (views.sentences, views.paraphrases, views.counterfactuals)
+        )
         if step < self.config.training.blur_steps:
             latent = blurred(latent, self.config.training.blur)
         terms = loss(self.config.priors, latent, self.config.terms.at(step), views)
         self.optimizer.zero_grad()
+        terms = self.balance(terms, features)
         terms.total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         self._note(terms, norm)
@@ -169,6 +179,16 @@ class RecordedStep(Step):
             recorded = self.graphs[shape] = (graph, result)
         recorded[0].replay()
         return recorded[1]
+
+
+def step_kind(model: nn.Module, config: Config) -> type[Step]:
+    """How steps are taken: recorded on a GPU, where that works.
+
+    Only our own encoder is known to be recordable, and methods of balancing ask the host.
+    """
+    on_gpu = next(model.parameters()).device.type == "cuda"
+    recordable = isinstance(model, Encoder) and config.objective.balance == "fixed"
+    return RecordedStep if on_gpu and recordable else Step
 
 
 def compiled(model: nn.Module) -> nn.Module:

@@ -14,9 +14,9 @@ from rich.progress import Progress
 from torch import nn
 
 from vlatent import checkpoints, recording
+from vlatent.balance import balance_of
 from vlatent.config import Config, corpus_digests, to_yaml, with_encoder
 from vlatent.corpus import Corpus, order
-from vlatent.encoder import Encoder
 from vlatent.evaluation import (
     Evaluation,
     Verdict,
@@ -33,7 +33,7 @@ from vlatent.own_sources import part_sources
 from vlatent.preparation import corpus_for, placement
 from vlatent.run_folders import run_folder
 from vlatent.shapes import UserError
-from vlatent.step import RecordedStep, Step
+from vlatent.step import step_kind
 from vlatent.tracking import Tracker
 
 Report = Callable[[int, Evaluation, Verdict], None]
@@ -141,16 +141,17 @@ class _Run:
         self.model = encoder_of(config.encoder, corpus.vocabulary_size).to(device)
         self.average = MovingAverage(self.model, config.optimizer)
         self.averaged = self.average.module
-        self.optimizer = adamw(self.model, config.optimizer)
+        self.balance = balance_of(config.objective.balance, config.priors, config.terms).to(device)
+        self.optimizer = adamw(self.model, config.optimizer, self.balance.learned)
         self.start, self.history, self.log = self._restored()
         checkpoints.write(folder / "config.yaml", to_yaml(config))
         precision = "bf16" if autocast()._enabled else "fp32"
         recording.describe(tracker, config, corpus, self.model, f"{device.type} {precision}")
         size, seed = config.training.batch_size, config.training.seed
         self.batches = order(corpus.train, size, seed, start_step=self.start)
-        # Only our own encoder is known to be recordable on a GPU.
-        kind = RecordedStep if device.type == "cuda" and isinstance(self.model, Encoder) else Step
-        self.take = kind(config, corpus, self.model, self.average, self.optimizer, autocast)
+        self.take = step_kind(self.model, config)(
+            config, corpus, self.model, self.average, self.optimizer, autocast, self.balance
+        )
         self.sentences, self.clock = 0, time.perf_counter()  # since the last evaluation
         self.model.train()
 
@@ -161,6 +162,7 @@ class _Run:
             return 0, [], []
         state = state_to_resume(path, self.config, self.corpus)
         start, history, log = _restore(state, self.model, self.average, self.optimizer)
+        self.balance.load_state_dict(state.get("balance", {}))  # of earlier versions: fixed
         if start > steps:
             raise UserError(
                 f"{path} has done {start} of {steps} steps: there is nothing to continue; raise "
@@ -210,6 +212,7 @@ class _Run:
                 config.terms,
                 step == steps,
             )
+        evaluation.metrics.update(self.balance.in_force())
         self.history.append(evaluation)
         verdict = judge(self.history, steps, config.priors)
         self.tracker.metrics(recording.evaluation_metrics(evaluation, verdict), step)
@@ -266,6 +269,7 @@ class _Run:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "balance": self.balance.state_dict(),
             "random": checkpoints.random_state(),
             "history": json.dumps([asdict(evaluation) for evaluation in self.history]),
             "log": json.dumps(self.log),

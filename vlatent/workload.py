@@ -17,6 +17,7 @@ import torch
 from rich.progress import Progress
 
 from vlatent import own_questions
+from vlatent.balance import balance_of
 from vlatent.config import Config, corpus_digests, override
 from vlatent.corpus import Corpus, Part, changed_parts
 from vlatent.evaluation import (
@@ -172,6 +173,7 @@ class EncoderWorkload(Workload):
 
     def completed(self, config: Config) -> Config:
         placement(config.training)
+        balance_of(config.objective.balance, config.priors, config.terms)
         return config
 
     def corpus(self, config: Config) -> Corpus:
