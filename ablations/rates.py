@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ablations.arms import BASE, Arm
-from ablations.question import Ablation
+from ablations.question import Ablation, as_given
 from ablations.result import AblationResult, ArmResult
 from ablations.settings import AblationConfig
 from vlatent.config import Config, override
@@ -38,6 +38,7 @@ def rated(
         question=f"Which learning rate is best for each arm of {ablation.name}?",
         predictions=(),
         arms=lambda base: at_rates(arms, base, ablation.rates),
+        base=as_given,
         rates=(),
     )
     name = f"{settings.name or ablation.name}-rates"

@@ -83,6 +83,7 @@ def test_later_wins_and_flags_win_over_files(tmp_path: Path) -> None:
         (["--priors.kurtosis.weight", "inf"], r"priors\.kurtosis\.weight must be finite"),
         (["--priors.kurtosis.weight", "nan"], r"priors\.kurtosis\.weight must be at least 0"),
         (["--training.device", "gpu"], r"training\.device must be one of 'auto', 'cpu', 'cuda'"),
+        (["--objective.balance", "nash"], r"objective\.balance must be one of .*'nash_mtl', 'up"),
         (["--encoder.heads", "7"], r"encoder\.hidden must be a multiple of 2 \* encoder\.heads"),
         (["--evaluation.count", "2"], r"evaluation\.count must be at least 3"),
         (["--encoder.smoothing", ""], r"encoder\.smoothing must be true or false"),
@@ -122,6 +123,7 @@ def test_the_fingerprint_changes_with_what_changes_the_result() -> None:
     for name in ("priors.variance.weight", "optimizer.learning_rate", "encoder.dropout"):
         assert fingerprint(override(Config(), {name: 0.123})) != base
     later = {"encoder.initialisation": "fan_in", "encoder.window": 3}
+    later |= {"objective.balance": "gradnorm"}
     for name, value in (later | {"terms.contrast.kinds": "structure_first"}).items():
         assert name not in effective(Config())  # as in what was recorded before there was a choice
         assert fingerprint(override(Config(), {name: value})) != base
