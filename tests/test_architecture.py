@@ -31,6 +31,7 @@ DOORS = {
         "analysis/importance/",
         "benchmarks/",
     },
+    "torchjd": {"vlatent/balance.py"},
     "matplotlib": {
         "vlatent/figures/",
         "studies/figures/",

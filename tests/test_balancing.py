@@ -17,7 +17,6 @@ from ablations.result import FILE, AblationResult, ArmResult
 from vlatent.config import override, read_config
 from vlatent.objective import Method
 
-
 EMPTY = AblationResult(
     name="rates",
     script="balancing",

@@ -68,7 +68,9 @@ def test_commands_exist(page: str) -> None:
                 config_file(value)  # raises where a name is none
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/own_encoder.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/guide.md", "docs/own_encoder.md", "docs/balancing.md"]
+)
 def test_python_runs(
     page: str,
     tmp_path: Path,
