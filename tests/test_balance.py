@@ -243,6 +243,16 @@ def test_terms_that_see_the_text_are_balanced_too(monkeypatch: pytest.MonkeyPatc
     torch.testing.assert_close(seen[0] * 19, torch.tensor([[2.0, 6.0], [6.0, 36.0]]).double())
 
 
+def test_a_run_goes_on_with_the_method_with_which_it_began(tmp_path: Path) -> None:
+    few = {"training__steps": 3, "evaluation__count": 3, "tracking__figures": False}
+    usual = few | {"objective__balance": "gradnorm"}
+    train(smoke(tmp_path, **usual), MemoryTracker())
+    resumed = {"training__resume": tmp_path / "run", "training__folder": tmp_path / "more"}
+    for change in ({"objective__balance": "fixed"}, {"priors__wavelet__weight": 0.0}):
+        with pytest.raises(UserError, match=r"objective\.balance gradnorm of spectrum, tot"):
+            train(smoke(tmp_path, **usual | resumed | change), MemoryTracker())
+
+
 def test_what_cannot_be_balanced_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     off = {f"priors.{name}.weight": 0.0 for name, _ in Priors() if name != "variance"}
     config = override(read_config("smoke"), off | {"objective.balance": "gradnorm"})

@@ -91,13 +91,18 @@ class Balance(nn.Module):
         return {f"weight/{name}": mean for name, mean in zip(self.names, means, strict=False)}
 
 
+def weighed(priors: Priors, terms: Terms) -> list[str]:
+    """The losses that are trained, in their order."""
+    return [name for name, part in (*priors, *terms) if part.weight > 0]
+
+
 def balance_of(method: Method, priors: Priors, terms: Terms) -> Balance:
     """The method over all losses that have a weight.
 
     Raises:
         UserError: It cannot be had, or balances nothing.
     """
-    names = [name for name, part in (*priors, *terms) if part.weight > 0]
+    names = weighed(priors, terms)
     if method == "fixed":
         return Balance(method, names)
     if len(names) < 2:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from vlatent import checkpoints
+from vlatent.balance import weighed
 from vlatent.config import Config, corpus_digests, from_yaml
 from vlatent.corpus import Corpus, changed_parts
 from vlatent.optimization import MovingAverage
@@ -80,7 +81,19 @@ def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, An
             f"checkpoint {place} cannot be continued: {'; '.join(said)}; restore the file"
             f"{otherwise}."
         )
+    if _balanced(begun) != _balanced(config):
+        raise UserError(
+            f"checkpoint {place} was trained with objective.balance {begun.objective.balance} of "
+            f"{', '.join(weighed(begun.priors, begun.terms))}: what a method keeps is of these "
+            f"losses, so go on with the same{otherwise}."
+        )
     return state
+
+
+def _balanced(config: Config) -> tuple[str, list[str]]:
+    """What a method of balancing keeps depends on: itself and the losses; fixed weights do not."""
+    method = config.objective.balance
+    return method, [] if method == "fixed" else weighed(config.priors, config.terms)
 
 
 def _restoring(state: Mapping[str, Any]) -> str:
