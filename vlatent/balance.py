@@ -93,7 +93,8 @@ class Balance(nn.Module):
 
 def weighed(priors: Priors, terms: Terms) -> list[str]:
     """The losses that are trained, in their order."""
-    return [name for name, part in (*priors, *terms) if part.weight > 0]
+    trained = [name for name, prior in priors if prior.weight > 0]
+    return trained + [name for name, term in terms if term.weight > 0]
 
 
 def balance_of(method: Method, priors: Priors, terms: Terms) -> Balance:
