@@ -149,9 +149,8 @@ class _Run:
         recording.describe(tracker, config, corpus, self.model, f"{device.type} {precision}")
         size, seed = config.training.batch_size, config.training.seed
         self.batches = order(corpus.train, size, seed, start_step=self.start)
-        self.take = step_kind(self.model, config)(
-            config, corpus, self.model, self.average, self.optimizer, autocast, self.balance
-        )
+        kind, parts = step_kind(self.model, config), (self.model, self.average, self.optimizer)
+        self.take = kind(config, corpus, *parts, autocast, self.balance)
         self.sentences, self.clock = 0, time.perf_counter()  # since the last evaluation
         self.model.train()
 
