@@ -8,7 +8,7 @@ CONFIG ?= quick
 WORKERS ?= 2
 TRIALS ?= 60
 
-.PHONY: study test test-processes test-wheel test-ui docs bench gpu soak fuzz check lint types layers format lock help
+.PHONY: study test test-processes test-wheel test-ui docs bench bench-search gpu soak fuzz check lint types layers format lock help
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,10 @@ docs: $(INSTALLED) ## Build the site, build/site, which asks nothing of other ho
 
 bench: $(INSTALLED) ## Measure what a training step costs, part by part (about 5 minutes)
 	$(BIN)/python -m benchmarks.step --json build/bench.json
+
+bench-search: $(INSTALLED) ## Our search beside others on outside problems (about 15 minutes); goes on after a stop
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[bench]"
+	$(BIN)/python -m benchmarks.others
 
 gpu: $(INSTALLED) ## Run a GPU's tests, then the documented run shortened to 8 minutes 
 	$(BIN)/python -m benchmarks.full --config full --training.compile false \
