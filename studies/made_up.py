@@ -78,7 +78,7 @@ def made_beside(
 ) -> dict[str, optuna.Study]:
     """What trains a search's trials again, by kind: confirmation, test, verification."""
     seed, settings = job.config.training.seed, job.settings
-    cells = to_confirm(search, settings, seed)
+    cells = to_confirm(search, _in_memory(job), settings, seed)
     # One of them on a single seed.
     few = [cell for cell in cells if cell[0] != cells[-1][0]] + cells[-1:]
     confirmation = _again(job, search, few, draw)

@@ -6,14 +6,17 @@ The study itself, its status and the analysis all ask here, so that they name th
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+import numpy as np
 import optuna
 import scipy
 from optuna.trial import FrozenTrial, TrialState
 
 from studies import record
+from studies.racing import evidence
 from studies.result import (
     Basis,
     Comparison,
@@ -51,7 +54,8 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
     question = str(attributes.get("identity", {}).get("question", search.study_name))
     script = attributes.get("script", question)
     evaluation = None if leader is None else leader.user_attrs.get("evaluation")
-    comparisons = _comparisons(confirmed, maximize) if basis == "confirmed" else ()
+    compare = _compared_in_a_race if _raced(search) else _comparisons
+    comparisons = compare(confirmed, maximize) if basis == "confirmed" else ()
     return StudyResult(
         name=search.study_name,
         question=script,
@@ -76,9 +80,10 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
         evaluation=None if evaluation is None else Evaluation(**evaluation),
         comparisons=comparisons,
         selection=_selection(confirmed) if basis == "confirmed" else None,
-        tested=tuple(_again(search, others.get(record.TEST)).values()),
+        tested=tuple(trained_again(search, others.get(record.TEST)).values()),
         verifications=_verifications(search, others),
         workload=attributes.get("workload", "encoder"),
+        confirmation=attributes.get("confirmation", "equal"),
     )
 
 
@@ -120,24 +125,36 @@ def _confirmed(
     """The finalists with at least one confirmation that ended well, the best first.
 
     First by the share of seeds on which every criterion holds, then by the mean over them; of
-    several objectives in the order of the search.
+    several objectives in the order of the search; of a race those first that stayed longest.
     """
-    again = _again(search, confirmation)
+    again = trained_again(search, confirmation)
     finalists = record.finalists(search, search.user_attrs.get("confirm", CONFIRMED))
     results = [again[each.number] for each in finalists if each.number in again]
     results = [each for each in results if each.runs]
     if len(search.directions) > 1:
         return results
+    ranked = ranked_again(results, maximize)
+    return sorted(ranked, key=lambda each: -len(each.confirmations) * _raced(search))
+
+
+def _raced(search: optuna.Study) -> bool:
+    return search.user_attrs.get("confirmation") == "racing"
+
+
+def ranked_again(results: Sequence[Finalist], maximize: bool) -> list[Finalist]:
+    """By the share of seeds on which every criterion holds, then by the mean; failed ones last."""
+    sign = -1 if maximize else 1
     return sorted(
         results,
         key=lambda result: (
-            -result.passed / len(result.runs),
-            result.mean * (-1 if maximize else 1),
+            (-result.passed / len(result.runs), sign * result.mean)
+            if result.runs
+            else (1.0, math.inf)
         ),
     )
 
 
-def _again(search: optuna.Study, study: optuna.Study | None) -> dict[int, Finalist]:
+def trained_again(search: optuna.Study, study: optuna.Study | None) -> dict[int, Finalist]:
     """What was trained again, by the number in the search, in the order in which it was begun."""
     if study is None:
         return {}
@@ -189,19 +206,34 @@ def _leader(
 
 def _comparisons(confirmed: Sequence[Finalist], maximize: bool) -> tuple[Comparison, ...]:
     """The leader beside all others, by the paired t test and Holm over all pairs of finalists."""
-    differences = [
-        (one, other, _differences(one, other, 1 if maximize else -1))
+    compared = [
+        (one, other, differences(one, other, 1 if maximize else -1))
         for one, other in itertools.combinations(confirmed, 2)
     ]
-    adjusted = holm([_p_of_t(values) for _, _, values in differences])
+    adjusted = holm([_p_of_t(values) for _, _, values in compared])
     return tuple(
         Comparison(other.number, *interval(values), p, len(values))
-        for (one, other, values), p in zip(differences, adjusted, strict=True)
+        for (one, other, values), p in zip(compared, adjusted, strict=True)
         if one is confirmed[0]
     )
 
 
-def _differences(one: Finalist, other: Finalist, sign: int) -> list[float]:
+def _compared_in_a_race(confirmed: Sequence[Finalist], maximize: bool) -> tuple[Comparison, ...]:
+    """The leader beside all others, by evidence that holds however seeds were given out."""
+    first, *others = confirmed
+    pairs = math.comb(len(confirmed), 2)
+    compared = [(other, differences(first, other, 1 if maximize else -1)) for other in others]
+    return tuple(
+        Comparison(
+            *(other.number, *interval(values)),
+            min(1.0, pairs / float(evidence(np.array(values)))) if values else 1.0,
+            len(values),
+        )
+        for other, values in compared
+    )
+
+
+def differences(one: Finalist, other: Finalist, sign: int) -> list[float]:
     """By how much one is better than the other, on every seed on which both ended well."""
     by_seed = {run.seed: run.values[0] for run in other.runs}
     return [sign * (run.values[0] - by_seed[run.seed]) for run in one.runs if run.seed in by_seed]
@@ -244,7 +276,8 @@ def _verifications(
     return tuple(
         Verification(study.user_attrs["verifies"], kind.rpartition("/")[2], tuple(trained))
         for kind, study in others.items()
-        if kind.startswith(record.VERIFICATION) and (trained := _again(search, study).values())
+        if kind.startswith(record.VERIFICATION)
+        and (trained := trained_again(search, study).values())
     )
 
 

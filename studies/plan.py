@@ -28,11 +28,13 @@ def plan_lines(job: Job, corpus: Corpus | None) -> Iterator[str]:
 def _plan(job: Job, corpus: Corpus | None) -> str:
     settings = job.settings
     places = "" if settings.workers == 1 else f"; {settings.workers} workers ({settings.launcher})"
-    confirmed = (
-        f"; the best {settings.confirm} again on {settings.confirmation_seeds} new seeds"
-        if settings.confirm
-        else ""
+    runs = settings.confirm * settings.confirmation_seeds
+    seeds = (
+        f"{settings.confirmation_seeds} new seeds"
+        if settings.confirmation == "equal"
+        else f"new seeds, racing for {runs} runs"
     )
+    confirmed = f"; the best {settings.confirm} again on {seeds}" if settings.confirm else ""
     tested = f", the first of them on {settings.test} others" if confirmed and settings.test else ""
     verify = (
         f"; verified on {settings.verify}, {settings.verify_seeds} seeds" if job.verified else ""

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
@@ -120,6 +121,11 @@ class Finalist:
         """On how many seeds it passes every criterion."""
         return sum(run.passed for run in self.runs)
 
+    def on(self, seeds: Collection[int]) -> Finalist:
+        """The same on these seeds alone."""
+        kept = tuple(run for run in self.confirmations if run.seed in seeds)
+        return replace(self, confirmations=kept)
+
     @property
     def mean(self) -> float:
         """Mean of the first objective over seeds."""
@@ -161,7 +167,8 @@ class Comparison:
         low: Lower end of the 95 % t interval of the difference.
         high: Upper end.
         adjusted: Two-sided p of the paired t test, after Holm's correction over all pairs of
-            finalists: which of them leads was chosen by the same numbers. 1 without a spread.
+            finalists: which of them leads was chosen by the same numbers. 1 without a spread. Of a
+            race, which ends when it likes, p is 1 / `studies.racing.evidence`, times all pairs.
         pairs: Number of seeds on which both ended well.
     """
 
@@ -244,6 +251,7 @@ class StudyResult(Record):
         tested: The trials that were judged on the test set, in that order: each is a look at it.
         verifications: What came of the values on other configs.
         workload: What was trained: our `encoder`, or a `problem` of the user's own.
+        confirmation: Whether finalists had equal seeds, or raced for them.
     """
 
     version: int = 1
@@ -268,6 +276,7 @@ class StudyResult(Record):
     tested: tuple[Finalist, ...] = ()
     verifications: tuple[Verification, ...] = ()
     workload: Literal["encoder", "problem"] = "encoder"
+    confirmation: Literal["equal", "racing"] = "equal"
 
     @property
     def test(self) -> Finalist | None:

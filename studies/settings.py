@@ -37,6 +37,9 @@ class StudyConfig(WorkSettings):
         stagnation: End the study when so many trials in a row brought no better one.
         confirm: Number of top trials to retrain on seeds that the search never saw.
         confirmation_seeds: Number of these seeds; below 2 there is no interval.
+        confirmation: How these seeds are spent: `equal`, the same for all; or `racing`, at most as
+            many runs, most of them for those that lead: after every round the better half stays,
+            until the leader is ahead of all that stay, with an error of 5 % at most.
         test: Number of seeds, used nowhere else, on which the trial that leads after confirmation
             is judged once more, on sentences that no choice has seen; 0 keeps them for later.
         verify: Another config, by name or path, on which the values of the trial that leads, and
@@ -73,6 +76,7 @@ class StudyConfig(WorkSettings):
     stagnation: PositiveInt | None = None
     confirm: NonNegativeInt = 3
     confirmation_seeds: PositiveInt = 5
+    confirmation: Literal["equal", "racing"] = "equal"
     test: NonNegativeInt = 3
     verify: str | None = None
     verify_seeds: PositiveInt = 3

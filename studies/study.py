@@ -111,6 +111,7 @@ def carry_through(question_name: str, config: RunConfig, settings: StudyConfig) 
     study = create_study(job, screened(job))
     study.set_user_attr("budget", Search(job).budget)
     study.set_user_attr("confirm", job.settings.confirm)
+    study.set_user_attr("confirmation", job.settings.confirmation)
     job = replace(job, uid=study.user_attrs.get("uid"))
     stop = Stop()
     with (
@@ -141,6 +142,11 @@ def _planned_job(
     sampler(settings, space, 0)
     pruner(settings, config.training.steps)
     corpus = workload.corpus(config)
+    if settings.confirmation == "racing" and len(question.objectives) > 1:
+        raise UserError(
+            f"study.confirmation racing is for one objective, but {question.name} has "
+            f"{len(question.objectives)}: leave it at equal."
+        )
     verify = settings.verify
     if workload.kind == "problem" and (verify or settings.rehearse):
         flag = "verify" if verify else "rehearse"

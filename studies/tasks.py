@@ -147,7 +147,9 @@ class Again(Task):
         states = [trial.state for trial in study.get_trials(deepcopy=False)]
         if TrialState.WAITING in states:
             return "trial"
-        return "wait" if TrialState.RUNNING in states else "done"
+        # One that has ended since the cells were asked for may have decided which come next.
+        running = any(trial.state == TrialState.RUNNING for trial in trials)
+        return "wait" if running or TrialState.RUNNING in states else "done"
 
     def prepare(self, study: optuna.Study) -> None:
         study.sampler = optuna.samplers.RandomSampler(seed=0)  # never used: all is queued
@@ -177,7 +179,7 @@ class Confirmation(Again):
         super().__init__(replace(job, kind=CONFIRMATION))
 
     def cells(self, study: optuna.Study) -> list[Cell]:
-        return to_confirm(self.search, self.job.settings, self.seed)
+        return to_confirm(self.search, study, self.job.settings, self.seed)
 
 
 class Test(Again):

@@ -76,6 +76,10 @@ def certainty(result: StudyResult) -> list[str]:
     first = next((each for each in result.finalists if each.number == result.leader), None)
     if first is not None:
         said.append(f"Confirmation: {figures(result, first)}, on new {seeds_and_sentences(first)}.")
+        if result.confirmation == "racing":
+            spent = [len(finalist.confirmations) for finalist in result.finalists]
+            trials = listed([finalist.number for finalist in result.finalists])
+            said.append(f"Racing gave {listed(spent)} seeds to {trials}: {sum(spent)} runs.")
     if (selection := result.selection) is not None:
         size = "" if selection.bias is None else f" ({selection.bias:.3g})"
         said.append(

@@ -55,9 +55,9 @@ def test_the_best_feasible_trials_are_confirmed_on_seeds_of_their_own() -> None:
     assert [trial.number for trial in finalists(study, 2)] == [2, 3]
     settings = StudyConfig(confirm=2, confirmation_seeds=3)
     assert confirmation_seeds(settings, used=7) == [8, 9, 10]
-    cells = to_confirm(study, settings, used=7)
+    cells = to_confirm(study, study, settings, used=7)
     assert cells == [(2, 8), (2, 9), (2, 10), (3, 8), (3, 9), (3, 10)]
-    assert to_confirm(study, replace(settings, confirm=0), used=7) == []
+    assert to_confirm(study, study, replace(settings, confirm=0), used=7) == []
 
 
 def test_seeds_of_the_test_are_used_nowhere_else() -> None:
