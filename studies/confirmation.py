@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import optuna
 
-from studies.outcome import differences, ranked_again, study_result, trained_again
-from studies.racing import evidence, rounds
-from studies.record import CONFIRMATION, counted, finalists, maximized
-from studies.result import Finalist
+from studies.outcome import chosen_again, study_result
+from studies.racing import Cell, race
+from studies.record import CONFIRMATION, counted, maximized
 from studies.settings import MOST_SEEDS, StudyConfig
-from vlatent.intervals import ALPHA
-
-Cell = tuple[int, int]  # a trial of the search, and the seed on which it is trained again
+from vlatent.shapes import UserError
 
 
 def confirmation_seeds(settings: StudyConfig, used: int) -> list[int]:
@@ -25,6 +21,31 @@ def fresh_seeds(count: int, used: int) -> list[int]:
     return [used + 1 + MOST_SEEDS + index for index in range(count)]
 
 
+def racing(settings: StudyConfig, used: int) -> tuple[int, int] | None:
+    """What a study writes down of its race: the first seed and the seeds of each; None without."""
+    return (used + 1, settings.confirmation_seeds) if settings.confirmation == "racing" else None
+
+
+def check_racing(settings: StudyConfig, objectives: int) -> None:
+    """Check that finalists can race.
+
+    Raises:
+        UserError: There are several objectives, or so many runs that seeds of the test are reached.
+    """
+    if settings.confirmation != "racing":
+        return
+    if objectives > 1:
+        raise UserError(
+            f"study.confirmation racing is for one objective, but this study has {objectives}: "
+            "leave it at equal."
+        )
+    if (runs := settings.confirm * settings.confirmation_seeds) > MOST_SEEDS:
+        raise UserError(
+            f"study.confirmation racing takes at most {MOST_SEEDS} runs, but study.confirm times "
+            f"study.confirmation_seeds is {runs}."
+        )
+
+
 def to_confirm(
     search: optuna.Study, confirmation: optuna.Study, settings: StudyConfig, used: int
 ) -> list[Cell]:
@@ -33,49 +54,10 @@ def to_confirm(
     Of a race those of its rounds so far: it depends on what is recorded alone, so that all workers
     find the same, and those of a study that was interrupted.
     """
-    chosen = [trial.number for trial in finalists(search, settings.confirm)]
-    if settings.confirmation == "racing":
-        return _raced(search, confirmation, settings, used, chosen) if chosen else []
-    return [(number, seed) for number in chosen for seed in confirmation_seeds(settings, used)]
-
-
-def _raced(
-    search: optuna.Study,
-    confirmation: optuna.Study,
-    settings: StudyConfig,
-    used: int,
-    stay: list[int],
-) -> list[Cell]:
-    """The cells of every round that can be begun: all before it have ended, and it decides."""
-    trained, maximize = trained_again(search, confirmation), maximized(search)[0]
-    cells: list[Cell] = []
-    seeds: list[int] = []
-    among = len(stay)
-    for count, end in rounds(among, among * settings.confirmation_seeds):
-        if seeds:
-            ended = [trained[number].on(seeds) for number in stay]
-            first, *others = ranked_again(ended, maximize)
-            if others and all(_is_ahead(first, other, among, maximize) for other in others):
-                break
-            stay = [finalist.number for finalist in (first, *others)][:count]
-        new = [used + 1 + index for index in range(len(seeds), min(end, MOST_SEEDS))]
-        seeds, cells = seeds + new, cells + [(number, seed) for seed in new for number in stay]
-        done = {(each.trial, each.seed) for it in trained.values() for each in it.confirmations}
-        if not done.issuperset(cells):
-            break
-    return cells
-
-
-def _is_ahead(leader: Finalist, other: Finalist, among: int, maximize: bool) -> bool:
-    """Whether a race of so many need not go on for this other one.
-
-    The leader passes on all its seeds, and its objective is the better one by evidence of at least
-    (among - 1) / 5 %: the truly best can be beaten by each of the others, so with 5 % by any.
-    """
-    values = np.array(differences(leader, other, 1 if maximize else -1))
-    if leader.passed < len(leader.confirmations) or values.sum() <= 0:
-        return False
-    return bool(evidence(values) >= (among - 1) / ALPHA)
+    chosen = chosen_again(search, confirmation, settings.confirm)
+    if chosen and (raced := racing(settings, used)):
+        return list(race(chosen, *raced, maximized(search)[0]).cells)
+    return [(it.number, seed) for it in chosen for seed in confirmation_seeds(settings, used)]
 
 
 def to_test(search: optuna.Study, confirmation: optuna.Study) -> int | None:

@@ -13,7 +13,7 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from studies.confirmation import Cell, to_confirm, to_test, to_verify
+from studies.confirmation import Cell, racing, to_confirm, to_test, to_verify
 from studies.job import Job, describe
 from studies.question import distributions
 from studies.record import CONFIRMATION, TEST, VERIFICATION
@@ -45,6 +45,7 @@ def made_up(job: Job, kinds: Sequence[Kind], draw: np.random.Generator) -> optun
     study = _in_memory(job)
     describe(study, job)
     study.set_user_attr("confirm", job.settings.confirm)
+    study.set_user_attr("racing", racing(job.settings, job.config.training.seed))
     study.enqueue_trial(dict(job.question.start(job.config, job.space)))
     evaluation, lines = job.question.workload.made_up(job.config, draw)
     for ordinal, kind in enumerate(kinds):

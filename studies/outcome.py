@@ -16,7 +16,7 @@ import scipy
 from optuna.trial import FrozenTrial, TrialState
 
 from studies import record
-from studies.racing import evidence
+from studies.racing import differences, evidence, race, ranked_again
 from studies.result import (
     Basis,
     Comparison,
@@ -54,7 +54,8 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
     question = str(attributes.get("identity", {}).get("question", search.study_name))
     script = attributes.get("script", question)
     evaluation = None if leader is None else leader.user_attrs.get("evaluation")
-    compare = _compared_in_a_race if _raced(search) else _comparisons
+    raced = attributes.get("racing") is not None
+    compare = _compared_in_a_race if raced else _comparisons
     comparisons = compare(confirmed, maximize) if basis == "confirmed" else ()
     return StudyResult(
         name=search.study_name,
@@ -83,7 +84,7 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
         tested=tuple(trained_again(search, others.get(record.TEST)).values()),
         verifications=_verifications(search, others),
         workload=attributes.get("workload", "encoder"),
-        confirmation=attributes.get("confirmation", "equal"),
+        confirmation="racing" if raced else "equal",
     )
 
 
@@ -127,31 +128,26 @@ def _confirmed(
     First by the share of seeds on which every criterion holds, then by the mean over them; of
     several objectives in the order of the search; of a race those first that stayed longest.
     """
-    again = trained_again(search, confirmation)
-    finalists = record.finalists(search, search.user_attrs.get("confirm", CONFIRMED))
-    results = [again[each.number] for each in finalists if each.number in again]
-    results = [each for each in results if each.runs]
+    finalists = chosen_again(search, confirmation, search.user_attrs.get("confirm", CONFIRMED))
+    results = [each for each in finalists if each.runs]
     if len(search.directions) > 1:
         return results
-    ranked = ranked_again(results, maximize)
-    return sorted(ranked, key=lambda each: -len(each.confirmations) * _raced(search))
+    raced = search.user_attrs.get("racing")
+    if raced is None or not results:
+        seeds = {run.seed for each in results for run in each.confirmations}
+        return ranked_again(results, seeds, maximize)
+    order = race(finalists, *raced, maximize).order
+    return sorted(results, key=lambda each: order.index(each.number))
 
 
-def _raced(search: optuna.Study) -> bool:
-    return search.user_attrs.get("confirmation") == "racing"
-
-
-def ranked_again(results: Sequence[Finalist], maximize: bool) -> list[Finalist]:
-    """By the share of seeds on which every criterion holds, then by the mean; failed ones last."""
-    sign = -1 if maximize else 1
-    return sorted(
-        results,
-        key=lambda result: (
-            (-result.passed / len(result.runs), sign * result.mean)
-            if result.runs
-            else (1.0, math.inf)
-        ),
-    )
+def chosen_again(
+    search: optuna.Study, confirmation: optuna.Study | None, count: int
+) -> list[Finalist]:
+    """So many finalists with what they have been trained on so far, also if that is nothing."""
+    again, chosen = trained_again(search, confirmation), record.finalists(search, count)
+    return [
+        again.get(each.number, Finalist(each.number, tuple(each.values), ())) for each in chosen
+    ]
 
 
 def trained_again(search: optuna.Study, study: optuna.Study | None) -> dict[int, Finalist]:
@@ -231,12 +227,6 @@ def _compared_in_a_race(confirmed: Sequence[Finalist], maximize: bool) -> tuple[
         )
         for other, values in compared
     )
-
-
-def differences(one: Finalist, other: Finalist, sign: int) -> list[float]:
-    """By how much one is better than the other, on every seed on which both ended well."""
-    by_seed = {run.seed: run.values[0] for run in other.runs}
-    return [sign * (run.values[0] - by_seed[run.seed]) for run in one.runs if run.seed in by_seed]
 
 
 def _p_of_t(differences: Sequence[float]) -> float:

@@ -11,6 +11,7 @@ import optuna
 from rich.text import Text
 
 from studies import report
+from studies.confirmation import check_racing, racing
 from studies.job import Job, create_study, load_study, require_own
 from studies.made_up import check_report
 from studies.plan import plan_lines
@@ -111,7 +112,7 @@ def carry_through(question_name: str, config: RunConfig, settings: StudyConfig) 
     study = create_study(job, screened(job))
     study.set_user_attr("budget", Search(job).budget)
     study.set_user_attr("confirm", job.settings.confirm)
-    study.set_user_attr("confirmation", job.settings.confirmation)
+    study.set_user_attr("racing", racing(job.settings, job.config.training.seed))
     job = replace(job, uid=study.user_attrs.get("uid"))
     stop = Stop()
     with (
@@ -142,11 +143,7 @@ def _planned_job(
     sampler(settings, space, 0)
     pruner(settings, config.training.steps)
     corpus = workload.corpus(config)
-    if settings.confirmation == "racing" and len(question.objectives) > 1:
-        raise UserError(
-            f"study.confirmation racing is for one objective, but {question.name} has "
-            f"{len(question.objectives)}: leave it at equal."
-        )
+    check_racing(settings, len(question.objectives))
     verify = settings.verify
     if workload.kind == "problem" and (verify or settings.rehearse):
         flag = "verify" if verify else "rehearse"

@@ -47,7 +47,7 @@ def searched(trials: int = 5, direction: str = "maximize") -> optuna.Study:
     for number in range(trials):
         add(study, float(-number if direction == "maximize" else number))
     study.set_user_attr("confirm", trials)
-    study.set_user_attr("confirmation", "racing")
+    study.set_user_attr("racing", (8, 5))
     return study
 
 
@@ -185,5 +185,5 @@ def test_several_objectives_do_not_race(tmp_path: Path) -> None:
     flags = ("--config", str(CONFIGS / "smoke.yaml"), "--study.confirmation", "racing")
     done = inside(tmp_path, lambda arguments: main("pareto", arguments), *flags)
     assert done.returncode == 2
-    assert "study.confirmation racing is for one objective, but pareto has" in done.stderr
+    assert "study.confirmation racing is for one objective, but this study has" in done.stderr
     assert len(done.stderr.splitlines()) == 1
