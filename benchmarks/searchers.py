@@ -72,7 +72,8 @@ def violation(constraints: list[float]) -> float:
 
 
 def _optuna(problem: Problem, arm: str, seed: int, trials: int) -> Seen:
-    choose, seen = SAMPLERS[arm](seed), []
+    choose = SAMPLERS[arm](seed)
+    seen: Seen = []
     study = optuna.create_study(sampler=choose(0))
     for number in range(trials):
         study.sampler = choose(number)

@@ -219,13 +219,13 @@ def _compared_in_a_race(confirmed: Sequence[Finalist], maximize: bool) -> tuple[
     first, *others = confirmed
     pairs = math.comb(len(confirmed), 2)
     compared = [(other, differences(first, other, 1 if maximize else -1)) for other in others]
+    ps = [
+        min(1.0, pairs / float(evidence(np.array(values)))) if values else 1.0
+        for _, values in compared
+    ]
     return tuple(
-        Comparison(
-            *(other.number, *interval(values)),
-            min(1.0, pairs / float(evidence(np.array(values)))) if values else 1.0,
-            len(values),
-        )
-        for other, values in compared
+        Comparison(other.number, *interval(values), p, len(values))
+        for (other, values), p in zip(compared, ps, strict=True)
     )
 
 

@@ -26,7 +26,8 @@ def rounds(trials: int, budget: int) -> list[tuple[int, int]]:
     >>> rounds(5, 25), rounds(3, 15), rounds(1, 5)
     ([(5, 2), (3, 5), (2, 8)], [(3, 3), (2, 6)], [(1, 5)])
     """
-    left, stay, done, plan = budget, trials, 0, []
+    plan: list[tuple[int, int]] = []
+    left, stay, done = budget, trials, 0
     for ahead in range(max(1, math.ceil(math.log2(trials))), 0, -1):
         more = min(math.ceil(left / ahead / stay), left // stay)
         done, left = done + more, left - more * stay
@@ -79,7 +80,9 @@ def race(finalists: Sequence[Finalist], first_seed: int, seeds: int, maximize: b
         maximize: Whether more of the first objective is better.
     """
     ended = {(run.trial, run.seed) for each in finalists for run in each.confirmations}
-    stay, dropped, cells, had = list(finalists), [], [], range(first_seed, first_seed)
+    stay, had = list(finalists), range(first_seed, first_seed)
+    dropped: list[Finalist] = []
+    cells: list[Cell] = []
     for count, end in rounds(len(stay), len(stay) * seeds):
         if had:
             stay = ranked_again(stay, had, maximize)
