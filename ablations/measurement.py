@@ -15,10 +15,10 @@ from vlatent.config import Config, RunConfig
 from vlatent.dependence import TARGETS
 from vlatent.evaluation import Criterion
 from vlatent.priors import Priors
+from vlatent.result import Result
 from vlatent.shapes import Latents
 from vlatent.statistics import MEANING, OF_PHOTOGRAPHS, Statistic, current_name, of_own_priors
 from vlatent.statistics import STATISTICS as REGISTRY
-from vlatent.training import Result
 from vlatent.workload import Workload
 
 SENTENCES = 4  # whose latents are kept

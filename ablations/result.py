@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from vlatent.effects import Effect
-from vlatent.intervals import counted
+from vlatent.formatting import digits
+from vlatent.intervals import bracket, counted
 from vlatent.records import Record
+from vlatent.tables import as_html
 
 FILE = "result.json"
+COLUMNS = 3  # statistics for which a notebook is wide enough
 HOLDS = "holds: "  # before the name of a criterion: whether it holds, as a statistic
 Outcome = Literal["held", "refuted", "open"]
 Interval = tuple[float, float, float]  # mean, low, high
@@ -160,6 +164,31 @@ class AblationResult(Record):
         """How many predictions were held, refuted and left open."""
         counts = Counter(answered.outcome for answered in self.answers)
         return {"held": counts["held"], "refuted": counts["refuted"], "open": counts["open"]}
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        shown = self.statistics[:COLUMNS]
+        rows = []
+        for arm in self.arms:
+            cells = [arm.name, counted(arm.passed, arm.n)]
+            for statistic in shown:
+                effect = arm.effects.get(statistic)
+                if effect is None:
+                    cells.append(digits(arm.means[statistic]) if statistic in arm.means else "")
+                else:
+                    star = " *" if effect.established else ""
+                    cells.append(f"{bracket(effect.mean, effect.low, effect.high, '+.3g')}{star}")
+            rows.append(cells)
+        outcomes = ", ".join(f"{count} {name}" for name, count in self.outcomes().items())
+        facts = [
+            ("arms", "the base: means over seeds; others: differences from it, paired by seed"),
+            ("*", "established: p < 0.05 after Holm's correction"),
+            ("predictions", outcomes),
+            ("missing runs", str(len(self.missing))),
+            ("all of it on one page", f"vlatent report --ablation {shlex.quote(self.name)}"),
+        ]
+        title = f"Ablation {self.name}: {self.question}"
+        return as_html(title, ("arm", "passes", *shown), rows, as_html("", (), facts))
 
 
 def needed_for(result: AblationResult) -> list[str]:

@@ -34,10 +34,11 @@ from vlatent.console import console, print_evaluation, progress_display, verdict
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.preparation import corpus_for, placement
 from vlatent.priors import Priors
+from vlatent.result import Result
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker
-from vlatent.training import Result, train
+from vlatent.training import train
 
 ROOT = Path(__file__).parents[1]
 PROBE = 120  # steps; the last quarter is timed, as all shapes of batches are known by then

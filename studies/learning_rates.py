@@ -12,7 +12,7 @@ from studies.question import Choice, ObjectiveFunction, Params, Question, Range,
 from studies.study import main
 from vlatent.command_line import run
 from vlatent.config import Config, override
-from vlatent.training import Result
+from vlatent.result import Result
 
 
 def space(config: Config) -> dict[str, Range | Choice]:

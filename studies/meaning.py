@@ -15,9 +15,9 @@ from studies.question import Choice, ObjectiveFunction, Params, Question, Range
 from studies.study import main
 from vlatent.command_line import run
 from vlatent.config import Config, override
+from vlatent.result import Result
 from vlatent.shapes import UserError
 from vlatent.statistics import CHANNELS_NEEDED, MEANING
-from vlatent.training import Result
 
 COUNTERFACTUALS = "terms.contrast.counterfactuals"
 

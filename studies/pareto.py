@@ -13,8 +13,8 @@ from studies.loss_weights import space
 from studies.question import ObjectiveFunction, Question
 from studies.study import main
 from vlatent.command_line import run
+from vlatent.result import Result
 from vlatent.statistics import CHANNELS_NEEDED
-from vlatent.training import Result
 
 OF_THE_SPECTRUM = ("spectrum", "residual")
 

@@ -13,9 +13,10 @@ from rich.progress import Progress
 
 from studies.result import Objective
 from vlatent.config import RunConfig, flatten, override
+from vlatent.result import Result
 from vlatent.shapes import UserError
 from vlatent.tracking import Tracker
-from vlatent.training import Report, Result
+from vlatent.training import Report
 from vlatent.workload import ENCODER, Workload
 
 Params = Mapping[str, float]

@@ -5,71 +5,31 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
+from studies.search_result import Counts as Counts
+from studies.search_result import Objective as Objective
+from studies.search_result import TrialResult as TrialResult
 from vlatent.corpus import Part
-from vlatent.evaluation import Criterion, Evaluation
-from vlatent.intervals import ALPHA, interval
+from vlatent.evaluation import Criterion, Evaluation, Verdict
+from vlatent.formatting import digits
+from vlatent.intervals import ALPHA, bracket, counted, interval
+from vlatent.own_questions import is_path
 from vlatent.records import Record
+from vlatent.tables import as_html
 
 FILE = "result.json"
 Basis = Literal["confirmed", "knee", "search", "nearest", "none"]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """A number that a study makes as large, or as small, as it can.
-
-    Attributes:
-        name: Short name, for the tracker and for legends.
-        label: What it is, with its unit, for tables and axes.
-        maximize: Whether more is better.
-        scale: How its axis is divided; "symlog" is even near 0 and logarithmic beyond.
-        limit: The value from which on, towards the better, the criteria behind it hold; None
-            where there are none.
-    """
-
-    name: str
-    label: str
-    maximize: bool
-    scale: Literal["linear", "log", "symlog"] = "linear"
-    limit: float | None = None
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many trials of the budget ended how; `feasible` ones are among the complete."""
-
-    complete: int
-    pruned: int
-    failed: int
-    feasible: int
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """A trial that was trained to the end.
-
-    Attributes:
-        number: Its number in the search.
-        params: The searched values.
-        values: One number an objective.
-        feasible: Whether it passes every criterion.
-        criteria: The lines of its verdict.
-        steps_to_pass: Step from which all criteria held, in its own steps; None if they did not.
-        run_id: Its run in the tracker.
-    """
-
-    number: int
-    params: dict[str, object]
-    values: tuple[float, ...]
-    feasible: bool
-    criteria: tuple[Criterion, ...]
-    steps_to_pass: int | None
-    run_id: str | None
+BASES: dict[Basis, str] = {
+    "confirmed": "the best of the finalists on new seeds",
+    "knee": "the best compromise of the front",
+    "search": "the best of the search, confirmed on no new seed",
+    "nearest": "the nearest: no trial passes every criterion",
+}
 
 
 @dataclass(frozen=True)
@@ -286,3 +246,47 @@ class StudyResult(Record):
     @property
     def leading(self) -> TrialResult | None:
         return next((trial for trial in self.ranking if trial.number == self.leader), None)
+
+    @property
+    def form(self) -> str:
+        """The format of an objective's values: three places of a score, three digits of others."""
+        return ".3f" if len(self.objectives) == 1 and self.workload == "encoder" else ".3g"
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        counts, name = self.counts, shlex.quote(self.name)
+        ended = f"{counts.complete} complete ({counts.feasible} pass), {counts.pruned} pruned"
+        rows = [("trials", f"{ended}, {counts.failed} failed")]
+        if self.leading is not None:
+            rows += self._rows_of(self.leading)
+        if self.leading is not None and self.basis != "nearest":
+            own = shlex.quote(self.question) if is_path(self.question) else None
+            part, what = ("prior", "suite") if self.workload == "encoder" else ("weight", own)
+            command = f"vlatent ablate {what} --ablation.from_study {name}"
+            rows += [(f"what each {part} buys", command)] if what else []
+        rows += [("all of it on one page", f"vlatent report --study {name}")]
+        return as_html(f"Study {self.name}: {self.text}", (), rows)
+
+    def _rows_of(self, leader: TrialResult) -> list[tuple[str, str]]:
+        """The leader: why it leads, how good it is on which seeds, and its values."""
+        violated = ", ".join(Verdict(leader.criteria).violated)
+        verdict = f"violates {violated}" if violated else "passes every criterion"
+        labels = [objective.label for objective in self.objectives]
+        values = (f"{value:{self.form}}" for value in leader.values)
+        found = ", ".join(f"{label} {value}" for label, value in zip(labels, values, strict=True))
+        rows = [
+            ("leader", f"trial {leader.number}, {BASES[self.basis]}"),
+            ("in the search", f"{verdict}; {found}"),
+        ]
+        confirmed = next((each for each in self.finalists if each.number == leader.number), None)
+        for place, trained in (("on confirmation seeds", confirmed), ("on test seeds", self.test)):
+            if trained is not None and trained.runs:
+                said = [
+                    f"{label} {bracket(*trained.interval(index), self.form)}"
+                    for index, label in enumerate(labels)
+                ]
+                passes = f"passes on {counted(trained.passed, len(trained.runs), 'seeds')}"
+                rows.insert(1, (place, "; ".join([passes, *said])))
+        for name, value in leader.params.items():
+            rows += [(name, digits(value) if isinstance(value, float) else str(value))]
+        return rows

@@ -67,7 +67,7 @@ def _table(screened: Sequence[Screened]) -> Table:
     title = f"The best {min(SHOWN, len(screened))}"
     best = empty_table(title, "score", *names, "violates", left=("violates",))
     for vector in screened[:SHOWN]:
-        broken = [line.name for line in vector.verdict.criteria if not line.holds]
+        broken = vector.verdict.violated
         weights = (f"{value:.3g}" for value in vector.weights.values())
         best.add_row(f"{vector.score:.3f}", *weights, ", ".join(broken) or "nothing")
     return best

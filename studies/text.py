@@ -88,7 +88,7 @@ def certainty(result: StudyResult) -> list[str]:
             "than 95 %."
         )
     if (optimism := result.optimism) is not None:
-        form = form_of(result)
+        form = result.form
         difference = bracket(optimism.mean, optimism.low, optimism.high, f"+{form}")
         said.append(
             f"Optimism of the search: its best, trial {optimism.trial}, was found at "
@@ -109,17 +109,12 @@ def figures(result: StudyResult, trained: Finalist) -> str:
     """A trial on new seeds: on how many of them it passes, and its objectives."""
     if not trained.runs:
         return f"trial {trained.number} failed on every seed"
-    form = form_of(result)
+    form = result.form
     values = [
         f"{objective.label} {bracket(*trained.interval(index), form)}"
         for index, objective in enumerate(result.objectives)
     ]
     return f"trial {trained.number} passes on {passes(trained)}, {', '.join(values)}"
-
-
-def form_of(result: StudyResult) -> str:
-    """The format of an objective's values: three places of a score, three digits of others."""
-    return ".3f" if len(result.objectives) == 1 and result.workload == "encoder" else ".3g"
 
 
 def seeds_and_sentences(*trained: Finalist) -> str:

@@ -24,12 +24,12 @@ from vlatent import checkpoints
 from vlatent.config import RunConfig, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict
 from vlatent.own_sources import part_sources
+from vlatent.result import Result
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import Status, amend_run, open_run, recorded, traceback_of
-from vlatent.training import Result
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
 

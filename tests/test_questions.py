@@ -15,8 +15,8 @@ from studies.question import Choice, Range
 from studies.questions import question_of
 from vlatent.config import Config, flatten, from_yaml, override
 from vlatent.evaluation import Criterion, Evaluation, Verdict
+from vlatent.result import Result
 from vlatent.shapes import UserError
-from vlatent.training import Result
 
 QUESTIONS = ("loss_weights", "learning_rates", "joint", "pareto")
 

@@ -19,11 +19,12 @@ from vlatent.__main__ import main
 from vlatent.config import corpus_digests, from_yaml, override
 from vlatent.corpus import corpus_fingerprint, load
 from vlatent.preparation import corpus_of
+from vlatent.result import Result
 from vlatent.run_record import FILE, RunRecord
 from vlatent.scenes import default_corpus
 from vlatent.shapes import UserError
 from vlatent.tracking import MemoryTracker
-from vlatent.training import Result, train
+from vlatent.training import train
 
 TRAINING, HELD_OUT = Path("training.jsonl"), Path("held_out.jsonl")
 

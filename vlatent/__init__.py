@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.priors import as_latent as as_latent
     from vlatent.problem import Problem as Problem
     from vlatent.problem import Weight as Weight
+    from vlatent.result import Result as Result
     from vlatent.shapes import Latent as Latent
     from vlatent.shapes import UserError as UserError
     from vlatent.terms import Contrast as Contrast
@@ -49,7 +50,6 @@ if TYPE_CHECKING:  # for whom an alias of the same name is public
     from vlatent.tracking import MemoryTracker as MemoryTracker
     from vlatent.tracking import Tracker as Tracker
     from vlatent.tracking import TrackingConfig as TrackingConfig
-    from vlatent.training import Result as Result
     from vlatent.training import train as train
 
 __version__ = VERSION
@@ -76,10 +76,11 @@ _HOMES = {
         "as_latent",
     ),
     "problem": ("Problem", "Weight"),
+    "result": ("Result",),
     "shapes": ("Latent", "UserError"),
     "terms": ("Contrast", "Invariance", "Term", "Terms"),
     "tracking": ("MemoryTracker", "Tracker", "TrackingConfig"),
-    "training": ("Result", "train"),
+    "training": ("train",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -22,6 +22,7 @@ from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
 from vlatent.models import require_same_corpus, state_to_resume, trained_model
 from vlatent.preparation import corpus_for, corpus_lines, placement
+from vlatent.result import Result
 from vlatent.run_folders import claimed_folder
 from vlatent.runtime.interruption import Stop, interruption
 from vlatent.shapes import UserError
@@ -37,7 +38,7 @@ from vlatent.tracking import (
     traceback_of,
     view_command,
 )
-from vlatent.training import Result, train
+from vlatent.training import train
 
 
 def train_command(arguments: Sequence[str]) -> int:

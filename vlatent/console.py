@@ -14,6 +14,7 @@ from rich.text import Text
 from vlatent.dependence import TARGETS, in_words
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.meaning import kinds_of
+from vlatent.notebook import CellLog
 
 # What a terminal would obey instead of showing it.
 CONTROLS = {n: f"\\x{n:02x}" for n in [*range(32), *range(127, 160)] if chr(n) not in "\n\t"}
@@ -33,7 +34,10 @@ class PlainConsole(Console):
         return super().render_str(text.translate(CONTROLS), **settings)
 
 
-console = PlainConsole(highlight=False, markup=False, emoji=False)
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+console = PlainConsole(**PLAIN)
+if console.is_jupyter:  # where rich would make an output of every line
+    console = PlainConsole(file=CellLog(), force_jupyter=False, force_terminal=False, **PLAIN)
 if not console.is_terminal:
     console.width = 110  # a log file has no width of its own
 
@@ -53,7 +57,7 @@ def progress_display() -> Progress:
 
 def print_evaluation(step: int, evaluation: Evaluation, verdict: Verdict) -> None:
     """Print one line per evaluation, for logs and other places without a progress bar."""
-    broken = [criterion.name for criterion in verdict.criteria if not criterion.holds]
+    broken = verdict.violated
     alpha = evaluation.channels["spectrum"]
     console.print(
         f"step {step}: alpha {min(alpha):.2f} to {max(alpha):.2f}, "

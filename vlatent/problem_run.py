@@ -13,9 +13,10 @@ from rich.progress import Progress
 from vlatent.config import flatten, to_yaml
 from vlatent.evaluation import VIOLATED, Criterion, Evaluation, Verdict
 from vlatent.problem import Problem, ProblemConfig
+from vlatent.result import Result
 from vlatent.step import Diverged
 from vlatent.tracking import Tracker
-from vlatent.training import Report, Result
+from vlatent.training import Report
 
 
 def run_problem(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +31,13 @@ from vlatent.optimization import MovingAverage, adamw, learning_rate, restore
 from vlatent.own_encoder import described, encoder_of
 from vlatent.own_sources import part_sources
 from vlatent.preparation import corpus_for, placement
+from vlatent.result import Result
 from vlatent.run_folders import run_folder
 from vlatent.shapes import UserError
 from vlatent.step import step_kind
 from vlatent.tracking import Tracker
 
 Report = Callable[[int, Evaluation, Verdict], None]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run came to.
-
-    Attributes:
-        history: Every evaluation, the first before the first step.
-        verdict: The criteria at the last evaluation.
-        score: What a study maximises, at the last evaluation.
-        steps_to_pass: First evaluation from which all criteria held to the end; None if none.
-        folder: Where the checkpoint, the config and the figures are.
-        seconds: Wall time, evaluations and figures included.
-    """
-
-    history: list[Evaluation]
-    verdict: Verdict
-    score: float
-    steps_to_pass: int | None
-    folder: Path
-    seconds: float
 
 
 def train(

@@ -33,9 +33,10 @@ from vlatent.own_sources import changed_sources
 from vlatent.preparation import corpus_for, not_divided, placement, size_of_latents
 from vlatent.problem import Problem, ProblemConfig, config_of
 from vlatent.problem_run import run_problem, verdict_of
+from vlatent.result import Result
 from vlatent.shapes import UserError
 from vlatent.tracking import Tracker
-from vlatent.training import Report, Result, train
+from vlatent.training import Report, train
 
 Kind = Literal["encoder", "problem"]
 

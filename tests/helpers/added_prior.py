@@ -22,9 +22,10 @@ from studies.study import main as study
 from vlatent import checkpoints
 from vlatent.config import fingerprint, from_yaml
 from vlatent.evaluation import Evaluation, judge
+from vlatent.result import Result
 from vlatent.statistics import STATISTICS
 from vlatent.tracking import MemoryTracker, MlflowTracker, open_run
-from vlatent.training import Result, train
+from vlatent.training import train
 
 WEIGHT = ("--priors.roughness.weight", "0.1")
 

@@ -18,6 +18,7 @@ from vlatent.evaluation.photographs import Photographs, photographs
 from vlatent.priors import Priors
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
 from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MOSTLY
+from vlatent.tables import as_html
 
 PLATEAU = 0.05  # largest relative change of the total variation over these evaluations
 APART = 0.05  # which lie at least this share of the run apart
@@ -54,6 +55,20 @@ class Verdict:
     def worst(self) -> float:
         """Largest margin: the criterion that is violated most, or nearest to it."""
         return max(criterion.margin for criterion in self.criteria)
+
+    @property
+    def violated(self) -> list[str]:
+        """Names of the criteria that do not hold."""
+        return [criterion.name for criterion in self.criteria if not criterion.holds]
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        rows = [
+            (c.name, "pass" if c.holds else "FAIL", c.wanted, c.found, f"{c.margin:+.2f}")
+            for c in self.criteria
+        ]
+        columns = ("criterion", "", "wanted", "found", "margin")
+        return as_html("PASS" if self.passed else "FAIL", columns, rows)
 
 
 def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:

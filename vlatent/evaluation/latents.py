@@ -32,6 +32,7 @@ from vlatent.priors.wavelet import generalized_gaussian_ratio
 from vlatent.shapes import Latents
 from vlatent.spectra import residual, whittle_slope
 from vlatent.statistics import ANY, LIKE_PHOTOGRAPHS, MOSTLY, STATISTICS, Limits, Statistic
+from vlatent.tables import as_html
 
 VALUES = 2**19  # numbers in a chunk: what is made of them still fits into a cache
 FLAT = 1e-12  # variance of a channel that shows nothing
@@ -127,6 +128,19 @@ class LatentStatistics:
     def channels_in_band(self) -> int:
         """Channels whose mean spectrum falls as in photographs."""
         return int(in_band(whittle_slope(self.power), residual(self.power)).sum())
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        places = {True: "inside", False: "outside", None: ""}
+        rows = [
+            (row.statistic.label, row.measured, row.wanted, places[row.inside]) for row in self.rows
+        ]
+        count, height, width, channels = self.shape
+        return as_html(
+            f"{count:,} latents of {height} x {width} x {channels}",
+            ("statistic", "value [95 % interval]", "photographs", ""),
+            rows,
+        )
 
 
 def chunk_size(height: int, width: int, channels: int) -> int:
