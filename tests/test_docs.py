@@ -69,7 +69,14 @@ def test_commands_exist(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/guide.md", "docs/own_encoder.md", "docs/balancing.md"]
+    "page",
+    [
+        "README.md",
+        "docs/guide.md",
+        "docs/own_encoder.md",
+        "docs/balancing.md",
+        "docs/notebooks.md",
+    ],
 )
 def test_python_runs(
     page: str,
