@@ -22,6 +22,13 @@ PAGE = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
 SMOKE: dict[str, tuple[dict[str, object], int, tuple[str, ...]]] = {
     "autoencoder_latents": ({"steps": 3, "batch": 2, "measured": 12}, 3, ("12 latents",)),
     "own_encoder": ({"steps": 12}, 1, ("Run of 12 steps",)),
+    "own_prior": ({"config_name": "smoke", "steps": 12}, 2, ("Run of 12 steps",)),
+    "pinn": ({"trials": 3, "seeds": 2}, 4, ("Study pinn", "Ablation pinn")),
+    "quick_start": (
+        {"config_name": "smoke", "steps": 12, "trials": 2},
+        3,
+        ("Run of 12 steps", "Study loss_weights"),
+    ),
 }
 
 
