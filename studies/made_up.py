@@ -13,9 +13,10 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
-from studies.confirmation import Cell, racing, to_confirm, to_test, to_verify
+from studies.confirmation import racing, to_confirm, to_test, to_verify
 from studies.job import Job, describe
 from studies.question import distributions
+from studies.racing import Cell
 from studies.record import CONFIRMATION, TEST, VERIFICATION
 from studies.report import conclude
 from vlatent.config import to_yaml

@@ -134,9 +134,10 @@ def _confirmed(
         return results
     raced = search.user_attrs.get("racing")
     if raced is None or not results:
-        seeds = {run.seed for each in results for run in each.confirmations}
-        return ranked_again(results, seeds, maximize)
-    order = race(finalists, *raced, maximize).order
+        had = {run.seed for each in results for run in each.confirmations}
+        return ranked_again(results, had, maximize)
+    first_seed, seeds = raced
+    order = race(finalists, first_seed, seeds, maximize).order
     return sorted(results, key=lambda each: order.index(each.number))
 
 

@@ -13,8 +13,9 @@ from typing import Literal
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from studies.confirmation import Cell, fresh_seeds, to_confirm, to_test, to_verify
+from studies.confirmation import fresh_seeds, to_confirm, to_test, to_verify
 from studies.job import Job, load_study
+from studies.racing import Cell
 from studies.record import (
     CONFIRMATION,
     LIVE,
