@@ -6,7 +6,7 @@ import optuna
 
 from studies.outcome import chosen_again, study_result
 from studies.racing import Cell, race
-from studies.record import CONFIRMATION, counted, maximized
+from studies.record import CONFIRMATION, counted, finalists, maximized
 from studies.settings import MOST_SEEDS, StudyConfig
 from vlatent.shapes import UserError
 
@@ -54,9 +54,10 @@ def to_confirm(
     Of a race those of its rounds so far: it depends on what is recorded alone, so that all workers
     find the same, and those of a study that was interrupted.
     """
-    chosen = chosen_again(search, confirmation, settings.confirm)
+    chosen = finalists(search, settings.confirm)
     if chosen and (raced := racing(settings, used)):
-        return list(race(chosen, *raced, maximized(search)[0]).cells)
+        again = chosen_again(search, confirmation, settings.confirm)
+        return list(race(again, *raced, maximized(search)[0]).cells)
     return [(it.number, seed) for it in chosen for seed in confirmation_seeds(settings, used)]
 
 

@@ -30,16 +30,13 @@ class StudyConfig(WorkSettings):
         seed: Seed of the sampler.
         space: What is searched of a value, by its name: [low, high], or some of its choices.
         warm_start: Another study in the same storage, whose best trials are tried first.
-        rehearse: Screen 128 weight vectors by the priors alone, without an encoder, and try so many
-            of the best first; half a minute, where loss weights are searched. If it is not given,
-            an eighth of the trials where `tpe` or `gp` search the weights of priors and no term
-            beside them trains; 0 tries none.
+        rehearse: Screen 128 loss weight vectors without an encoder, in half a minute, and try so
+            many of the best first. If not given, an eighth of the trials where that foretells them.
         stagnation: End the study when so many trials in a row brought no better one.
         confirm: Number of top trials to retrain on seeds that the search never saw.
         confirmation_seeds: Number of these seeds; below 2 there is no interval.
-        confirmation: How these seeds are spent: `equal`, the same for all; or `racing`, at most as
-            many runs, most of them for those that lead: after every round the better half stays,
-            until the leader is ahead of all that stay, with an error of 5 % at most.
+        confirmation: `equal`, the same seeds for all, or `racing`, at most as many runs: every
+            round the better half stays, until the leader is ahead of all that stay (error 5 %).
         test: Number of seeds, used nowhere else, on which the trial that leads after confirmation
             is judged once more, on sentences that no choice has seen; 0 keeps them for later.
         verify: Another config, by name or path, on which the values of the trial that leads, and

@@ -389,9 +389,9 @@ def test_all_arms_begin_with_the_same_weights_and_see_the_same_batches(
     starts: list[float] = []
     adamw = training.adamw
 
-    def begin(model: object, config: object) -> object:
+    def begin(model: object, config: object, *others: object) -> object:
         starts.append(float(sum(p.detach().double().abs().sum() for p in model.parameters())))  # type: ignore[attr-defined]
-        return adamw(model, config)  # type: ignore[arg-type]
+        return adamw(model, config, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training, "order", spy)
     monkeypatch.setattr(training, "adamw", begin)
