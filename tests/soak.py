@@ -28,7 +28,7 @@ from servers import MlflowServer, Postgres  # noqa: E402
 from smoke import sentences  # noqa: E402
 
 from studies.job import load_study  # noqa: E402
-from studies.record import counted, counts  # noqa: E402
+from studies.record import counted, counts, has_values  # noqa: E402
 from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
 
 TOLD = ("ordinal", "continues", "attempt", "last_attempt", "reason", "returned", "worker")
@@ -132,7 +132,7 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     for trial in every:
         if counts(trial):
             assert continued[trial.number] == 0, f"trial {trial.number} ended and was begun again"
-        elif trial.params or trial.system_attrs.get("fixed_params"):
+        elif has_values(trial):
             assert continued[trial.number] == 1, f"trial {trial.number} is lost"
 
     uri = place.tracking or _absolute(place, place.tracking_database)
