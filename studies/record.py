@@ -184,9 +184,11 @@ def values_of(trial: FrozenTrial) -> dict[str, float]:
     return trial.system_attrs.get("fixed_params", {}) | trial.params
 
 
-def has_values(trial: FrozenTrial) -> bool:
+def has_values(study: optuna.Study, trial: FrozenTrial) -> bool:
     """Whether all values of a trial are drawn: one that died between two of them has some only."""
-    return "fixed_params" in trial.system_attrs or "config" in trial.user_attrs
+    identity, values = study.user_attrs.get("identity", {}), values_of(trial)
+    searched = {name.removeprefix("space.") for name in identity if name.startswith("space.")}
+    return bool(values) and searched <= values.keys()
 
 
 def cell_of(trial: FrozenTrial) -> tuple[int, int]:

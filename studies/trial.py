@@ -238,7 +238,7 @@ def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
 
     Only what it was begun with is passed on: not its constraints, nor anything it measured.
     """
-    if not has_values(trial) or any(
+    if not has_values(study, trial) or any(
         other.user_attrs.get("continues") == trial.number
         for other in study.get_trials(deepcopy=False)
     ):

@@ -157,5 +157,5 @@ def orphans(study: optuna.Study) -> list[FrozenTrial]:
         and not is_foreign(trial)
         and not counts(trial)
         and trial.number not in continued
-        and has_values(trial)
+        and has_values(study, trial)
     ]

@@ -132,7 +132,7 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     for trial in every:
         if counts(trial):
             assert continued[trial.number] == 0, f"trial {trial.number} ended and was begun again"
-        elif has_values(trial):
+        elif has_values(study, trial):
             assert continued[trial.number] == 1, f"trial {trial.number} is lost"
 
     uri = place.tracking or _absolute(place, place.tracking_database)

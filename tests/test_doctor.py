@@ -104,7 +104,6 @@ def test_every_kind_of_damage_is_found_and_put_right(finished: Path) -> None:
     dead = study.ask(study.trials[0].distributions)
     params = dead.params
     dead.set_user_attr("ordinal", 3)
-    dead.set_user_attr("config", "")
     left = client.create_run(experiment.experiment_id, tags=tags | {"trial": "3"})
     dead.set_user_attr("run_id", left.info.run_id)
     # A run whose trial was never told, and one of a trial that has ended.

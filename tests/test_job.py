@@ -135,7 +135,6 @@ def test_a_trial_begun_again_keeps_values_and_place_but_nothing_that_it_measured
     dead.set_user_attr("run_id", "abc")
     dead.set_user_attr("criteria", [])
     params = {name: values.suggest(dead, name) for name, values in mine.space.items()}
-    dead.set_user_attr("config", "")
     dead.set_constraint("kurtosis", 5.0)
     study.tell(dead, state=TrialState.FAIL)
     for _ in range(2):  # two that look at the same time hand it on once
@@ -322,8 +321,8 @@ def test_a_trial_is_handed_on_though_who_was_to_do_so_died(tmp_path: Path) -> No
     dead, returned = study.ask(), study.ask()
     study.tell(dead, state=TrialState.FAIL)  # found silent, and then its finder died
     returned.set_user_attr("worker", "host:1")
-    mine.space["priors.kurtosis.weight"].suggest(returned, "priors.kurtosis.weight")
-    returned.set_user_attr("config", "")
+    for name, values in mine.space.items():
+        values.suggest(returned, name)
     returned.set_user_attr("returned", "stopped at step 3")  # killed while it gave itself back
     study.tell(returned, state=TrialState.FAIL)
     study.tell(study.ask(), state=TrialState.FAIL)  # had no values: a new one takes its place
