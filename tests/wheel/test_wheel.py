@@ -130,7 +130,8 @@ def test_a_study_by_its_module(run: Command, tmp_path: Path) -> None:
 def test_an_unknown_config_is_refused_in_one_line(run: Command, tmp_path: Path) -> None:
     refused = run("vlatent", "train", "--config", "smoek", status=2)
     assert refused.stderr == (
-        "error: there is no config smoek; did you mean smoke? The package has full, meaning, "
-        "quick, quick_documented, quick_meaning, smoke, winner; or give the path of a YAML file.\n"
+        "error: there is no config smoek; did you mean smoke? The package has full, lasting, "
+        "meaning, quick, quick_documented, quick_meaning, smoke, winner; or give the path of a "
+        "YAML file.\n"
     )
     assert list(tmp_path.iterdir()) == []
