@@ -32,6 +32,10 @@ SMOKE: dict[str, tuple[dict[str, object], int, tuple[str, ...]]] = {
 }
 
 
+# What a cell says of its own sizes: a notebook of minutes has too few seeds to establish anything.
+SAID = {"pinn": ["with 2 seeds nothing can be established"]}
+
+
 def cells(name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((EXAMPLES / f"{name}.ipynb").read_text("utf-8"))[
         "cells"
@@ -101,7 +105,8 @@ def test_a_notebook_runs_to_its_end(
     assert files() == before
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert "\\u001b" not in json.dumps(outputs)
-    assert [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"] == []
+    said = [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"]
+    assert [line.split(" in the family")[0] for line in said] == SAID.get(name, [])
     assert max(len(cell.get("outputs", ())) for cell in notebook.cells) <= 3
     shown = [output.data for output in outputs if "data" in output]
     drawn = [data["image/png"] for data in shown if "image/png" in data]
