@@ -3,9 +3,9 @@
 python -m benchmarks.full --config full --json build/gpu.json     (`make gpu`)
 
 Runs tests/test_gpu.py, measures what a step and an evaluation take, and trains as many steps as fit
-into the minutes, once with the config's own loss weights and once with those of a study's winner.
-Ends with both verdicts, steps a second and memory. Warm-up and blur last a tenth of a shortened run
-at most. A small run tries the whole on a CPU:
+into the minutes, once with the config's own loss weights and once with those of lasting.yaml. Ends
+with both verdicts, steps a second and memory. Warm-up and blur last a tenth of a shortened run at
+most. A small run tries the whole on a CPU:
 
 python -m benchmarks.full --config smoke --training.device cpu --minutes 1
 """
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--winner",
         type=Path,
-        default=ROOT / "configs" / "winner.yaml",
+        default=ROOT / "configs" / "lasting.yaml",
         help="A config whose loss weights are trained beside the config's own.",
     )
     parser.add_argument("--minutes", type=PositiveFloat, default=8.0, help="For everything.")

@@ -127,7 +127,7 @@ def test_the_documented_run_is_shortened_to_what_fits(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "it").read_text())
     assert found["tests"]["passed"]
-    assert [run["name"] for run in found["runs"]] == ["the config", "winner.yaml"]
+    assert [run["name"] for run in found["runs"]] == ["the config", "lasting.yaml"]
     for run in found["runs"]:
         assert run["steps"] == 30  # all of them fit
         assert run["verdict"] == "FAIL"  # so few steps reach nothing
