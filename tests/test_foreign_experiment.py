@@ -53,7 +53,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nonlocal begun
         begun += 1
         tags = {"mlflow.parentRunId": parent}
-        run = client.create_run(sweep, begun, tags, f"child {begun}").info.run_id
+        name = "twin" if status != "FINISHED" else f"child {begun}"
+        run = client.create_run(sweep, begun, tags, name).info.run_id
         client.log_batch(
             run,
             [Metric("loss", loss, begun, 10 * step) for step, loss in enumerate(losses)],
@@ -90,6 +91,8 @@ def test_children_are_trials_and_texts_are_numbers(database: Path) -> None:
     assert (len(study.trials), len(study.complete)) == (12, 9)
     assert (study.count("pruned"), study.count("failed")) == (1, 2)
     assert (study.unfinished, study.not_finite, study.parents) == (1, 1, 1)
+    names = [trial.name for trial in study.trials if "child" not in trial.name]
+    assert names == ["twin (number 9)", "twin (number 10)"]  # a name of two says which it is
     first = study.trials[0]
     assert first.params == {
         "data": "mnist",

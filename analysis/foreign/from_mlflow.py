@@ -53,8 +53,16 @@ def read_foreign_experiment(
     finished = [run.run_id for run in ended if run.status == "FINISHED"]
     curves = foreign_curves(tracking, finished, names[0])
     params = _typed({run.run_id: _params(run, by_id) for run in ended})
+    times = Counter(run.name for run in ended)
     trials = tuple(
-        _trial(number, run, names, params[run.run_id], curves.get(run.run_id, {}))
+        _trial(
+            number,
+            run.name if times[run.name] == 1 else f"{run.name} (number {number})",
+            run,
+            names,
+            params[run.run_id],
+            curves.get(run.run_id, {}),
+        )
         for number, run in enumerate(ended)
     )
     made = Foreign(
@@ -131,6 +139,7 @@ def _number(text: str) -> Value:
 
 def _trial(
     number: int,
+    name: str,
     run: RecordedRun,
     names: Sequence[str],
     params: Mapping[str, Value],
@@ -143,7 +152,7 @@ def _trial(
         state = "failed"
     return ForeignTrial(
         number=number,
-        name=run.name,
+        name=name,
         state=state,
         params=params,
         values=values if finite and state != "failed" else (),
