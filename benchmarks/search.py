@@ -16,11 +16,13 @@ goes on.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,6 +39,7 @@ from studies.job import Job, create_study
 from studies.questions import question_of
 from studies.record import counted, feasible, ranked
 from studies.settings import StudyConfig
+from studies.spending import seconds_of, steps_of
 from studies.study import screened
 from studies.tasks import Search
 from studies.worker import carry_out
@@ -101,7 +104,7 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         if not screening.exists():
             screening.write_text(json.dumps(time.perf_counter() - began))
         carry_out(Search(job), Stop(), lambda: None, None)
-        spent = trained(counted(study))
+        spent = trained(study, steps_of)
         if spent[-1] + 1 > budget - steps // 2:
             break
     within = [t for t, end in zip(counted(study), spent, strict=True) if end <= budget]
@@ -124,8 +127,7 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         "passing": len(passing),
         "found nothing": not passing,
         "steps": spent[first - 1],
-        "seconds": json.loads(screening.read_text())
-        + sum(trial.user_attrs["seconds"] for trial in within[:first]),
+        "seconds": json.loads(screening.read_text()) + trained(study, seconds_of)[first - 1],
         "steps to confirmed": spent[len(within) - 1 if lasting is None else lasting],
         "none confirmed": lasting is None,
         "confirmed on": standing(again(leader, "confirmation"))[0] if leader else 0,
@@ -159,13 +161,13 @@ def standing(runs: Iterable[tuple[float, bool]]) -> tuple[int, float]:
     return sum(passed), fmean(scores)
 
 
-def trained(trials: list[FrozenTrial]) -> list[int]:
-    """Steps trained when each trial had ended."""
-    total, ends = 0, []
-    for trial in trials:
-        total += trial.user_attrs["steps"]
-        ends.append(total)
-    return ends
+def trained(study: optuna.Study, of: Callable[[FrozenTrial], float]) -> list[float]:
+    """Steps, or seconds, when each trial had ended, those of interrupted attempts included."""
+    by_place: dict[int, float] = defaultdict(int)
+    for trial in study.get_trials(deepcopy=False):
+        by_place[trial.user_attrs.get("ordinal", 0)] += of(trial)
+    places = (trial.user_attrs["ordinal"] for trial in counted(study))
+    return list(itertools.accumulate(by_place[place] for place in places))
 
 
 def spread(values: list[float]) -> str:

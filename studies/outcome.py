@@ -15,12 +15,13 @@ import optuna
 import scipy
 from optuna.trial import FrozenTrial, TrialState
 
-from studies import record
+from studies import record, spending
 from studies.racing import differences, evidence, race, ranked_again
 from studies.result import (
     Basis,
     Comparison,
     Confirmation,
+    Cost,
     Counts,
     Finalist,
     Objective,
@@ -49,7 +50,7 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
     maximize = objectives[0].maximize
     confirmed = _confirmed(search, others.get(record.CONFIRMATION), maximize)
     leader, basis = _leader(order, confirmed, len(objectives))
-    trials, trained, saved = record.counted(search), *record.cost(search, _steps(search))
+    trials, cost = record.counted(search), _cost(search, others)
     states = [trial.state for trial in trials]
     question = str(attributes.get("identity", {}).get("question", search.study_name))
     script = attributes.get("script", question)
@@ -69,8 +70,8 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
             states.count(TrialState.FAIL),
             sum(map(record.feasible, trials)),
         ),
-        steps_trained=trained,
-        steps_saved=saved,
+        steps_trained=cost["search"].steps,
+        steps_saved=cost["search"].saved,
         ranking=tuple(map(_trial, order)),
         front=tuple(t.number for t in record.front(search)) if len(objectives) > 1 else (),
         finalists=tuple(confirmed),
@@ -85,6 +86,7 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
         verifications=_verifications(search, others),
         workload=attributes.get("workload", "encoder"),
         confirmation="racing" if raced else "equal",
+        cost=cost,
     )
 
 
@@ -105,6 +107,18 @@ def _steps(search: optuna.Study) -> int:
     """Steps of a trial that is not pruned, of the config's own batch size."""
     steps = (trial.user_attrs.get("steps", 0) for trial in record.completed(search))
     return int(search.user_attrs.get("identity", {}).get("training.steps", max(steps, default=0)))
+
+
+def _cost(search: optuna.Study, others: Mapping[str, optuna.Study]) -> dict[str, Cost]:
+    """What the search has cost, and each part that trained something again."""
+    costs = {"search": spending.cost(search, _steps(search))}
+    for kind, study in others.items():  # verifications of one name may be of several configs
+        name, new = study.user_attrs.get("verifies"), spending.cost(study)
+        part = kind if name is None else f"verification on {name}"
+        old = costs.get(part, Cost(0, 0.0))
+        if new.steps:
+            costs[part] = Cost(old.steps + new.steps, old.seconds + new.seconds)
+    return costs
 
 
 def _trial(trial: FrozenTrial) -> TrialResult:

@@ -11,6 +11,7 @@ from studies.screen import first_of_screening
 from studies.tasks import SEEDS, Search, Test, again
 from vlatent.config import Config
 from vlatent.corpus import Corpus, Part
+from vlatent.formatting import digits
 from vlatent.preparation import corpus_lines, not_divided
 from vlatent.runtime.addresses import shown
 
@@ -42,8 +43,9 @@ def _plan(job: Job, corpus: Corpus | None) -> str:
     first = _screened_first(job)
     screened = f" after the best {first} of a screening" if first else ""
     read = "" if corpus is None else f" on {len(corpus.train)} sentences"
+    hours = "" if settings.hours is None else f" in at most {digits(settings.hours)} h"
     return (
-        f"Study {job.name}: {Search(job).budget} trials of {job.config.training.steps} steps"
+        f"Study {job.name}: {Search(job).budget} trials of {job.config.training.steps} steps{hours}"
         f"{read}; {settings.sampler} sampler{screened}, {settings.pruner} pruner, "
         f"{shown(settings.storage)}{places}{confirmed}{tested}{verify}"
     )

@@ -10,8 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.text import Text
 
 from studies.record import cell_of, counts, feasible, front, maximized, rank, why_failed
+from studies.spending import Limit, cost
 
-COLUMNS = 110  # of a line
+COLUMNS = 120  # of a line
 
 
 class Reporter:
@@ -22,7 +23,11 @@ class Reporter:
     """
 
     def __init__(
-        self, study: optuna.Study, objectives: Sequence[str], again: str | None = None
+        self,
+        study: optuna.Study,
+        objectives: Sequence[str],
+        again: str | None = None,
+        limit: Limit | None = None,
     ) -> None:
         """Begin to look; of what has ended before, nothing is said.
 
@@ -31,12 +36,14 @@ class Reporter:
             objectives: Names of what they return.
             again: What was done with trials of another study on new seeds, `confirmed` for
                 instance; these do not compete.
+            limit: Until when trials are begun, if there is such a limit.
         """
         ended = [trial for trial in study.get_trials(deepcopy=False) if _over(trial)]
         self.done = sum(map(counts, ended))
         self._study = study
         self._objectives = objectives
         self._again = again
+        self._limit = limit
         self._told = {trial.number for trial in ended}
         self._maximize = maximized(study)[0]
         complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
@@ -76,14 +83,15 @@ class Reporter:
         return f"{self._again} trial {number}, seed {seed}"
 
     def _clock(self, of: int) -> str:
-        """`12/60`, the time so far, and when the last one ends at this pace."""
+        """`12/60`, what the trials have cost so far, and when the last one ends at this pace."""
         now = datetime.now()
-        passed = timedelta(seconds=round((now - self._opened).total_seconds()))
         left = (now - self._first) / self._since * max(of - self.done, 0)
+        if self._limit is not None:
+            left = min(left, max(timedelta(hours=self._limit.left(self._study)), timedelta()))
         end = now + left
         day = "" if end.date() == now.date() else f"{end:%d %b} "
         ends = f"ends ~{day}{end:%H:%M}" if left else f"{'':11}"
-        return f"{f'{self.done}/{of}':>{2 * len(str(of)) + 1}}  {passed}  {ends}"
+        return f"{f'{self.done}/{of}':>{2 * len(str(of)) + 1}}  {cost(self._study).words}  {ends}"
 
     def _place(self, trial: FrozenTrial) -> str:
         """Whether no trial before it was better."""

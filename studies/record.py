@@ -220,19 +220,3 @@ def stagnated(study: optuna.Study, patience: int | None) -> bool:
     if not any(improving):
         return False  # nothing found yet is no reason to stop looking
     return improving[::-1].index(True) >= patience
-
-
-def cost(study: optuna.Study, steps: int) -> tuple[int, int]:
-    """Steps of the config's own batch size that were trained, and those that pruning saved.
-
-    Every step of every trial counts, interrupted and abandoned ones too; a resumed trial from where
-    it was resumed.
-    """
-    trained = saved = 0
-    for trial in study.get_trials(deepcopy=False):
-        resumed = trial.user_attrs.get("resumed_at", 0)
-        reached = trial.user_attrs.get("steps", max(trial.intermediate_values, default=0))
-        trained += max(reached - resumed, 0)
-        if trial.state == TrialState.PRUNED:
-            saved += steps - reached
-    return trained, saved

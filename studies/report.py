@@ -20,7 +20,7 @@ from studies.figures.study import study_figures
 from studies.job import Job, load_study
 from studies.outcome import study_result
 from studies.result import FILE, Finalist, StudyResult
-from studies.settings import StudyConfig
+from studies.settings import StudyConfig, storage_flag
 from studies.storage import open_storage
 from studies.text import (
     certainty,
@@ -35,8 +35,7 @@ from vlatent import checkpoints, own_questions
 from vlatent.config import to_yaml
 from vlatent.console import console, dependence_lines, empty_table, verdict_table
 from vlatent.evaluation import Criterion, Verdict
-from vlatent.formatting import bounds
-from vlatent.runtime.addresses import without_password
+from vlatent.formatting import bounds, duration
 from vlatent.tracking import MlflowTracker, uri_flag, view_instructions
 
 
@@ -94,8 +93,9 @@ def conclude(
     result = study_result(search, others)
     trials = search.get_trials(deepcopy=False)
     files = {FILE: result.to_json()}
+    took = f"This command took {duration(seconds)}."
     console.rule(Text(job.name, "bold"))
-    said = Text.assemble((headline(result), "bold"), f" {summary(result)} {seconds:.0f} s.")
+    said = Text.assemble((headline(result), "bold"), f" {summary(result)} {took}")
     console.print(said)
     keep_best(search, folder, job.settings.confirm)
     if result.leader is not None:
@@ -120,6 +120,8 @@ def metrics(result: StudyResult) -> dict[str, float]:
     """The numbers of a study's own run."""
     values: dict[str, float] = {f"trials/{k}": float(v) for k, v in asdict(result.counts).items()}
     values |= {"steps/trained": result.steps_trained, "steps/saved": result.steps_saved}
+    values |= {f"steps/{part}": cost.steps for part, cost in result.cost.items()}
+    values |= {f"seconds/{part}": cost.seconds for part, cost in result.cost.items()}
     if (leader := result.leading) is not None:
         values |= {"best/trial": leader.number, "best/feasible": leader.feasible}
         values |= {
@@ -185,7 +187,7 @@ def show(
 def _commands(job: Job, place: Path) -> None:
     """The commands that go on from here."""
     name, file = shlex.quote(job.name), shlex.quote(str(place))
-    flags = _where(job.settings) + uri_flag(job.config.tracking)
+    where = storage_flag(job.settings.storage)
     source = job.question.workload.source
     next_step = (
         f"Train it on another seed: vlatent train --config {file} --training.seed 99"
@@ -195,15 +197,10 @@ def _commands(job: Job, place: Path) -> None:
     )
     for line in (
         next_step,
-        f"How the study stands: vlatent status {name}{_where(job.settings)}",
-        f"On one page: vlatent report --study {name}{flags}",
+        f"How the study stands: vlatent status {name}{where}",
+        f"On one page: vlatent report --study {name}{where}{uri_flag(job.config.tracking)}",
     ):
         console.print(line, soft_wrap=True)
-
-
-def _where(settings: StudyConfig) -> str:
-    usual = settings.storage == StudyConfig().storage
-    return "" if usual else f" --storage {shlex.quote(without_password(settings.storage))}"
 
 
 def _changes(result: StudyResult, baseline: FrozenTrial, leader: FrozenTrial) -> Table:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Literal
 
+from studies.search_result import Cost as Cost
 from studies.search_result import Counts as Counts
 from studies.search_result import Objective as Objective
 from studies.search_result import TrialResult as TrialResult
@@ -195,7 +196,7 @@ class StudyResult(Record):
         objectives: What it optimises.
         budget: Trials that it was to do; None where that was not written down.
         counts: How its trials ended.
-        steps_trained: Steps trained in all, of the config's own batch size.
+        steps_trained: Steps that the search trained, of the config's own batch size.
         steps_saved: Steps that pruning saved.
         ranking: Complete trials, the best first.
         front: Numbers of the trials on the front; only of several objectives.
@@ -212,6 +213,8 @@ class StudyResult(Record):
         verifications: What came of the values on other configs.
         workload: What was trained: our `encoder`, or a `problem` of the user's own.
         confirmation: Whether finalists had equal seeds, or raced for them.
+        cost: What each part has cost: `search`, `confirmation`, `test`, `verification on NAME`;
+            none of a result of earlier versions.
     """
 
     version: int = 1
@@ -237,6 +240,7 @@ class StudyResult(Record):
     verifications: tuple[Verification, ...] = ()
     workload: Literal["encoder", "problem"] = "encoder"
     confirmation: Literal["equal", "racing"] = "equal"
+    cost: Mapping[str, Cost] = field(default_factory=dict)
 
     @property
     def test(self) -> Finalist | None:
@@ -257,6 +261,7 @@ class StudyResult(Record):
         counts, name = self.counts, shlex.quote(self.name)
         ended = f"{counts.complete} complete ({counts.feasible} pass), {counts.pruned} pruned"
         rows = [("trials", f"{ended}, {counts.failed} failed")]
+        rows += [(f"cost of {part}", cost.words) for part, cost in self.cost.items()]
         if self.leading is not None:
             rows += self._rows_of(self.leading)
         if self.leading is not None and self.basis != "nearest":

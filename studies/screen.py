@@ -72,13 +72,15 @@ def first_of_screening(config: Config, space: Space, settings: StudyConfig) -> i
     """How many of the best screened weight vectors a study tries first.
 
     As many as `rehearse` says; if it says nothing, an eighth of the trials where screening
-    foretells training and the sampler learns from what it is given.
+    foretells training and the sampler learns from what it is given. Where hours may end the study,
+    it counts as one of the usual number of trials.
     """
     if settings.rehearse is not None:
         return settings.rehearse
     learns = settings.sampler in ("tpe", "gp") and settings.warm_start is None
     foretold = not config.terms.active and not _beside_weights(space)
-    return settings.trials // 8 if learns and foretold else 0
+    trials = settings.trials if settings.hours is None else min(settings.trials, StudyConfig.trials)
+    return trials // 8 if learns and foretold else 0
 
 
 def check_screenable(space: Space) -> None:

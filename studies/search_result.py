@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlatent.evaluation import Criterion
+from vlatent.formatting import duration
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,25 @@ class Objective:
     maximize: bool
     scale: Literal["linear", "log", "symlog"] = "linear"
     limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What trials have cost, interrupted and failed ones too.
+
+    Attributes:
+        steps: Steps trained, of the config's own batch size; what was resumed counts once.
+        seconds: Seconds of training; those of workers beside each other are added up.
+        saved: Steps that pruning saved.
+    """
+
+    steps: int
+    seconds: float
+    saved: int = 0
+
+    @property
+    def words(self) -> str:
+        return f"{self.steps:,} steps, {duration(self.seconds)}"
 
 
 @dataclass(frozen=True)

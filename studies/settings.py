@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
+from vlatent.runtime.addresses import without_password
 from vlatent.runtime.settings import WorkSettings
 
 MOST_SEEDS = 1_000  # of a confirmation: those of the test lie beyond
@@ -18,7 +20,10 @@ class StudyConfig(WorkSettings):
     """How the search is done.
 
     Attributes:
-        trials: Budget of the whole study: running the command again continues up to it.
+        trials: Budget of the whole study; the same command continues up to it.
+        hours: Wall-clock hours after which the whole study should be done: the search begins no
+            trial once confirmation and test, at its pace, need the rest. Breaks between commands
+            do not count; with more hours it goes on.
         storage: Optuna's database: a file (sqlite:///studies.db) or a server that many machines
             share (postgresql+psycopg://user@host/database).
         sampler: Which of Optuna's samplers suggests values.
@@ -29,11 +34,11 @@ class StudyConfig(WorkSettings):
             without improvement before a trial may be stopped.
         seed: Seed of the sampler.
         space: What is searched of a value, by its name: [low, high], or some of its choices.
-        warm_start: Another study in the same storage, whose best trials are tried first.
+        warm_start: Study of the same storage, whose best trials are tried first.
         rehearse: Screen 128 loss weight vectors without an encoder, in half a minute, and try so
             many of the best first. If not given, an eighth of the trials where that foretells them.
-        stagnation: End the study when so many trials in a row brought no better one.
-        confirm: Number of top trials to retrain on seeds that the search never saw.
+        stagnation: End the study when so many trials in a row bring no better.
+        confirm: Number of top trials to retrain on seeds the search never saw.
         confirmation_seeds: Number of these seeds; below 2 there is no interval.
         confirmation: `equal`, the same seeds for all, or `racing`, at most as many runs: every
             round the better half stays, until the leader is ahead of all that stay (error 5 %).
@@ -61,6 +66,7 @@ class StudyConfig(WorkSettings):
     }
 
     trials: PositiveInt = 40
+    hours: PositiveFloat | None = None
     storage: str = "sqlite:///studies.db"
     sampler: Literal["tpe", "gp", "cmaes", "qmc", "nsga2", "nsga3", "random", "grid"] = "tpe"
     sampler_arguments: dict[str, Any] = field(default_factory=dict)
@@ -79,3 +85,9 @@ class StudyConfig(WorkSettings):
     verify_seeds: PositiveInt = 3
     heartbeat: PositiveInt = 15
     retries: NonNegativeInt = 3
+
+
+def storage_flag(url: str) -> str:
+    """What names a storage to another command; nothing for the usual one."""
+    usual = url == StudyConfig().storage
+    return "" if usual else f" --storage {shlex.quote(without_password(url))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import optuna
@@ -111,6 +111,8 @@ def carry_through(question_name: str, config: RunConfig, settings: StudyConfig) 
     find_run(job.config.tracking, {"study": job.name})  # an unusable store is an error by now
     study = create_study(job, screened(job))
     study.set_user_attr("budget", Search(job).budget)
+    limit = Search(job).limit
+    study.set_user_attr("hours", limit and asdict(limit))
     study.set_user_attr("confirm", job.settings.confirm)
     study.set_user_attr("racing", racing(job.settings, job.config.training.seed))
     job = replace(job, uid=study.user_attrs.get("uid"))
@@ -268,7 +270,8 @@ def _train(job: Job, study: optuna.Study, stop: Stop) -> None:
     """Let workers train until the budget is met, and show what they do."""
     settings, budget = job.settings, Search(job).budget
     objectives = [objective.name for objective in job.question.objectives]
-    search, others = Reporter(study, objectives), []
+    limit = Search(job).limit
+    search, others = Reporter(study, objectives, limit=limit), []
     for task in again(job):
         trained = load_study(task.study_name, settings.storage)
         others.append((Reporter(trained, objectives, task.verb), partial(_planned, task, trained)))
@@ -286,6 +289,8 @@ def _train(job: Job, study: optuna.Study, stop: Stop) -> None:
         console.print(
             f"The last {settings.stagnation} trials brought no better one: the study ends here."
         )
+    elif limit is not None and limit.ends(study):
+        console.print(limit.words(study))
 
 
 def _planned(task: Again, study: optuna.Study) -> int:

@@ -29,6 +29,7 @@ from studies.record import (
     values_of,
 )
 from studies.search import grid_size, pruner, sampler
+from studies.spending import Limit
 from vlatent.config import RunConfig
 from vlatent.corpus import Part
 
@@ -82,13 +83,23 @@ class Search(Task):
         trials, settings = self.job.settings.trials, self.job.settings
         return min(trials, grid_size(self.job.space) + 1) if settings.sampler == "grid" else trials
 
+    @property
+    def limit(self) -> Limit | None:
+        """Until when trials are begun; None: until the budget is met."""
+        settings = self.job.settings
+        if settings.hours is None:
+            return None
+        runs = settings.confirm and settings.confirm * settings.confirmation_seeds + settings.test
+        return Limit(settings.hours, runs * self.job.config.training.steps)
+
     def next(self, study: optuna.Study) -> Next:
         trials = study.get_trials(deepcopy=False)  # once: between two reads a trial may end
         done = sum(map(counts, trials))
         running, waiting = (sum(t.state == state for t in trials) for state in LIVE)
         if done >= self.budget or all_failed(study):
             return "done"
-        if stagnated(study, self.job.settings.stagnation):
+        late = self.limit is not None and self.limit.left(study) <= 0
+        if late or stagnated(study, self.job.settings.stagnation):
             return "wait" if running else "done"
         return "trial" if waiting or done + running < self.budget else "wait"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studies.result import Finalist, StudyResult, Verification
+from vlatent.formatting import duration, percent
 from vlatent.intervals import alike, bracket, counted
 
 WITHOUT_SPREAD = (
@@ -143,10 +144,19 @@ def listed(numbers: Sequence[int]) -> str:
 
 def summary(result: StudyResult) -> str:
     """How the trials ended and what they cost, in two sentences."""
-    counts, trained, saved = result.counts, result.steps_trained, result.steps_saved
-    share = saved / max(trained + saved, 1)
+    counts = result.counts
     return (
         f"{counts.feasible} of {counts.complete} complete trials pass every criterion; "
-        f"{counts.pruned} were pruned, {counts.failed} failed. {trained} steps trained, {saved} "
-        f"saved by pruning ({share:.0%})."
+        f"{counts.pruned} were pruned, {counts.failed} failed. {cost_words(result)}"
     )
+
+
+def cost_words(result: StudyResult) -> str:
+    """Steps and seconds of training: the search's, pruned trials included, and others apart."""
+    costs, trained, saved = dict(result.cost), result.steps_trained, result.steps_saved
+    search = costs.pop("search", None)
+    lasted = f", {duration(search.seconds)} of training" if search else ""
+    pruned = f"; pruning saved {saved:,} ({percent(saved / (trained + saved))})" if saved else ""
+    said = f"{trained:,} steps trained{lasted}{pruned}."
+    apart = "; ".join(f"{part} {cost.words}" for part, cost in costs.items())
+    return f"{said} Apart from these: {apart}." if apart else said

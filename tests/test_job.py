@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import optuna
 import pytest
 from inside import inside
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from smoke import CONFIGS, smoke
 
 import studies.trial
@@ -21,6 +22,7 @@ from studies.job import Job, create_study, load_study
 from studies.questions import question_of
 from studies.record import added, counted, front, ranked, values_of, why_failed
 from studies.settings import StudyConfig
+from studies.spending import Limit
 from studies.storage import Storage
 from studies.study import main
 from studies.tasks import Confirmation, Search, next_ordinal
@@ -104,6 +106,31 @@ def test_a_trial_that_ends_while_it_is_counted_is_counted(
     monkeypatch.setattr(study, "get_trials", between)
     assert Search(mine).next(study) == "wait"
     assert Search(mine).next(study) == "done"
+
+
+def test_a_search_whose_hours_are_spent_waits_for_the_others_and_ends(tmp_path: Path) -> None:
+    """Confirmation and test are 2 * 3 + 1 runs: of 8 h they need 7 when a trial took 1."""
+    chosen = {"confirm": 2, "confirmation_seeds": 3, "test": 1, "stagnation": 9}
+    mine = job(tmp_path, trials=20, hours=8.0, **chosen)
+    study, search = create_study(mine), Search(mine)
+    assert search.limit == Limit(8.0, 7 * mine.config.training.steps)
+    assert search.next(study) == "trial"
+    began = datetime.now() - timedelta(hours=1)
+    spent = {"ordinal": 0, "criteria": [], "steps": mine.config.training.steps}
+    first = create_trial(value=1.0, user_attrs=spent)
+    first.datetime_start, first.datetime_complete = began, began + timedelta(hours=1)
+    study.add_trial(first)
+    running = study.ask()
+    assert search.next(study) == "wait"
+    running.set_user_attr("ordinal", 1)
+    study.tell(running, state=TrialState.FAIL)
+    assert search.next(study) == "done"
+    more = replace(mine, settings=replace(mine.settings, hours=8.1))
+    assert Search(more).next(study) == "trial"
+    alone = replace(mine, settings=replace(mine.settings, confirm=0))
+    assert Search(alone).limit == Limit(8.0, 0)
+    assert Search(alone).next(study) == "trial"
+    assert Search(replace(mine, settings=replace(mine.settings, hours=None))).limit is None
 
 
 def test_a_stagnating_study_waits_for_the_others_and_ends(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from test_job import job
 from studies import study as command
 from studies.job import create_study, load_study
 from studies.progress import Reporter, trial_line
+from studies.spending import Limit
 from vlatent.runtime.interruption import Stop
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -69,9 +70,10 @@ def test_every_line_says_how_far_the_study_is_and_whether_it_found_a_better_one(
         assert line.startswith(f"trial {number:3d}  ")
         assert line.endswith(mark) == ("so far" in line) or not mark
         assert ("so far" in line) == bool(mark)
-        assert len(line) <= 110, line
+        assert len(line) <= 120, line
     assert [line.split()[2] for line in lines[:-1]] == [f"{n}/60" for n in range(2, 8)]
     assert all("ends ~" in line for line in lines[:-1])
+    assert all("/60  240 steps, 78 s  " in line for line in lines[:-1])  # of all that ended by now
     assert "loss [/b] is not finite" in lines[-2]
     assert "/60" not in lines[-1]
     assert reporter.lines(lambda: 60) == []
@@ -91,11 +93,11 @@ def test_a_confirmation_says_which_trial_on_which_seed() -> None:
         [ended("complete", 6.8, 0, cells[0]), ended("complete", 6.7, 4, cells[1])],
         15,
     )
-    assert lines[0].startswith("confirmed trial 39, seed 1   1/15  0:00:0")
+    assert lines[0].startswith("confirmed trial 39, seed 1   1/15  60 steps, 20 s  ends ~")
     assert lines[0].endswith("score 6.800   9.8 s  passes every criterion")
     assert lines[1].startswith("confirmed trial 39, seed 1007   2/15")
     assert "violates spectrum +3" in lines[1]
-    assert max(map(len, lines)) <= 110
+    assert max(map(len, lines)) <= 120
 
 
 def test_the_end_is_told_by_the_pace_of_what_ended_since_the_command_was_begun() -> None:
@@ -106,6 +108,19 @@ def test_the_end_is_told_by_the_pace_of_what_ended_since_the_command_was_begun()
     [line] = said(study, reporter, [trial], 3)
     told = line.split("ends ~")[1].split("  ")[0]
     expected = {f"{datetime.now() + timedelta(minutes=20 + late):%H:%M}" for late in (-1, 0, 1)}
+    assert told[-5:] in expected
+
+
+def test_the_end_is_that_of_the_hours_if_these_are_spent_first() -> None:
+    """12 minutes of search for 30 steps, so 24 for 60 more: 54 of 90 minutes are left."""
+    study = optuna.create_study(direction="maximize")
+    reporter = Reporter(study, SCORE, limit=Limit(1.5, 60))
+    trial = ended("complete", 6.0)
+    trial.datetime_complete = datetime.now()
+    trial.datetime_start = trial.datetime_complete - timedelta(minutes=12)
+    [line] = said(study, reporter, [trial], 1000)
+    told = line.split("ends ~")[1].split("  ")[0]
+    expected = {f"{datetime.now() + timedelta(minutes=54 + late):%H:%M}" for late in (-1, 0, 1)}
     assert told[-5:] in expected
 
 

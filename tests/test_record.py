@@ -1,4 +1,4 @@
-"""Which trials count, which is best, when a study stagnates, what it cost: worked by hand."""
+"""Which trials count, which is best, when a study stagnates: worked by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies.record import (
     all_failed,
-    cost,
     counted,
     counts,
     feasible,
@@ -77,16 +76,6 @@ def test_a_study_stagnates_when_the_last_trials_brought_no_better_one() -> None:
     assert not stagnated(made, None)
     worse = study(*(trial(value=v, margin=1.0) for v in (1.0, 0.0, 0.0, 0.0)))
     assert not stagnated(worse, 2)  # nothing feasible yet is no reason to stop
-
-
-def test_cost_counts_every_step_once() -> None:
-    trials = [
-        trial(steps=120),
-        trial("PRUNED", steps=50),
-        trial("FAIL"),  # died after step 20
-        trial("COMPLETE", steps=120, resumed_at=20),
-    ]
-    assert cost(study(*trials), 120) == (120 + 50 + 20 + 100, 70)
 
 
 @pytest.mark.parametrize("patience", [1, 2])

@@ -32,6 +32,18 @@ def percent(share: float) -> str:
     return f"{value:.{decimals}f} %"
 
 
+def duration(seconds: float) -> str:
+    """Write a duration with two significant digits, in seconds, minutes or hours.
+
+    >>> [duration(seconds) for seconds in (6.14, 59.6, 840, 5990, 11_520, 360_000)]
+    ['6.1 s', '60 s', '14 min', '1.7 h', '3.2 h', '100 h']
+    """
+    units = ((1, "s"), (60, "min"), (3600, "h"))
+    size, unit = next((u for u in units if seconds / u[0] < 99.5), units[-1])
+    value = seconds / size
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
 def bounds(low: float, high: float, form: str = "") -> tuple[str, str]:
     """Write the ends of an interval rounded outwards: the lower end down, the upper end up.
 
