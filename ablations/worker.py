@@ -207,7 +207,7 @@ def _config(job: AblationJob, workload: Workload, cell: Cell, folder: Path) -> R
     """The cell's config, in its folder and from its checkpoint; figures of the first seed only."""
     first = cell.seed == job.cells[0].seed
     placed: RunConfig = workload.placed(cell.config, folder, _checkpoint(folder))
-    return override(placed, {"tracking.figures": cell.config.tracking.figures and first})
+    return override(placed, {"tracking.figures": bool(cell.config.tracking.figures) and first})
 
 
 def _end_orphaned(tracking: TrackingConfig, run_id: str | None) -> None:

@@ -23,11 +23,13 @@ from studies.record import MAKING, added, counted, feasible, is_ours, kind_of, l
 from studies.replay import replay
 from studies.result import StudyResult
 from studies.settings import StudyConfig
+from studies.spending import Limit, cost
 from studies.storage import open_storage
 from studies.study import main as run_study
-from studies.text import headline
+from studies.text import cost_words, headline
 from vlatent.command_line import Parser, listed, run
 from vlatent.console import console, empty_table
+from vlatent.formatting import duration
 from vlatent.own_questions import is_path
 from vlatent.runtime.addresses import shown
 from vlatent.shapes import UserError
@@ -77,7 +79,7 @@ def list_command(arguments: Sequence[str]) -> int:
     parser = _parser("status", "All studies of a storage. Example: vlatent status")
     given = _read(parser, arguments)
     storage = open_storage(given["storage"])
-    headings = ("study", "counted", "complete", "pruned", "failed", "passing", "running")
+    headings = ("study", "complete", "pruned", "failed", "passing", "running", "steps", "trained")
     ends, title = ("study", "last trial ended"), f"Studies in {shown(given['storage'])}"
     listed = empty_table(title, *headings, ends[1], left=ends)
     names = sorted(study.study_name for study in storage.get_all_studies())
@@ -90,13 +92,15 @@ def list_command(arguments: Sequence[str]) -> int:
         trials = counted(study)
         states = [trial.state for trial in trials]
         ended = max((t.datetime_complete for t in trials if t.datetime_complete), default=None)
+        spent = cost(study)
         numbers = (
-            len(trials),
             states.count(TrialState.COMPLETE),
             states.count(TrialState.PRUNED),
             states.count(TrialState.FAIL),
             sum(map(feasible, trials)),
             len(running(study)),
+            f"{spent.steps:,}",
+            duration(spent.seconds),
         )
         ours = is_ours(study) or kind_of(name)[1] != "trial"
         label = name if ours else f"{name} ({FOREIGN})"
@@ -136,6 +140,9 @@ def status_command(arguments: Sequence[str]) -> int:
         worker = trial.user_attrs.get("worker", "an unknown worker")
         console.print(f"trial {trial.number:3d}  running   step {step}, for {since}, by {worker}")
     result = study_result(study, load_beside(study.study_name, open_storage(given["storage"])))
+    console.print(cost_words(result))
+    if limit := study.user_attrs.get("hours"):
+        console.print(Limit(**limit).words(study))
     print_leader(study, result)
     failed = [trial for trial in trials if trial.state == TrialState.FAIL]
     for trial in failed[-5:]:
@@ -168,8 +175,9 @@ def replay_command(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("name", type=str, help="Name of the study.")
     parser.add_argument("trial", type=int, help="Number of the trial.")
+    parser.add_argument("--out", type=Path | None, help="Folder for its figures; default: none.")
     given = _read(parser, arguments)
-    return replay(load_study(given["name"], given["storage"]), given["trial"])
+    return replay(load_study(given["name"], given["storage"]), given["trial"], given["out"])
 
 
 def doctor_command(arguments: Sequence[str]) -> int:

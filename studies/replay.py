@@ -15,7 +15,8 @@ from rich.text import Text
 
 from studies.question import Question
 from studies.questions import question_of
-from vlatent.config import Config, RunConfig, from_yaml_of
+from vlatent import checkpoints
+from vlatent.config import Config, RunConfig, from_yaml_of, override
 from vlatent.console import console, empty_table, progress_display
 from vlatent.corpus import changed_parts
 from vlatent.evaluation import Evaluation, Verdict
@@ -25,8 +26,13 @@ from vlatent.tracking import MemoryTracker
 from vlatent.workload import ENCODER, Workload
 
 
-def replay(study: optuna.Study, number: int) -> int:
+def replay(study: optuna.Study, number: int, out: Path | None = None) -> int:
     """Train a trial again as it was trained; 0 when every number is the same to the last bit.
+
+    Args:
+        study: Its study.
+        number: Its number.
+        out: Where its figures go; None: none are drawn.
 
     Raises:
         UserError: There is no such trial, or it has no evaluation to compare with.
@@ -60,9 +66,16 @@ def replay(study: optuna.Study, number: int) -> int:
         f"on {attributes['threads']} threads."
     )
     with tempfile.TemporaryDirectory() as folder, progress_display() as progress:
-        placed = workload.placed(config, Path(folder), None)
+        place, tracker = Path(folder) / f"trial-{number:04d}", MemoryTracker()
+        placed = workload.placed(config, place, None)
+        placed = override(placed, {"tracking.figures": out is not None})
         with contextlib.suppress(Reached):
-            run(placed, MemoryTracker(), report, progress)
+            run(placed, tracker, report, progress)
+    if out is not None:
+        drawn = [file for file in tracker.files if file.startswith("figures/")]
+        for file in drawn:
+            checkpoints.write(out / Path(file).name, tracker.files[file])
+        console.print(f"Figures: {out}" if drawn else "It draws no figures.")
     was, now = _numbers(recorded), _numbers(again[recorded.step])
     stretch = attributes.get("stretch", 1.0)
     values = trials[number].intermediate_values

@@ -20,6 +20,7 @@ from rich.progress import Progress
 from studies.job import Job
 from studies.pruning import VIOLATIONS
 from studies.record import counts, has_values, values_of
+from studies.trial_figures import Last, TrialFigures, trained_without
 from vlatent import checkpoints
 from vlatent.config import RunConfig, to_yaml
 from vlatent.evaluation import VIOLATED, Evaluation, Verdict
@@ -84,12 +85,12 @@ def run_trial(
     try:
         with recorded(
             stop,
-            lambda: _TrialRun(trial, job, config, label, folder, resume),
+            lambda: _TrialRun(trial, job, config, label, place, resume),
             _TrialRun.end,
             (*STOPPED, UpdateFinishedTrialError),
         ) as run:
             report = partial(run.report, stop, prunes)
-            placed = job.question.workload.placed(config, place, resume)
+            placed = trained_without(job.question.workload.placed(config, place, resume))
             values = run.measure(job.question.run(placed, run.tracker, report, progress))
         complete = job.kind == "trial"  # the best of the search keep their weights
         return values if len(values) > 1 else values[0]
@@ -113,12 +114,12 @@ class _TrialRun:
         job: Job,
         config: RunConfig,
         label: str,
-        folder: Path,
+        place: Path,
         resume: Path | None,
     ) -> None:
         self._trial, self._job = trial, job
         self._steps, self._whole = config.training.steps, job.config.training.steps
-        self._last: tuple[int, Evaluation, Verdict] | None = None
+        self._last: Last | None = None
         self._result: Result | None = None
         self._violations: dict[str, float] = {}
         lineage = {name: trial.user_attrs.get(name) for name in LINEAGE}
@@ -127,8 +128,9 @@ class _TrialRun:
         if job.kind != "trial":
             tags["confirms"] = trial.params["trial"]
         self.tracker = open_run(
-            config.tracking, label, job.parent, tags, folder=folder, patient=True
+            config.tracking, label, job.parent, tags, folder=place.parent, patient=True
         )
+        self._figures = TrialFigures(trial, job, place, self.tracker)
         self._name_run()
         if lineage["continues_run"] and self.tracker.run_id:
             with suppress(UserError):  # the link back is enough when the tracker is away
@@ -152,6 +154,7 @@ class _TrialRun:
         """Tell Optuna of an evaluation, and end the trial if it is to be returned or pruned."""
         trial = self._trial
         self._last = step, evaluation, verdict
+        trial.set_user_attr("seconds", time.perf_counter() - self._began)
         self._name_run()
         if len(self._job.question.objectives) == 1:
             # trials of another batch size have other steps
@@ -181,6 +184,7 @@ class _TrialRun:
         values = tuple(objective.value(result) for objective in objectives)
         metrics = {f"objective/{o.name}": v for o, v in zip(objectives, values, strict=True)}
         self.tracker.metrics(metrics, self._steps)
+        self._figures.of_complete(values, self._last)
         return values
 
     def end(self, status: Status, error: BaseException | None) -> None:
@@ -194,9 +198,11 @@ class _TrialRun:
         try:
             if isinstance(error, optuna.TrialPruned):
                 self.tracker.tags({"pruned": str(error)})
+                self._figures.of_pruned(self._last)
                 self._remember(None)
             elif status == "FAILED":
                 self._trial.set_user_attr("reason", _reason(error))
+                self._figures.of_failed()
                 self._remember(None)
             elif not reassigned:
                 self.tracker.tags({"returned": str(error) or "interrupted"})

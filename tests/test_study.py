@@ -15,8 +15,10 @@ import pytest
 import yaml
 from inside import inside
 from mlflow.entities import Run
+from optuna.trial import TrialState
 from smoke import CONFIGS, sentences
 
+from studies.__main__ import main as studies
 from studies.record import counted
 from studies.storage import open_storage
 from studies.study import main
@@ -111,14 +113,6 @@ def test_the_tracking_database_holds_one_parent_and_every_trial(studied: tuple[P
         )
         losses = opened.get_metric_history(run.info.run_id, "loss")
         assert [row.step for row in losses] == [0, 10][: 1 + (max(trial.intermediate_values) > 10)]
-        pictures = {file.path for file in opened.list_artifacts(run.info.run_id, "figures")}
-        assert pictures == {
-            f"figures/{name}.png"
-            for name in (
-                *("overview", "spectrum", "montage", "gradients"),
-                *("correlation", "training", "slopes"),
-            )
-        }
         files = {file.path for file in opened.list_artifacts(run.info.run_id)}
         assert {"config.yaml", "verdict.md", "spectrum.json"} <= files
         # MLflow's pages list metrics in this order, and Compare opens on the first.
@@ -134,6 +128,40 @@ def test_the_tracking_database_holds_one_parent_and_every_trial(studied: tuple[P
         for name in ("history", "importances", "parallel_coordinates", "slices")
     }
     assert parents[0].info.status == "FINISHED"
+
+
+def test_figures_are_drawn_of_trials_that_lead_when_they_end(studied: tuple[Path, str]) -> None:
+    """Without a confirmation one is kept: the best so far. The others say what draws theirs."""
+    folder, _ = studied
+    opened, best, drawn = client(folder)[0], (2, 0.0), set[int]()
+    for trial in trials(folder):
+        run_id = trial.user_attrs["run_id"]
+        worst = max(line["margin"] for line in trial.user_attrs["criteria"])
+        place = (1, worst) if worst > 0 else (0, -(trial.value or 0.0))
+        leads = trial.state == TrialState.COMPLETE and place < best
+        figures = {file.path for file in opened.list_artifacts(run_id, "figures")}
+        pages = ("overview", "spectrum", "montage", "gradients", "correlation", "training")
+        expected = {f"figures/{name}.png" for name in (*pages, "slopes")} if leads else set()
+        assert figures == expected, trial.number
+        note = opened.get_run(run_id).data.tags["mlflow.note.content"]
+        draws = f"`vlatent replay loss_weights {trial.number} --out figures` trains it again"
+        assert (draws in note) != leads
+        if leads:
+            best = place
+            drawn.add(trial.number)
+    assert 0 < len(drawn) < TRIALS
+
+
+def test_replay_draws_from_the_record_what_the_run_has_drawn(studied: tuple[Path, str]) -> None:
+    folder, _ = studied
+    done = inside(folder, studies, *("replay", "loss_weights", "0", "--out", "again"))
+    assert "agree to the last bit" in done.stdout, done.stdout + done.stderr
+    [first, *_] = trials(folder)
+    opened, run_id = client(folder)[0], first.user_attrs["run_id"]
+    kept = Path(opened.download_artifacts(run_id, "figures", str(folder)))
+    drawn = {file.name: file.read_bytes() for file in (folder / "again").iterdir()}
+    assert drawn == {file.name: file.read_bytes() for file in kept.iterdir()}
+    assert len(drawn) == 7
 
 
 def test_trial_0_has_the_starting_weights_and_every_trial_all_constraints(
@@ -182,6 +210,25 @@ def test_running_again_trains_nothing_and_prints_the_same(studied: tuple[Path, s
     assert [(t.number, t.value, t.datetime_complete) for t in trials(folder)] == before
     verdict = printed[printed.index("Trial 0, the starting") :]
     assert verdict in once_more.stdout
+
+
+def test_hours_end_a_search_that_goes_on_with_more_of_them(tmp_path: Path) -> None:
+    flags = ("--tracking.figures", "false", "--study.trials", "2", "--study.hours")
+    done = again(tmp_path, *flags, "1e-6")
+    assert done.returncode == 0, done.stderr
+    printed = " ".join(done.stdout.split())
+    assert "2 trials of 12 steps in at most 1e-6 h" in printed
+    assert "The search ended, as its 1e-6 h are spent" in printed
+    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"]
+    above = printed.split("goes on with --study.hours above ")[1].split()[0].rstrip(".")
+    status = inside(tmp_path, studies, "status", "loss_weights")
+    assert f"--study.hours above {above}." in " ".join(status.stdout.split())
+    assert "12 steps trained, " in status.stdout
+    more = again(tmp_path, *flags, str(2 * float(above)))
+    assert more.returncode == 0, more.stderr
+    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 2
+    assert "The search ended" not in more.stdout  # its trials ended it
+    assert again(tmp_path, *flags, "0").returncode == 2
 
 
 def test_another_space_or_corpus_under_the_same_name_is_refused(

@@ -90,7 +90,7 @@ def study_document(
     if leader is not None:
         parts += ["## Verdict in the search", _verdict(result, leader)]
         if result.workload == "encoder":
-            parts.append(_overview(leader, tracking, shown))
+            parts.append(_overview(study.name, leader, tracking, shown))
     for name in ("best.yaml", "nearest.yaml"):
         if name in paths and (text := recorded_text(tracking, run, name)) is not None:
             parts += ["## Config", f"`{name}` among the run's artifacts:", code(text, "yaml")]
@@ -186,14 +186,17 @@ def _verdict(result: StudyResult, leader: TrialResult) -> str:
     return f"{said}\n\n{markdown_table(heads, rows)}"
 
 
-def _overview(leader: TrialResult, tracking: TrackingConfig, shown: dict[str, bytes]) -> str:
-    """The overview figure of the run; a sentence where none was kept."""
+def _overview(
+    study: str, leader: TrialResult, tracking: TrackingConfig, shown: dict[str, bytes]
+) -> str:
+    """The overview figure of the run; where none was kept, what draws it."""
     if leader.run_id is None:
         return ""
     try:
         shown["overview.png"] = artifact(tracking, leader.run_id, "figures/overview.png")
     except UserError:
-        return "No figure of its run was kept (`--tracking.figures false`)."
+        replay = f"vlatent replay {shlex.quote(study)} {leader.number} --out figures"
+        return f"No figure of its run was kept: {inline_code(replay)} draws them."
     return figure(
         "overview.png",
         f"Trial {leader.number}: verdict, latents of four sentences, spectra, slopes, loss terms "

@@ -24,13 +24,14 @@ class TrackingConfig:
             set, `mlflow.db` in the working directory, which `mlflow ui` shows.
         experiment: The name under which the runs stand together.
         every: Training metrics are kept every so many steps.
-        figures: Draw the figures of a run at its end.
+        figures: Draw the figures of every run at its end, or of none; or, in a study, of
+            `finalists`: of trials among the best so far, of each one's first new seed, of failures.
     """
 
     uri: str | None = None
     experiment: str = "vlatent"
     every: PositiveInt = 10
-    figures: bool = True
+    figures: bool | Literal["finalists"] = "finalists"
 
     def __post_init__(self) -> None:
         require_bounds("tracking", self)
