@@ -146,7 +146,7 @@ class _TrialRun:
         self._resumed = 0 if resume is None else checkpoints.load(resume)["step"]
         if resume is not None:
             trial.set_user_attr("resumed_at", self._resumed * self._whole // self._steps)
-        self._began = time.perf_counter()
+        self._began, self._told = time.perf_counter(), 0.0
 
     def report(
         self, stop: Stop, prunes: bool, step: int, evaluation: Evaluation, verdict: Verdict
@@ -154,7 +154,10 @@ class _TrialRun:
         """Tell Optuna of an evaluation, and end the trial if it is to be returned or pruned."""
         trial = self._trial
         self._last = step, evaluation, verdict
-        trial.set_user_attr("seconds", time.perf_counter() - self._began)
+        seconds = time.perf_counter() - self._began
+        if seconds > self._told + 1:  # for those whose worker dies; not at every short step
+            trial.set_user_attr("seconds", seconds)
+            self._told = seconds
         self._name_run()
         if len(self._job.question.objectives) == 1:
             # trials of another batch size have other steps
