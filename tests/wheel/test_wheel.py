@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(1500)  # whole studies, on a machine that does much else
+pytestmark = pytest.mark.timeout(3000)  # whole studies, on a machine that does much else
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 # As for someone else: what stands here must not be found from there.
 VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -135,3 +137,139 @@ def test_an_unknown_config_is_refused_in_one_line(run: Command, tmp_path: Path) 
         "YAML file.\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+SHORT = (
+    *("--config", "smoke", "--training.steps", "6", "--evaluation.count", "3"),
+    *("--tracking.figures", "false"),
+)
+SEARCH = ("--study.trials", "3", "--study.confirm", "0", "--study.workers", "2")
+ON_RAY = (
+    *("--ablation.seeds", "2", "--ablation.launcher", "ray", "--ablation.cpus", "0.5"),
+    *("--ablation.workers", "2"),
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """What is typed for one of the examples.
+
+    Attributes:
+        own: Flags that name its class.
+        study: What follows `vlatent study`, and the study's name.
+        ablation: What follows `vlatent ablate`, and the ablation's name.
+        arm: What is compared with the base.
+        missing: How the line begins that says that its file is gone.
+    """
+
+    own: tuple[str, ...]
+    study: tuple[str, str]
+    ablation: tuple[str, str]
+    arm: str
+    missing: str
+
+
+EXAMPLES = {
+    "own_encoder": Example(
+        ("--encoder.class_path", "own_encoder.py:Convolutional"),
+        ("loss_weights", "loss_weights"),
+        ("spectrum", "spectrum"),
+        "without spectrum",
+        "error: encoder.class_path: there is no file own_encoder.py; give file.py:Name.",
+    ),
+    "own_prior": Example(
+        ("--priors.sharpness.class_path", "own_prior.Sharpness"),
+        ("loss_weights", "loss_weights"),
+        ("sharpness", "sharpness"),
+        "without sharpness",
+        "error: priors.sharpness.class_path: there is no module own_prior; install it",
+    ),
+    "own_question": Example(
+        (),
+        ("own_question.py:QUESTION", "blur"),
+        ("spectrum", "spectrum"),
+        "without spectrum",
+        "error: vlatent study: there is no file own_question.py; give file.py:Name.",
+    ),
+    "pinn": Example(
+        (),
+        ("pinn.py:QUESTION", "pinn"),
+        ("pinn.py:QUESTION", "pinn"),
+        "without boundary",
+        "error: vlatent study: there is no file pinn.py; give file.py:Name.",
+    ),
+}
+
+
+def brought(name: str, folder: Path) -> Path:
+    """The example in a folder where nothing else is."""
+    file = Path(shutil.copy(ROOT / "examples" / f"{name}.py", folder))
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 40
+    return file
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_from_training_to_report(name: str, run: Command, tmp_path: Path) -> None:
+    """A study by two processes, an ablation by two tasks of Ray: each finds the file by its path.
+
+    A problem writes no checkpoint; what is read back of it are a trial and the best weights.
+    """
+    file, example = brought(name, tmp_path), EXAMPLES[name]
+    if name == "pinn":  # a tenth of its steps
+        text = file.read_text(encoding="utf-8")
+        assert text.count("range(1, 401)") == text.count("steps=400") == 1
+        text = text.replace("range(1, 401)", "range(1, 51)").replace("steps=400", "steps=50")
+        file.write_text(text, encoding="utf-8")
+    asked, study = example.study
+    flags = () if name == "pinn" else (*SHORT, *example.own)
+    run("vlatent", "study", asked, *flags, *SEARCH)
+    assert "3 of 3 trials done" in run("vlatent", "status", study).stdout
+
+    folder = tmp_path / "runs" / study
+    found = next(f for f in (folder / "best.yaml", folder / "nearest.yaml") if f.is_file())
+    asked, ablation = example.ablation
+    base = ("--config", str(found))
+    done = run("vlatent", "ablate", asked, *base, *ON_RAY, "--ablation.arms", f"[{example.arm}]")
+    assert "4 cells measured, 0 missing" in done.stdout
+    for kind, named in (("study", study), ("ablation", ablation)):
+        run("vlatent", "report", f"--{kind}", named)
+        report = tmp_path / "runs" / "reports" / f"{kind}_{named}" / "report.html"
+        assert named in report.read_text(encoding="utf-8")
+    again, is_own = ("replay", study, "1"), bool(example.own)
+    same = run("vlatent", *again)
+    assert "agree to the last bit" in same.stdout
+    assert "changed" not in same.stderr
+    if name != "pinn":
+        run("vlatent", "train", *base, "--training.folder", "runs/own")
+        judged = ("evaluate", "--checkpoint", "runs/own", "--out", "judged")
+
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write("# Another file from now on.\n")
+    assert run("vlatent", *again).stderr.count(" changed") == 1
+    if name != "pinn":
+        assert run("vlatent", *judged).stderr.count(" changed") == is_own
+        assert (tmp_path / "judged" / "verdict.md").is_file()
+    file.unlink()
+    refused = run("vlatent", *(judged if is_own else again), status=2).stderr
+    assert refused.splitlines()[-1].startswith(example.missing)
+    assert "Traceback" not in refused
+
+
+def test_own_text_from_file_to_report(run: Command, tmp_path: Path) -> None:
+    """The example types the commands itself; then its checkpoint, two workers, and Ray."""
+    brought("own_text", tmp_path)
+    done = run("python", "own_text.py")
+    assert "duplicates left out" in done.stdout
+    runs = tmp_path / "runs"
+    assert "about" in (runs / "own" / "probes" / "probes.md").read_text(encoding="utf-8")
+    report = runs / "reports" / "study_loss_weights" / "report.html"
+    assert "manual.jsonl" in report.read_text(encoding="utf-8")
+    assert "changed" not in run("vlatent", "evaluate", "--checkpoint", "runs/own").stderr
+    base = ("--config", "runs/own/config.yaml", "--training.steps", "6")
+    run("vlatent", "study", "loss_weights", *base, "--study.name", "two", *SEARCH)
+    run("vlatent", "ablate", "variance", *base, *ON_RAY, "--ablation.arms", "[without variance]")
+    (tmp_path / "manual.jsonl").unlink()
+    refused = run("vlatent", "evaluate", "--checkpoint", "runs/own", status=2).stderr
+    assert refused.startswith("error: ")
+    assert refused.count("\n") == 1
+    assert "manual.jsonl" in refused
