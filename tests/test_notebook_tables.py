@@ -79,7 +79,11 @@ def test_a_result_shows_its_verdict_and_what_to_run_next(tmp_path: Path) -> None
     assert page.facts["score"].startswith("4.568 ")
     assert page.facts["verdict"] == "FAIL: violates kurtosis"
     assert page.facts["channels in band"] == "4 of 6"
+    assert page.facts["time"] == "12.3 s"
+    assert page.facts["checkpoint and figures"] == str(folder)
     assert page.facts["judge it again"] == f"vlatent evaluate --checkpoint '{folder}'"
+    study = f"vlatent study loss_weights --config '{folder / 'config.yaml'}'"
+    assert page.facts["search better weights"] == study
     assert ["kurtosis", "FAIL", "> 3", "2.5", "+0.17"] in page.rows
     assert "script" not in page.elements
     passed = Result([last], Verdict(LINES_OF_VERDICT[:1]), 4.5, 20, folder, 1.0)
@@ -196,6 +200,11 @@ def test_statistics_of_latents_are_a_table() -> None:
     rows = Page(found._repr_html_()).rows
     assert [row[0] for row in rows[1:]] == [row.statistic.label for row in found.rows]
     assert {row[3] for row in rows[1:]} == {"inside", "outside", ""}
+    for told, row in zip(rows[1:], found.rows, strict=True):
+        form = row.statistic.form
+        assert told[1].startswith(f"{row.value:{form}}".replace("%", " %"))
+        if row.photographs and math.isfinite(row.photographs[1]):
+            assert told[2].endswith(f"{row.photographs[1]:{form}}".replace("%", " %"))
 
 
 @pytest.fixture

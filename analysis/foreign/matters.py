@@ -79,9 +79,6 @@ def _branch(
     if not 0 < len(differing) <= MOST:
         return Branch(condition, count, len(differing), None)
     result = importance(_as_study(study, differing, rows), progress=progress)
-    if not study.constrained:  # nothing is known to be feasible, or not to be
-        findings = tuple(each for each in result.findings if each.target.among != "feasible")
-        result = replace(result, findings=findings)
     return Branch(condition, count, len(differing), result)
 
 
@@ -138,7 +135,7 @@ def _row(study: Foreign, space: dict[str, Axis], row: ForeignTrial) -> Trial:
         state=row.state,
         params={name: axis.number(row.params[name]) for name, axis in space.items()},
         values=row.values,
-        feasible=study.constrained and study.feasible(row),
+        feasible=study.constrained and study.feasible(row),  # else nothing is known to be
         criteria=tuple(
             Criterion(name, "at most 0", digits(value), value)
             for name, value in row.constraints.items()
