@@ -34,7 +34,7 @@ data = ["--data.train", text, "--data.key", "text", "--data.split", "sentence"]
 own = ["--config", "smoke", *data, "--data.duplicates", "drop"]
 vlatent("train", *own, "--training.folder", "runs/own")
 vlatent("probe", "runs/own")
-study = ["--study.trials", "4", "--study.confirm", "1", "--study.confirmation_seeds", "2"]
-vlatent("study", "loss_weights", *own, *study, "--study.test", "0")
-vlatent("ablate", "spectrum", *own, "--ablation.seeds", "2")
+vlatent("study", "loss_weights", *own, "--study.trials", "3", "--study.confirm", "0")
+ablation = ["--ablation.seeds", "2", "--ablation.arms", "[without spectrum]"]
+vlatent("ablate", "spectrum", *own, *ablation)
 vlatent("report", "loss_weights")
