@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ def test_no_terminal_obeys_a_name() -> None:
     with console.console.capture() as shown:
         console.console.print("\x1b[2Jgone\rover\x9b31m")
     assert shown.get() == "\\x1b[2Jgone\\x0dover\\x9b31m\n"
+
+
+def test_progress_is_quiet_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = console.PlainConsole(file=io.StringIO(), force_terminal=False)
+    monkeypatch.setattr(console, "console", log)
+    with console.progress_display() as progress:
+        assert list(progress.track([1, 2], description="steps")) == [1, 2]
+    assert log.file.getvalue() == ""  # type: ignore[attr-defined]
 
 
 def test_no_style_is_written_as_markup() -> None:

@@ -247,6 +247,9 @@ def test_a_cells_log_is_one_output_that_ends_with_its_latest_line(
     page = output["text/html"]
     assert Page(page).elements == {"details", "summary", "pre"}
     assert page.index("trial 2") < page.index("</summary>") < page.index("first")
+    log.print(f"{'word ' * 30}")
+    assert "<summary>word word" in cell.outputs[0]["text/html"]
+    assert "word …</summary>" in cell.outputs[0]["text/html"]
     cell.execution_count = 2
     log.print("another cell")
     assert [output["text/plain"] for output in cell.outputs[1:]] == ["another cell"]

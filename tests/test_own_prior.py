@@ -132,6 +132,8 @@ def test_everything_about_it_is_recorded(folder: Path) -> None:
             weight * metrics["penalty/sharpness"], rel=1e-5
         )
         assert {"statistic/sharpness", "margin/sharpness"} <= metrics.keys()
+        shares = [value for name, value in metrics.items() if name.startswith("weighted/")]
+        assert metrics["loss"] == pytest.approx(sum(shares), rel=1e-5)  # its own among them
     rows = [{"step": 1, "penalty/sharpness": 1.0, "weighted/sharpness": 0.1}]
     assert training(rows).terms[-1] == "sharpness"  # what the figures of a run draw
 
@@ -213,4 +215,7 @@ def test_an_own_term_trains_on_paraphrases(tmp_path: Path, monkeypatch: pytest.M
     penalty, weighted = (tracker.history[f"{kind}/closeness"] for kind in ("penalty", "weighted"))
     assert all(value > 0 for value in penalty.values())
     assert weighted == pytest.approx({step: value / 2 for step, value in penalty.items()})
+    shares = [values for name, values in tracker.history.items() if name.startswith("weighted/")]
+    for step, value in tracker.history["loss"].items():
+        assert value == pytest.approx(sum(share[step] for share in shares), rel=1e-5)
     assert tracker.settings["terms.closeness.class_path"] == "own_term.Closeness"

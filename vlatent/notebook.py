@@ -35,7 +35,7 @@ class CellLog(io.StringIO):
         self._lines.extend(lines)
         whole = "\n".join(self._lines)
         first, *others = (line for line in lines if line.strip())
-        latest = f"{first} …" if others else first
+        latest = f"{first.rstrip()} …" if others else first
         shown = {"text/html": as_fold(latest, f"<pre>{html.escape(whole)}</pre>\n")}
         shown["text/plain"] = whole
         if self._output is None:
