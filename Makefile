@@ -24,7 +24,7 @@ test: $(INSTALLED) ## Set up, then run the tests, but for those of `make test-pr
 test-processes: $(INSTALLED) ## Start, kill and freeze commands and servers (about 10 minutes)
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m "processes and not soak"
 
-test-wheel: $(INSTALLED) ## Install the wheel elsewhere, then run studies and ablations there (about 5 minutes)
+test-wheel: $(INSTALLED) ## Install the wheel elsewhere, then run studies, ablations and the examples there
 	$(BIN)/python -m pytest tests/wheel
 
 test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromium
