@@ -2,6 +2,7 @@
 
 make bench-search
 python -m benchmarks.others --suites tables noisy --seeds 5 --trials 40
+python -m benchmarks.others --suites constrained --beside "ours, gp" random
 
 Searches of equally many trials with our settings (`studies/search.py`), random search, Optuna's
 default sampler and SMAC3 on tables of results, noisy functions and constrained ones
@@ -30,7 +31,7 @@ import scipy
 from jsonargparse.typing import PositiveInt
 
 from benchmarks.problems import CURVES, SUITES, problem
-from benchmarks.searchers import arms, pruned, searched
+from benchmarks.searchers import BESIDE, SAMPLERS, arms, pruned, searched
 from benchmarks.tables import require
 from vlatent.command_line import Parser, run
 from vlatent.console import progress_display
@@ -133,6 +134,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--suites", nargs="+", type=kinds, default=list(SUITES))
     parser.add_argument("--seeds", type=PositiveInt, default=3, help="searches of a problem")
     parser.add_argument("--trials", type=PositiveInt, default=40, help="of a search")
+    names: Any = Literal[(*SAMPLERS, "SMAC3")]
+    parser.add_argument("--beside", nargs="+", type=names, default=list(BESIDE), help="searches")
     parser.add_argument("--problems", type=PositiveInt, default=60, help="of a suite, at most")
     parser.add_argument("--processes", type=PositiveInt, default=2)
     parser.add_argument("--folder", type=Path, default=Path("runs/benchmark-others"))
@@ -145,7 +148,7 @@ def main(arguments: Sequence[str]) -> None:
         for suite in given["suites"]
         for name in SUITES[suite][: given["problems"]]
         for seed in range(1, given["seeds"] + 1)
-        for arm in arms(suite)
+        for arm in arms(suite, given["beside"])
     ]
     found: dict[Cell, Worth] = {}
     with (
@@ -165,7 +168,10 @@ def main(arguments: Sequence[str]) -> None:
         problems: dict[str, list[Found]] = {}
         for name in SUITES[suite][: given["problems"]]:
             problems[name] = [
-                {arm: found[Cell(suite, name, arm, seed, given["trials"])] for arm in arms(suite)}
+                {
+                    arm: found[Cell(suite, name, arm, seed, given["trials"])]
+                    for arm in arms(suite, given["beside"])
+                }
                 for seed in range(1, given["seeds"] + 1)
             ]
         print("\n".join(shown(suite, problems)))

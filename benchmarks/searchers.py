@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import optuna
@@ -23,8 +23,7 @@ FULL_TRIALS = 20  # steps of so many whole trials are the budget of a search wit
 Sampling = Callable[[int], Callable[[int], BaseSampler]]
 
 
-def _ours(seed: int) -> Callable[[int], BaseSampler]:
-    settings = StudyConfig(seed=seed)
+def _ours(settings: StudyConfig) -> Callable[[int], BaseSampler]:
     return lambda number: sampler(settings, {}, number)
 
 
@@ -33,7 +32,8 @@ def _kept(made: BaseSampler) -> Callable[[int], BaseSampler]:
 
 
 SAMPLERS: dict[str, Sampling] = {
-    "ours": _ours,
+    "ours": lambda seed: _ours(StudyConfig(seed=seed)),
+    "ours, gp": lambda seed: _ours(StudyConfig(seed=seed, sampler="gp")),
     "random": lambda seed: _kept(RandomSampler(seed=seed)),
     "Optuna's default": lambda seed: _kept(TPESampler(seed=seed)),
 }
@@ -45,9 +45,12 @@ PRUNERS: dict[str, Callable[[], BasePruner]] = {
 }
 
 
-def arms(suite: str) -> tuple[str, ...]:
+BESIDE = ("random", "Optuna's default", "SMAC3")
+
+
+def arms(suite: str, beside: Sequence[str] = BESIDE) -> tuple[str, ...]:
     """The searches that are compared on a suite, ours first."""
-    return tuple(PRUNERS) if suite in CURVES else (*SAMPLERS, "SMAC3")
+    return tuple(PRUNERS) if suite in CURVES else ("ours", *beside)
 
 
 def searched(problem: Problem, arm: str, seed: int, trials: int) -> tuple[float, float]:
