@@ -25,7 +25,7 @@ test-processes: $(INSTALLED) ## Start, kill and freeze commands and servers (abo
 	$(BIN)/python -m pytest -n 3 --dist loadscope -m "processes and not soak"
 
 test-wheel: $(INSTALLED) ## Install the wheel elsewhere, then run studies, ablations and the examples there
-	$(BIN)/python -m pytest tests/wheel
+	$(BIN)/python -m pytest -n 2 tests/wheel
 
 test-ui: $(INSTALLED) ## Set up, then open reports and MLflow's pages in Chromium
 	@test -x /usr/bin/chromium || \

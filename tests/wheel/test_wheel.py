@@ -13,21 +13,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(3000)  # whole studies, on a machine that does much else
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 # As for someone else: what stands here must not be found from there.
+MADE = "made"  # a file in the environment once it is whole
 VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with the wheel; its dependencies are those that we have.
+    """The programs of an environment with the wheel, made by the first worker that needs it."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "environment"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / MADE).exists():
+            make_environment(folder)
+    return folder / "venv" / "bin"
+
+
+def make_environment(folder: Path) -> None:
+    """An environment with the wheel; its dependencies are those that we have.
 
     A path in a .pth file brings packages, but not what an editable install hangs into a start.
     """
-    folder = tmp_path_factory.mktemp("environment")
     venv.create(folder / "venv", symlinks=True)
     python = folder / "venv" / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -40,7 +51,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*pip, *install], check=True, env=VARIABLES)
     ours = sysconfig.get_paths(vars={"base": f"{folder / 'venv'}"})["purelib"]
     Path(ours, "dependencies.pth").write_text(sysconfig.get_paths()["purelib"], encoding="utf-8")
-    return python.parent
+    (folder / MADE).touch()
 
 
 @pytest.fixture
