@@ -19,7 +19,18 @@ from studies.doctor import DEFAULT_SILENCE, Sources, examine, there_is
 from studies.job import load_study
 from studies.outcome import study_result
 from studies.progress import trial_line
-from studies.record import MAKING, added, counted, feasible, is_ours, kind_of, load_beside, running
+from studies.record import (
+    MAKING,
+    added,
+    continued,
+    counted,
+    feasible,
+    is_ours,
+    kind_of,
+    load_beside,
+    revived,
+    running,
+)
 from studies.replay import replay
 from studies.result import StudyResult
 from studies.settings import StudyConfig
@@ -79,7 +90,10 @@ def list_command(arguments: Sequence[str]) -> int:
     parser = _parser("status", "All studies of a storage. Example: vlatent status")
     given = _read(parser, arguments)
     storage = open_storage(given["storage"])
-    headings = ("study", "complete", "pruned", "failed", "passing", "running", "steps", "trained")
+    headings = (
+        *("study", "complete", "pruned", "revived", "failed", "passing", "running"),
+        *("steps", "trained"),
+    )
     ends, title = ("study", "last trial ended"), f"Studies in {shown(given['storage'])}"
     listed = empty_table(title, *headings, ends[1], left=ends)
     names = sorted(study.study_name for study in storage.get_all_studies())
@@ -96,6 +110,7 @@ def list_command(arguments: Sequence[str]) -> int:
         numbers = (
             states.count(TrialState.COMPLETE),
             states.count(TrialState.PRUNED),
+            sum(map(revived, trials)),
             states.count(TrialState.FAIL),
             sum(map(feasible, trials)),
             len(running(study)),
@@ -149,10 +164,14 @@ def status_command(arguments: Sequence[str]) -> int:
         console.print(trial_line(trial, [objective.name for objective in result.objectives]))
     if len(failed) > 5:
         console.print(f"and {len(failed) - 5} failures before these.")
-    handed_on = sum("continues" in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+    every = study.get_trials(deepcopy=False)
+    gone = continued(every)
+    went_on = sum(each.number in gone for each in every if each.state == TrialState.PRUNED)
     if by_others := len(added(study)):
         console.print(f"{by_others} trials that another program added are left out.")
-    if handed_on:
+    if went_on:
+        console.print(f"{went_on} times a pruned trial was revived.")
+    if handed_on := len(gone) - went_on:
         console.print(f"{handed_on} times a trial was begun again after an interruption.")
     return 0
 

@@ -69,6 +69,7 @@ def study_result(search: optuna.Study, others: Mapping[str, optuna.Study]) -> St
             states.count(TrialState.PRUNED),
             states.count(TrialState.FAIL),
             sum(map(record.feasible, trials)),
+            sum(map(record.revived, trials)),
         ),
         steps_trained=cost["search"].steps,
         steps_saved=cost["search"].saved,

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.text import Text
 
-from studies.record import cell_of, counts, feasible, front, maximized, rank, why_failed
+from studies.record import cell_of, counts, feasible, front, maximized, rank, standing, why_failed
 from studies.spending import Limit, cost
 
 COLUMNS = 120  # of a line
@@ -39,7 +39,7 @@ class Reporter:
             limit: Until when trials are begun, if there is such a limit.
         """
         ended = [trial for trial in study.get_trials(deepcopy=False) if _over(trial)]
-        self.done = sum(map(counts, ended))
+        self.done = len(standing(ended))
         self._study = study
         self._objectives = objectives
         self._again = again
@@ -59,14 +59,17 @@ class Reporter:
         """
         trials = self._study.get_trials(deepcopy=False)
         new = [trial for trial in trials if trial.number not in self._told and _over(trial)]
-        self._told |= {trial.number for trial in new}
         new.sort(key=lambda trial: trial.datetime_complete or self._opened)
-        return [self._line(trial, of) for trial in new]
+        lines = []
+        for trial in new:
+            self._told.add(trial.number)
+            self.done = len(standing([each for each in trials if each.number in self._told]))
+            lines.append(self._line(trial, of))
+        return lines
 
     def _line(self, trial: FrozenTrial, of: Callable[[], int]) -> Text:
         if not counts(trial):
             return Text.assemble(f"{self._name(trial)}  ", _ending(trial, self._objectives))
-        self.done += 1
         self._since += 1
         if self._since == 1 and trial.datetime_start:
             self._first = trial.datetime_start

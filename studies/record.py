@@ -6,6 +6,7 @@ Studies and analysis alike take them from here; `studies.outcome` says which tri
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import optuna
@@ -89,7 +90,8 @@ def counts(trial: FrozenTrial) -> bool:
     """Whether a trial uses up the budget: it ended by itself, well or not.
 
     Not one that was returned to the queue or whose worker died: another trial continues it. The
-    last attempt counts however it ends. Not one that another program added.
+    last attempt counts however it ends. Not one that another program added. A pruned trial counts
+    until it is revived (`standing`).
     """
     if is_foreign(trial):
         return False
@@ -100,10 +102,26 @@ def counts(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and ended and "returned" not in attributes
 
 
+def continued(trials: Iterable[FrozenTrial]) -> set[int]:
+    """Numbers of the trials that others continue: interrupted ones, and pruned ones, revived."""
+    return {trial.user_attrs["continues"] for trial in trials if "continues" in trial.user_attrs}
+
+
+def standing(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Those of all trials that use up the budget: of a revived one what continues it."""
+    gone = continued(trials)
+    return [trial for trial in trials if counts(trial) and trial.number not in gone]
+
+
 def counted(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that use up the budget, in the order in which they were first begun."""
-    trials = [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
+    trials = standing(study.get_trials(deepcopy=False))
     return sorted(trials, key=lambda trial: (trial.user_attrs.get("ordinal", 0), trial.number))
+
+
+def revived(trial: FrozenTrial) -> bool:
+    """Whether a trial was pruned once, and went on from there."""
+    return "revived" in trial.user_attrs
 
 
 def why_failed(trial: FrozenTrial) -> str:

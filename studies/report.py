@@ -30,7 +30,7 @@ from studies.text import (
     summary,
     verification_words,
 )
-from studies.weights import keep_best, write_best
+from studies.weights import drop_pruned, keep_best, write_best
 from vlatent import checkpoints, own_questions
 from vlatent.config import to_yaml
 from vlatent.console import console, dependence_lines, empty_table, verdict_table
@@ -98,6 +98,7 @@ def conclude(
     said = Text.assemble((headline(result), "bold"), f" {summary(result)} {took}")
     console.print(said)
     keep_best(search, folder, job.settings.confirm)
+    drop_pruned(search, folder)
     if result.leader is not None:
         leader = trials[result.leader]
         config = job.question.apply(job.config, leader.params)

@@ -259,7 +259,7 @@ class StudyResult(Record):
     def _repr_html_(self) -> str:
         """The same as a table, for notebooks."""
         counts, name = self.counts, shlex.quote(self.name)
-        ended = f"{counts.complete} complete ({counts.feasible} pass), {counts.pruned} pruned"
+        ended = f"{counts.complete} complete ({counts.feasible} pass), {counts.stopped}"
         rows = [("trials", f"{ended}, {counts.failed} failed")]
         rows += [(f"cost of {part}", cost.words) for part, cost in self.cost.items()]
         if self.leading is not None:

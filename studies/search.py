@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
 
 from studies.pruning import CriteriaPruner
 from studies.question import Range, Space
+from studies.record import continued
 from studies.settings import StudyConfig
 from vlatent.shapes import UserError
 
 POINTS = 3  # values that a grid tries of a range
 
+
+class Tpe(optuna.samplers.TPESampler):
+    """Optuna's TPE, to which a trial that was begun again is one trial, in its place in line.
+
+    A revived trial is what continues it: where it was pruned its values would stand among the worse
+    ones a second time. And as TPE goes through trials by their numbers, what continues a trial
+    would change what is drawn, by its later number.
+    """
+
+    def _sample(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        trials = study.get_trials(deepcopy=False)
+        gone = continued(trials) | {trial.number}
+        others = [_in_place(each) for each in trials if each.number not in gone]
+
+        def seen(states: Container[TrialState], **_: Any) -> list[FrozenTrial]:
+            return [each for each in others if each.state in states]
+
+        apart = copy.copy(study)
+        apart._get_trials = seen  # type: ignore[assignment, method-assign]
+        return super()._sample(apart, trial, search_space)
+
+
+def _in_place(trial: FrozenTrial) -> FrozenTrial:
+    """A trial with its place in line as its number."""
+    placed = copy.copy(trial)
+    placed.number = trial.user_attrs.get("ordinal", trial.number)
+    return placed
+
+
 SAMPLERS: dict[str, tuple[Callable[..., BaseSampler], dict[str, Any]]] = {
     "tpe": (
-        optuna.samplers.TPESampler,
+        Tpe,
         {"n_startup_trials": 10, "multivariate": True, "group": False, "constant_liar": True},
     ),
     "gp": (

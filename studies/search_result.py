@@ -50,12 +50,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many trials of the budget ended how; `feasible` ones are among the complete."""
+    """How many trials of the budget ended how.
+
+    The `feasible` ones are among the complete, the `revived` among all: pruned once, they went on.
+    """
 
     complete: int
     pruned: int
     failed: int
     feasible: int
+    revived: int = 0
+
+    @property
+    def stopped(self) -> str:
+        """How many were pruned, and revived if any: `7 pruned, 2 revived`."""
+        return f"{self.pruned} pruned" + (f", {self.revived} revived" if self.revived else "")
 
 
 @dataclass(frozen=True)

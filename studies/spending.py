@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.record import counted, is_foreign, is_ours
+from studies.record import continued, counted, is_foreign, is_ours
 from studies.search_result import Cost
 from vlatent.formatting import bounds, digits, duration
 
@@ -33,7 +33,8 @@ def cost(study: optuna.Study, steps: int = 0) -> Cost:
         steps: Steps of a trial that is not pruned, by which pruning has saved some.
     """
     trials = _own(study)
-    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    gone = continued(trials)  # of a revived trial only what continues it can have saved any
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and t.number not in gone]
     return Cost(
         steps=sum(map(steps_of, trials)),
         seconds=sum(map(seconds_of, trials)),

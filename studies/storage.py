@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ import sqlalchemy
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from optuna.storages._heartbeat import BaseHeartbeat
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from vlatent.runtime.addresses import beside, is_file
 from vlatent.runtime.databases import engine_arguments, explained, immediate, opened, patient
@@ -82,8 +83,22 @@ class Storage(BaseStorage, BaseHeartbeat):
     set_trial_system_attr = _delegated("set_trial_system_attr")
     get_trial = _delegated("get_trial")
     get_best_trial = _delegated("get_best_trial")
-    get_all_trials = _delegated("get_all_trials")
     get_trial_id_from_study_id_trial_number = _delegated("get_trial_id_from_study_id_trial_number")
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """The trials of a study; those that wait by their place, as Optuna begins the first.
+
+        So an interrupted trial goes on before one that was queued behind it.
+        """
+        trials = self.ask(self.cached.get_all_trials, study_id, deepcopy, states)
+        if states == (TrialState.WAITING,):
+            trials.sort(key=lambda trial: trial.user_attrs.get("ordinal", math.inf))
+        return trials
 
     def get_heartbeat_interval(self) -> int | None:
         """Seconds between two heartbeats; None where this process only reads."""

@@ -26,6 +26,7 @@ from studies.record import (
     cell_of,
     counts,
     stagnated,
+    standing,
     values_of,
 )
 from studies.search import grid_size, pruner, sampler
@@ -94,7 +95,7 @@ class Search(Task):
 
     def next(self, study: optuna.Study) -> Next:
         trials = study.get_trials(deepcopy=False)  # once: between two reads a trial may end
-        done = sum(map(counts, trials))
+        done = len(standing(trials))
         running, waiting = (sum(t.state == state for t in trials) for state in LIVE)
         if done >= self.budget or all_failed(study):
             return "done"

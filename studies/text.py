@@ -147,7 +147,7 @@ def summary(result: StudyResult) -> str:
     counts = result.counts
     return (
         f"{counts.feasible} of {counts.complete} complete trials pass every criterion; "
-        f"{counts.pruned} were pruned, {counts.failed} failed. {cost_words(result)}"
+        f"{counts.stopped}, {counts.failed} failed. {cost_words(result)}"
     )
 
 

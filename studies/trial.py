@@ -33,7 +33,7 @@ from vlatent.step import Diverged
 from vlatent.tracking import Status, amend_run, open_run, recorded, traceback_of
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
-
+INHERITED = ("ordinal", "origin", "revived")
 
 STATUS: dict[TrialState, Status] = {
     TrialState.COMPLETE: "FINISHED",
@@ -81,7 +81,7 @@ def run_trial(
     """
     place = folder / f"trial-{trial.number:04d}"
     resume = _checkpoint(folder, trial.user_attrs.get("continues"), place)
-    complete = False
+    kept = False
     try:
         with recorded(
             stop,
@@ -92,16 +92,19 @@ def run_trial(
             report = partial(run.report, stop, prunes)
             placed = trained_without(job.question.workload.placed(config, place, resume))
             values = run.measure(job.question.run(placed, run.tracker, report, progress))
-        complete = job.kind == "trial"  # the best of the search keep their weights
+        kept = job.kind == "trial"  # the best of the search keep their weights
         return values if len(values) > 1 else values[0]
     except UpdateFinishedTrialError:
         raise Reassigned(f"trial {trial.number} was given to another worker") from None
+    except optuna.TrialPruned:
+        kept = job.settings.pruner == "criteria"  # it may be revived
+        raise
     except STOPPED:
         raise
     except Exception as error:
         raise TrialFailed(_reason(error)) from error
     finally:
-        if "returned" not in trial.user_attrs and not complete:
+        if "returned" not in trial.user_attrs and not kept:
             (place / checkpoints.NAME).unlink(missing_ok=True)
 
 
@@ -146,6 +149,7 @@ class _TrialRun:
         self._resumed = 0 if resume is None else checkpoints.load(resume)["step"]
         if resume is not None:
             trial.set_user_attr("resumed_at", self._resumed * self._whole // self._steps)
+        self._revived = trial.user_attrs.get("revived", 0)
         self._began, self._told = time.perf_counter(), 0.0
 
     def report(
@@ -159,10 +163,9 @@ class _TrialRun:
             trial.set_user_attr("seconds", seconds)
             self._told = seconds
         self._name_run()
+        stretched = round(step * self._whole / self._steps)  # as of the config's own batch size
         if len(self._job.question.objectives) == 1:
-            # trials of another batch size have other steps
             reported = self._job.question.workload.reported(evaluation, verdict)
-            stretched = round(step * self._whole / self._steps)
             trial.report(reported, stretched)
             violation = self._job.question.workload.violation(verdict)
             if self._job.question.constrained and violation is not None:
@@ -174,7 +177,7 @@ class _TrialRun:
             return
         if stop.requested:
             raise Returned(f"stopped at step {step}")
-        if prunes and trial.should_prune():
+        if prunes and stretched > self._revived and trial.should_prune():
             raise optuna.TrialPruned(f"behind the others at step {step}")
 
     def measure(self, result: Result) -> tuple[float, ...]:
@@ -245,14 +248,17 @@ def give_back(trial: Trial, why: str) -> None:
 def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
     """Let a trial be begun again, with the values it had and from its last checkpoint.
 
-    Only what it was begun with is passed on: not its constraints, nor anything it measured.
+    Only what it was begun with is passed on: not its constraints, nor anything it measured. Of a
+    pruned one also the step at which it was stopped: up to there its pruning is decided.
     """
     if not has_values(study, trial) or any(
         other.user_attrs.get("continues") == trial.number
         for other in study.get_trials(deepcopy=False)
     ):
         return  # it lacked values yet: a new one draws all of them; or it was requeued already
-    kept = {k: trial.user_attrs[k] for k in ("ordinal", "origin") if k in trial.user_attrs}
+    kept = {k: trial.user_attrs[k] for k in INHERITED if k in trial.user_attrs}
+    if trial.state == TrialState.PRUNED:
+        kept["revived"] = trial.last_step
     lineage = (trial.number, trial.user_attrs.get("run_id"), attempt)
     study.enqueue_trial(
         values_of(trial), user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True))

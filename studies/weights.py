@@ -31,7 +31,7 @@ def keep_best(study: optuna.Study, folder: Path, count: int) -> None:
         return
     best = {trial.number for trial in ranked(study)[: max(count, 1)]}
     for trial in complete:
-        left = folder / f"trial-{trial.number:04d}" / checkpoints.NAME
+        left = checkpoint_of(folder, trial.number)
         if trial.number not in best:
             left.unlink(missing_ok=True)
             kept_weights(folder, trial.number).unlink(missing_ok=True)
@@ -43,6 +43,17 @@ def keep_best(study: optuna.Study, folder: Path, count: int) -> None:
                     continue
                 logger.warning("the weights of trial %s are not kept: %s", trial.number, error)
             left.unlink(missing_ok=True)
+
+
+def drop_pruned(study: optuna.Study, folder: Path) -> None:
+    """Delete the checkpoints of pruned trials: the search is done and revives none any more."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)):
+        checkpoint_of(folder, trial.number).unlink(missing_ok=True)
+
+
+def checkpoint_of(folder: Path, number: int) -> Path:
+    """Where the checkpoint of a trial is, if it was trained here and may have to be continued."""
+    return folder / f"trial-{number:04d}" / checkpoints.NAME
 
 
 def kept_weights(folder: Path, number: int) -> Path:

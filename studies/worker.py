@@ -6,13 +6,15 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.progress import Progress
 
 from studies.job import Job, load_study
-from studies.record import counts, has_values, is_foreign
+from studies.pruning import CriteriaPruner
+from studies.record import continued, counts, has_values, is_foreign
 from studies.tasks import Task, next_ordinal, tasks
 from studies.trial import (
     Returned,
@@ -23,7 +25,7 @@ from studies.trial import (
     status_of,
     worker_name,
 )
-from studies.weights import keep_best
+from studies.weights import checkpoint_of, keep_best
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, amend_run, end_orphaned, find_run, recorded_runs
@@ -101,6 +103,7 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
             now = task.next(study)
             if now == "trial":
                 task.prepare(study)
+                revive(study, folder)
                 study.optimize(objective, n_trials=1, catch=(TrialFailed, Returned))
                 if task.job.kind == "trial":
                     keep_best(study, folder, job.settings.confirm)
@@ -116,6 +119,22 @@ def carry_out(task: Task, stop: Stop, look: Callable[[], None], progress: Progre
             return
         if now == "wait":
             time.sleep(PAUSE)
+
+
+def revive(study: optuna.Study, folder: Path) -> None:
+    """Let the most promising pruned trial go on before a new one is drawn.
+
+    Only one whose checkpoint is here: it may be on another machine, and a problem of one's own has
+    none. While a trial waits none: what was interrupted comes first, as if it had not been.
+    """
+    pruner = getattr(study.pruner, "_wrapped_pruner", study.pruner)  # patience has one within
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if waiting or not isinstance(pruner, CriteriaPruner):
+        return
+    for trial in pruner.promising(study):
+        if checkpoint_of(folder, trial.number).is_file():
+            requeue(study, trial, trial.user_attrs.get("attempt", 0))
+            return
 
 
 def requeue_orphan(study: optuna.Study, trial: FrozenTrial, job: Job) -> None:
@@ -149,13 +168,13 @@ def end_orphaned_runs(study: optuna.Study, job: Job) -> None:
 def orphans(study: optuna.Study) -> list[FrozenTrial]:
     """Orphaned trials: the worker that was to requeue them died as well."""
     trials = study.get_trials(deepcopy=False)
-    continued = {trial.user_attrs.get("continues") for trial in trials}
+    gone = continued(trials)
     return [
         trial
         for trial in trials
         if trial.state == TrialState.FAIL
         and not is_foreign(trial)
         and not counts(trial)
-        and trial.number not in continued
+        and trial.number not in gone
         and has_values(study, trial)
     ]

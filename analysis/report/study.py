@@ -63,7 +63,11 @@ WORDS = (
         "the leader once more, on seeds and sentences that neither the search nor the confirmation "
         "saw: nothing was chosen by them",
     ),
-    ("pruned", "stopped early, because others were ahead of it at the same step"),
+    (
+        "pruned",
+        "stopped early, because others were ahead of it at the same step; revived: trained on from "
+        "there, since the others turned out worse",
+    ),
     (
         "steps to pass",
         "the first evaluation from which every criterion held to the end of the run",
