@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 import sqlalchemy
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 ROOT = Path(__file__).parent.parent
 if __name__ == "__main__":
@@ -28,10 +29,20 @@ from servers import MlflowServer, Postgres  # noqa: E402
 from smoke import sentences  # noqa: E402
 
 from studies.job import load_study  # noqa: E402
-from studies.record import counted, counts, has_values  # noqa: E402
+from studies.record import cost, counted, counts, has_values  # noqa: E402
 from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
 
 TOLD = ("ordinal", "continues", "attempt", "last_attempt", "reason", "returned", "worker")
+# Trials are pruned from their first evaluation on, so that more of them are revived.
+EARLY = (
+    *(
+        "--study.pruner_arguments.n_startup_trials",
+        "2",
+        "--study.pruner_arguments.n_min_trials",
+        "2",
+    ),
+    *("--study.pruner_arguments.n_warmup_steps", "0", "--study.rehearse", "0"),
+)
 EXPECTED = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 
 
@@ -129,11 +140,17 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     assert sorted(trial.user_attrs["ordinal"] for trial in books) == list(range(trials))
     assert sorted(trial.number for trial in every) == list(range(len(every)))
     continued = Counter(t.user_attrs["continues"] for t in every if "continues" in t.user_attrs)
+    revived = [each for each in every if each.state == TrialState.PRUNED and each not in books]
     for trial in every:
-        if counts(trial):
+        if counts(trial) and trial not in revived:
             assert continued[trial.number] == 0, f"trial {trial.number} ended and was begun again"
         elif has_values(study, trial):
             assert continued[trial.number] == 1, f"trial {trial.number} is lost"
+    for trial in revived:
+        check_revival(trial, every)
+    if continued.total() == len(revived):  # nothing was interrupted: each step is counted once
+        steps = sum(trial.user_attrs["steps"] for trial in books)
+        assert cost(study, study.user_attrs["identity"]["training.steps"])[0] == steps
 
     uri = place.tracking or _absolute(place, place.tracking_database)
     runs = recorded_runs(TrackingConfig(uri=uri), {"study": "loss_weights", "kind": "trial"})
@@ -149,7 +166,7 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     for run_id, key, step in rows:
         steps.setdefault((run_id, key), set()).add(step)
     status = {run.run_id: run.status for run in runs}
-    for trial in books:
+    for trial in (*books, *revived):
         if trial.user_attrs.get("run_id") is None:
             continue
         run_id = trial.user_attrs["run_id"]
@@ -175,13 +192,32 @@ def audit(place: Place, trials: int) -> dict[str, int]:
     return {
         "counted": len(books),
         "trial numbers": len(every),
-        "begun again": sum(continued.values()),
+        "begun again": sum(continued.values()) - len(revived),
+        "revived": len(revived),
         "complete": sum(trial.state == TrialState.COMPLETE for trial in books),
         "pruned": sum(trial.state == TrialState.PRUNED for trial in books),
         "failed": sum(trial.state == TrialState.FAIL for trial in books),
         "metric rows": len(rows),
         "rows twice": len(twice),
     }
+
+
+def check_revival(pruned: FrozenTrial, every: Sequence[FrozenTrial]) -> None:
+    """Check that what continues a pruned trial has its place and measurements, and goes further."""
+    attributes, stopped = pruned.user_attrs, pruned.last_step
+    [last] = [t for t in every if t.user_attrs.get("continues") == pruned.number]
+    while after := [t for t in every if t.user_attrs.get("continues") == last.number]:
+        [last] = after
+    assert last.params == pruned.params
+    assert last.user_attrs["ordinal"] == attributes["ordinal"]
+    assert stopped is not None
+    if last.state != TrialState.FAIL:
+        assert last.last_step is not None
+        assert last.last_step > stopped, f"trial {pruned.number} was revived for nothing"
+        before = {step: v for step, v in last.intermediate_values.items() if step <= stopped}
+        assert before == pruned.intermediate_values
+        violations = last.user_attrs["violations"]
+        assert attributes["violations"].items() <= violations.items()
 
 
 def soak(
@@ -213,10 +249,10 @@ def main() -> None:
         database = postgres.url("mlflow")
         with MlflowServer(database, Path(folder) / "server") as server:
             books = Place(Path(folder), postgres.url("studies"), server.uri, database)
-            done = soak(books, 60, 4, 10, 5.0)
+            done = soak(books, 60, 4, 10, 5.0, *EARLY)
             print("PostgreSQL, tracking server, 4 workers:", done, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        print("SQLite, 2 workers:", soak(Place(Path(folder)), 60, 2, 10, 5.0))
+        print("SQLite, 2 workers:", soak(Place(Path(folder)), 60, 2, 10, 5.0, *EARLY))
 
 
 if __name__ == "__main__":

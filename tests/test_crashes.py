@@ -19,7 +19,7 @@ from inside import inside
 from optuna.trial import TrialState
 from servers import MlflowServer, Postgres
 from smoke import sentences
-from soak import ROOT, Place, audit, environment, running, soak, start
+from soak import EARLY, ROOT, Place, audit, environment, running, soak, start
 from soak import command as begin
 
 from analysis import runs
@@ -66,9 +66,9 @@ def busy(place: Place) -> int:
 
 @pytest.mark.timeout(600)
 def test_killed_workers_cost_nothing_on_a_file(tmp_path: Path) -> None:
-    books = soak(Place(tmp_path), 6, 2, 2, 2.0, *FAST)
+    books = soak(Place(tmp_path), 8, 2, 2, 2.0, *FAST, *EARLY)
     assert books["kills"] == 2
-    assert books["counted"] == 6
+    assert books["counted"] == 8
     assert books["begun again"] >= 2
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+
 import optuna
 import pytest
+from optuna.samplers import TPESampler
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from studies.pruning import VIOLATIONS
 from studies.question import Choice, Range, Space
-from studies.search import SAMPLERS, grid, grid_size, pruner, sampler
+from studies.search import SAMPLERS, Tpe, grid, grid_size, pruner, sampler
 from studies.settings import StudyConfig
 from vlatent.shapes import UserError
 
@@ -123,46 +126,41 @@ def test_a_median_of_the_score_waits_for_forty_percent(name: str) -> None:
     assert pruned(settings(pruner="none"), [0.0] * 10) is None
 
 
-def stopped_by_criteria(others: list[list[float]], course: list[float]) -> int | None:
-    """The evaluation at which a trial with these violations is stopped; its score is the worst."""
-    study = optuna.create_study(direction="maximize", pruner=pruner(settings(), 100))
-
-    def trained(violations: list[float], score: float) -> int | None:
-        trial, told = study.ask(), {}
-        for index, value in enumerate(violations, 1):
-            trial.report(score, 10 * index)
-            told[str(10 * index)] = value
-            trial.set_user_attr(VIOLATIONS, told)
-            if trial.should_prune():
-                study.tell(trial, state=TrialState.PRUNED)
-                return index
-        study.tell(trial, score)
-        return None
-
-    for violations in others:
-        trained(violations, 9.0)
-    return trained(course, 0.0)
+def drawn(trials: list[FrozenTrial], make: Callable[..., TPESampler]) -> list[dict[str, object]]:
+    """What ten samplers draw after these trials."""
+    params = []
+    for seed in range(10):
+        study = optuna.create_study(direction="maximize", sampler=make(seed=seed))
+        study.add_trials(trials)
+        trial = study.ask()
+        for name, values in SPACE.items():
+            values.suggest(trial, name)
+        params.append(trial.params)
+    return params
 
 
-def test_criteria_stop_whoever_is_farther_from_passing_than_half() -> None:
-    others = [[9.0, 6.0, 5.0, 4.0, 3.0], [9.0, 6.0, 5.0, 2.0, 0.0]] * 2
-    # At evaluation 4, the first that counts, the others have 4, 2, 4, 2: the median is 3.
-    assert stopped_by_criteria(others, [9.0, 9.0, 9.0, 3.1, 0.0]) == 4
-    assert stopped_by_criteria(others, [9.0, 9.0, 9.0, 3.0, 1.5]) is None
-    assert stopped_by_criteria(others, [9.0, 1.0, 9.0, 9.0, 9.0]) is None  # it had been nearer
-    assert stopped_by_criteria(others[:3], [9.0] * 5) is None  # too few have ended
+def test_to_tpe_a_trial_that_was_begun_again_is_one_trial_in_its_place() -> None:
+    ended = run(settings(sampler="random"), 12).trials
+    for ordinal, trial in enumerate(ended):
+        trial.set_user_attr("ordinal", ordinal)
+    ways = sorted(ended, key=lambda trial: (max(trial.constraints["half"], 0.0), -trial.values[0]))
+    first, second = sorted(trial.number for trial in ways[:2])  # those around which it draws
+    revived, dead = copy.deepcopy(ended[first]), copy.deepcopy(ended[second])
+    dead.state, dead.values = TrialState.FAIL, None
+    again: list[FrozenTrial] = [*ended, ended[second], revived]  # in the other order
+    again[first], again[second] = as_pruned(ended[first]), dead
+    undisturbed = [*ended[:first], copy.deepcopy(revived), *ended[first + 1 :]]
+    before = drawn(undisturbed, Tpe)
+    assert before == drawn(undisturbed, TPESampler)
+    assert drawn(again, TPESampler) != before
+    revived.set_user_attr("continues", first)
+    assert drawn(again, Tpe) == before
 
 
-def test_criteria_count_those_that_were_stopped_themselves() -> None:
-    others = [[1.0, 1.0, 1.0, 1.0, 1.0]] * 4 + [[5.0, 5.0, 5.0, 5.0, 5.0]] * 5
-    # All five are stopped at evaluation 4, and move its median from 1 to 5.
-    assert stopped_by_criteria(others, [5.0, 5.0, 5.0, 5.0, 5.0]) == 5
-    assert stopped_by_criteria(others, [6.0, 6.0, 6.0, 5.1, 1.0]) == 4
-
-
-def test_criteria_never_stop_a_trial_that_keeps_every_limit() -> None:
-    others = [[0.0] * 5] * 6  # all of a better score
-    assert stopped_by_criteria(others, [9.0, 9.0, 9.0, 0.0, 0.0]) is None
+def as_pruned(trial: FrozenTrial) -> FrozenTrial:
+    stopped = copy.deepcopy(trial)
+    stopped.state, stopped.values = TrialState.PRUNED, None
+    return stopped
 
 
 def test_patience_lets_a_trial_that_improves_go_on() -> None:

@@ -110,6 +110,14 @@ def share_a_study(urls: list[str], gate: threading.Barrier) -> None:
         optuna.create_study(study_name="shared", storage=open_storage(url), load_if_exists=True)
 
 
+def test_what_waits_is_begun_by_its_place(tmp_path: Path) -> None:
+    """As an interrupted trial keeps its place, it goes on before those queued behind it."""
+    study = optuna.create_study(storage=open_storage(f"sqlite:///{tmp_path / 'studies.db'}"))
+    for ordinal in (3, 1, 2):
+        study.enqueue_trial({"x": 1.0}, user_attrs={"ordinal": ordinal})
+    assert [study.ask().user_attrs["ordinal"] for _ in range(3)] == [1, 2, 3]
+
+
 def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list[str]) -> None:
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(4)
