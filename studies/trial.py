@@ -33,7 +33,6 @@ from vlatent.step import Diverged
 from vlatent.tracking import Status, amend_run, open_run, recorded, traceback_of
 
 LINEAGE = ("continues", "continues_run", "attempt")  # of a trial that was begun before
-INHERITED = ("ordinal", "origin", "revived")
 
 STATUS: dict[TrialState, Status] = {
     TrialState.COMPLETE: "FINISHED",
@@ -96,10 +95,8 @@ def run_trial(
         return values if len(values) > 1 else values[0]
     except UpdateFinishedTrialError:
         raise Reassigned(f"trial {trial.number} was given to another worker") from None
-    except optuna.TrialPruned:
-        kept = job.settings.pruner == "criteria"  # it may be revived
-        raise
-    except STOPPED:
+    except STOPPED as error:  # a pruned one may be revived
+        kept = isinstance(error, optuna.TrialPruned) and job.settings.pruner == "criteria"
         raise
     except Exception as error:
         raise TrialFailed(_reason(error)) from error
@@ -248,17 +245,15 @@ def give_back(trial: Trial, why: str) -> None:
 def requeue(study: optuna.Study, trial: FrozenTrial, attempt: int) -> None:
     """Let a trial be begun again, with the values it had and from its last checkpoint.
 
-    Only what it was begun with is passed on: not its constraints, nor anything it measured. Of a
-    pruned one also the step at which it was stopped: up to there its pruning is decided.
+    Nothing that it measured is passed on; of a pruned one the step up to which that is decided.
     """
     if not has_values(study, trial) or any(
         other.user_attrs.get("continues") == trial.number
         for other in study.get_trials(deepcopy=False)
     ):
         return  # it lacked values yet: a new one draws all of them; or it was requeued already
-    kept = {k: trial.user_attrs[k] for k in INHERITED if k in trial.user_attrs}
-    if trial.state == TrialState.PRUNED:
-        kept["revived"] = trial.last_step
+    kept = {k: v for k, v in trial.user_attrs.items() if k in ("ordinal", "origin", "revived")}
+    kept |= {"revived": trial.last_step} if trial.state == TrialState.PRUNED else {}
     lineage = (trial.number, trial.user_attrs.get("run_id"), attempt)
     study.enqueue_trial(
         values_of(trial), user_attrs=kept | dict(zip(LINEAGE, lineage, strict=True))

@@ -29,7 +29,8 @@ from servers import MlflowServer, Postgres  # noqa: E402
 from smoke import sentences  # noqa: E402
 
 from studies.job import load_study  # noqa: E402
-from studies.record import cost, counted, counts, has_values  # noqa: E402
+from studies.record import counted, counts, has_values  # noqa: E402
+from studies.spending import cost  # noqa: E402
 from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
 
 TOLD = ("ordinal", "continues", "attempt", "last_attempt", "reason", "returned", "worker")
@@ -150,7 +151,7 @@ def audit(place: Place, trials: int) -> dict[str, int]:
         check_revival(trial, every)
     if continued.total() == len(revived):  # nothing was interrupted: each step is counted once
         steps = sum(trial.user_attrs["steps"] for trial in books)
-        assert cost(study, study.user_attrs["identity"]["training.steps"])[0] == steps
+        assert cost(study).steps == steps
 
     uri = place.tracking or _absolute(place, place.tracking_database)
     runs = recorded_runs(TrackingConfig(uri=uri), {"study": "loss_weights", "kind": "trial"})

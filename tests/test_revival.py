@@ -19,10 +19,11 @@ from studies.outcome import study_result
 from studies.progress import Reporter
 from studies.pruning import CriteriaPruner
 from studies.questions import question_of
-from studies.record import cost, counted, values_of
+from studies.record import counted, values_of
 from studies.replay import replay
 from studies.search import pruner
 from studies.settings import StudyConfig
+from studies.spending import cost
 from studies.tasks import Search
 from studies.text import summary
 from studies.weights import checkpoint_of, drop_pruned
@@ -117,7 +118,8 @@ def test_pruned_trials_are_revived_and_take_the_place_of_what_they_continue(
     kept = counted(study)
     assert [trial.number for trial in kept] == [0, 1, 5, 6, 4, 7]
     steps = [trial.user_attrs["steps"] for trial in kept]
-    assert cost(study, 12) == (sum(steps), 12 * BUDGET - sum(steps))  # each step once
+    spent = cost(study, 12)
+    assert (spent.steps, spent.saved) == (sum(steps), 12 * BUDGET - sum(steps))  # each step once
 
 
 def test_a_revived_trial_is_bitwise_what_it_is_without_pruning(
@@ -141,7 +143,7 @@ def test_screens_say_how_many_were_revived(studied: tuple[Job, optuna.Study]) ->
     assert "begun again" not in said
     listed = inside(here, studies_command, "list", *kept).stdout
     row = next(line.split() for line in listed.splitlines() if " s " in line)
-    assert [cell for cell in row if cell != "│"][1:5] == ["6", "3", "3", "2"]
+    assert [cell for cell in row if cell != "│"][1:4] == ["3", "3", "2"]
     assert Reporter(study, ("score",)).done == BUDGET
 
 
@@ -234,7 +236,7 @@ def test_interrupted_at_random_it_comes_to_the_same_trials(
     assert any("revived" in trial.user_attrs for trial in returned)
     assert stops > 4
     assert books(study) == books(undisturbed)
-    assert cost(study, 12) == cost(undisturbed, 12)
+    assert cost(study, 12).steps == cost(undisturbed, 12).steps
     runs = recorded_runs(mine.config.tracking, {"study": "s"})
     by_trial = {int(run.tags["trial"]): run for run in runs}
     assert len(by_trial) == len(runs) == len(study.trials)
