@@ -18,8 +18,8 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(3000)  # whole studies, on a machine that does much else
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-# As for someone else: what stands here must not be found from there.
 MADE = "made"  # a file in the environment once it is whole
+# As for someone else: what stands here must not be found from there.
 VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
