@@ -21,9 +21,9 @@ import json
 import math
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
@@ -104,20 +104,24 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         if not screening.exists():
             screening.write_text(json.dumps(time.perf_counter() - began))
         carry_out(Search(job), Stop(), lambda: None, None)
-        spent = trained(study, steps_of)
-        if spent[-1] + 1 > budget - steps // 2:
+        if sum(map(steps_of, ended(study))) + 1 > budget - steps // 2:
             break
-    within = [t for t, end in zip(counted(study), spent, strict=True) if end <= budget]
-    passing = [index for index, trial in enumerate(within) if feasible(trial)]
-    first = passing[0] + 1 if passing else len(within)
+    stands = {trial.number for trial in counted(study)}
+    within = [
+        trial
+        for trial in ended(study)
+        if trial.number in stands and spent(study, trial, steps_of) <= budget
+    ]
+    passing = [trial for trial in within if feasible(trial)]
+    first = [*passing, within[-1]][0]
 
     def again(trial: FrozenTrial, part: Part) -> Iterator[tuple[float, bool]]:
         return (trained_again(config, trial, seed, part, here) for seed in SEEDS[part])
 
-    confirmed = (at for at in passing if all(ok for _, ok in again(within[at], "confirmation")))
-    lasting = next(confirmed, None)
-    numbers = {within[at].number for at in passing}
-    best = [trial for trial in ranked(study) if trial.number in numbers][:FINALISTS]
+    lasting = (it for it in passing if all(ok for _, ok in again(it, "confirmation")))
+    confirmed = next(lasting, None)
+    found = {trial.number for trial in passing}
+    best = [trial for trial in ranked(study) if trial.number in found][:FINALISTS]
     leader = max(best, key=lambda trial: standing(again(trial, "confirmation")), default=None)
     test = list(again(leader, "test")) if leader else []
     summary = {
@@ -126,10 +130,10 @@ def search(arm: str, seed: int, budget: int, folder: Path, threads: int) -> dict
         "trials": len(within),
         "passing": len(passing),
         "found nothing": not passing,
-        "steps": spent[first - 1],
-        "seconds": json.loads(screening.read_text()) + trained(study, seconds_of)[first - 1],
-        "steps to confirmed": spent[len(within) - 1 if lasting is None else lasting],
-        "none confirmed": lasting is None,
+        "steps": spent(study, first, steps_of),
+        "seconds": json.loads(screening.read_text()) + spent(study, first, seconds_of),
+        "steps to confirmed": spent(study, confirmed or within[-1], steps_of),
+        "none confirmed": confirmed is None,
         "confirmed on": standing(again(leader, "confirmation"))[0] if leader else 0,
         "test": fmean(score for score, _ in test) if test else None,
         "passed": sum(ok for _, ok in test),
@@ -161,13 +165,16 @@ def standing(runs: Iterable[tuple[float, bool]]) -> tuple[int, float]:
     return sum(passed), fmean(scores)
 
 
-def trained(study: optuna.Study, of: Callable[[FrozenTrial], float]) -> list[float]:
-    """Steps, or seconds, when each trial had ended, those of interrupted attempts included."""
-    by_place: dict[int, float] = defaultdict(int)
-    for trial in study.get_trials(deepcopy=False):
-        by_place[trial.user_attrs.get("ordinal", 0)] += of(trial)
-    places = (trial.user_attrs["ordinal"] for trial in counted(study))
-    return list(itertools.accumulate(by_place[place] for place in places))
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """All records of trials in the order in which they ended: a revived one has two."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.datetime_complete]
+    return sorted(trials, key=lambda trial: trial.datetime_complete or datetime.max)
+
+
+def spent(study: optuna.Study, trial: FrozenTrial, of: Callable[[FrozenTrial], float]) -> float:
+    """Steps, or seconds, that were trained when a trial had ended, in whatever record."""
+    before = itertools.takewhile(lambda each: each.number != trial.number, ended(study))
+    return sum(map(of, before)) + of(trial)
 
 
 def spread(values: list[float]) -> str:
