@@ -100,6 +100,9 @@ def given_nothing(
 ) -> list[Prediction]:
     """Predict every word of a sentence from the words before it alone.
 
+    Sentences of all combinations count: where `data.unseen` holds some out, this is a reader who
+    does not know of it.
+
     Raises:
         UserError: Such a sentence is never generated.
     """
