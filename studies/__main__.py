@@ -28,7 +28,6 @@ from studies.record import (
     is_ours,
     kind_of,
     load_beside,
-    revived,
     running,
 )
 from studies.replay import replay
@@ -90,12 +89,10 @@ def list_command(arguments: Sequence[str]) -> int:
     parser = _parser("status", "All studies of a storage. Example: vlatent status")
     given = _read(parser, arguments)
     storage = open_storage(given["storage"])
-    headings = (
-        *("study", "complete", "pruned", "revived", "failed", "passing", "running"),
-        *("steps", "trained"),
-    )
+    headings = ("study", "complete", "pruned", "failed", "passing", "running", "steps", "trained")
     ends, title = ("study", "last trial ended"), f"Studies in {shown(given['storage'])}"
     listed = empty_table(title, *headings, ends[1], left=ends)
+    listed.columns[0].overflow = "fold"  # its end says which part of a study it is
     names = sorted(study.study_name for study in storage.get_all_studies())
     names = [name for name in names if not name.endswith(MAKING)]
     if not names:
@@ -110,7 +107,6 @@ def list_command(arguments: Sequence[str]) -> int:
         numbers = (
             states.count(TrialState.COMPLETE),
             states.count(TrialState.PRUNED),
-            sum(map(revived, trials)),
             states.count(TrialState.FAIL),
             sum(map(feasible, trials)),
             len(running(study)),
