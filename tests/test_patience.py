@@ -109,7 +109,8 @@ def test_every_question_of_optuna_outlasts_an_outage(
             return None
 
         monkeypatch.setattr(storage.cached, name, flaky)
-        assert getattr(storage, name)() is None, name
+        given = (0,) if name == "get_all_trials" else ()
+        assert getattr(storage, name)(*given) is None, name
     assert len(asked) >= 18
 
 

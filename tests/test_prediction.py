@@ -96,12 +96,16 @@ def small() -> Iterator[pytest.MonkeyPatch]:
         continuations._mention,
         continuations._orders,
     )
+    tables = {id(it): (it, dict(it)) for it in vars(words).values() if isinstance(it, dict)}
     with pytest.MonkeyPatch.context() as patch:
         for cache in caches:
             cache.cache_clear()
         yield patch
     for cache in caches:
         cache.cache_clear()
+    for table, before in tables.values():  # in their order, by which sentences are drawn
+        table.clear()
+        table.update(before)
 
 
 def sentences(wording: Wording) -> dict[tuple[str, Meaning], float]:
