@@ -111,21 +111,32 @@ def running(place: Place) -> dict[int, int]:
     }
 
 
+def state(place: Place, number: int) -> TrialState:
+    study = load_study("loss_weights", _absolute(place, place.storage))
+    return study.get_trials(deepcopy=False)[number].state
+
+
 def kill_some(
     process: subprocess.Popen[str], place: Place, kills: int, pause: float, seed: int = 0
 ) -> int:
-    """Kill a worker that trains a trial, every few seconds; returns how many it were."""
+    """Kill workers that train, one every few seconds; returns how many trials were hit.
+
+    A worker that ended its trial in the meantime dies too, but costs no trial.
+    """
     draw = random.Random(seed)
     done = 0
     while done < kills and process.poll() is None:
         time.sleep(pause * draw.uniform(0.5, 1.5))
         try:
-            busy = {worker for worker in running(place) if is_worker(worker)}
+            busy = {worker: t for worker, t in running(place).items() if is_worker(worker)}
         except Exception:  # the study is not there yet
             continue
         if busy:
-            os.kill(draw.choice(sorted(busy)), signal.SIGKILL)
-            done += 1
+            worker = draw.choice(sorted(busy))
+            os.kill(worker, signal.SIGKILL)
+            while is_worker(worker):
+                time.sleep(0.01)
+            done += state(place, busy[worker]) not in (TrialState.COMPLETE, TrialState.PRUNED)
     return done
 
 
