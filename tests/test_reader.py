@@ -1,0 +1,168 @@
+"""Training of a decoder: bitwise resume; the ceiling with the scene, the floor with noise."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from statistics import fmean
+
+import pytest
+import torch
+from torch import Tensor
+
+from vlatent.decoder import Decoder, DecoderConfig
+from vlatent.layers import mean_and_variance
+from vlatent.optimization import OptimizerConfig
+from vlatent.reader import (
+    ReadingConfig,
+    Told,
+    Training,
+    half_noisy,
+    noisy,
+    normalised,
+    permuted,
+    tokens_read,
+)
+from vlatent.scenes import Example, Fact, generate
+from vlatent.scenes.continuations import words_of
+from vlatent.scenes.prediction import CONTENT, given_meaning, given_nothing, kind_of, limits
+from vlatent.shapes import UserError
+
+COLORS, SHAPES = ["red", "green", "blue", "yellow"], ["cube", "sphere", "cylinder"]
+FUNCTION = ["a", "the", "is", "of", "and", ",", "."]
+WORDS = [*FUNCTION, "on", "under", "supports", "left", "right", *COLORS, *SHAPES]
+SIZE = 4, 4, 16  # four patches: a fact in each of the first
+
+
+def tokens(examples: list[Example]) -> tuple[Tensor, Tensor]:
+    ids = [torch.tensor([WORDS.index(word) for word in words_of(e.text)]) for e in examples]
+    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+    lengths = torch.tensor([len(row) for row in ids])
+    return padded, torch.arange(padded.shape[1]) < lengths[:, None]
+
+
+def picture(fact: Fact) -> list[float]:
+    """What a fact says, in 16 numbers."""
+    found = [1.0, float(fact.relation == "on")]
+    for block in (fact.subject, fact.object):
+        found += [float(block.color == color) for color in COLORS]
+        found += [float(block.shape == shape) for shape in SHAPES]
+    return found
+
+
+def scenes(examples: list[Example]) -> Tensor:
+    """Latents from which a scene can be read: its facts in the order of their names."""
+    latent = torch.zeros(len(examples), *SIZE)
+    for row, example in enumerate(examples):
+        for place, fact in enumerate(sorted(example.scene.meaning)):
+            latent[row, 2 * place : 2 * place + 2, :2] = torch.tensor(picture(fact))
+    return latent
+
+
+def noise(examples: list[Example]) -> Tensor:
+    generator = torch.Generator().manual_seed(len(examples[0].text))
+    return torch.randn(len(examples), *SIZE, generator=generator)
+
+
+def small(steps: int = 6, noise: float = 0.3, **sizes: object) -> Training:
+    config = ReadingConfig(
+        decoder=DecoderConfig(**{"hidden": 16, "feed_forward": 32, "patch": 2} | sizes),  # type: ignore[arg-type]
+        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=2),
+        steps=steps,
+        noise=noise,
+    )
+    torch.manual_seed(0)
+    return Training(Decoder(config.decoder, len(WORDS), SIZE, 32), mean_and_variance, config)
+
+
+def test_goes_on_bitwise() -> None:
+    examples = generate(6 * 8, 1)
+    parts = [examples[start : start + 8] for start in range(0, 48, 8)]
+    batches = [Told(scenes(part), *tokens(part)) for part in parts]
+    whole, begun = small(dropout=0.2), small(dropout=0.2)
+    losses = [whole.take(batch) for batch in batches]
+    torch.manual_seed(0)
+    begun = small(dropout=0.2)
+    first = [begun.take(batch) for batch in batches[:3]]
+    state = begun.state()
+    torch.manual_seed(5)
+    resumed = small(dropout=0.2)
+    resumed.restore(state)
+    assert first + [resumed.take(batch) for batch in batches[3:]] == losses
+    for own, other in zip(whole.decoder.parameters(), resumed.decoder.parameters(), strict=True):
+        assert torch.equal(own, other)
+    with pytest.raises(UserError, match="another architecture"):
+        small(layers=1).restore(state)
+
+
+def test_noise_is_as_strong_as_asked() -> None:
+    latent = torch.randn(6, 40, 50, 3) * torch.arange(1.0, 7).view(-1, 1, 1, 1)
+    added = noisy(latent, 0.3, (0, 1)) - latent
+    torch.testing.assert_close(
+        added.flatten(1).std(1), 0.3 * latent.flatten(1).std(1), rtol=0.05, atol=0
+    )
+    assert torch.equal(noisy(latent, 0.3, (0, 1)), noisy(latent, 0.3, (0, 1)))
+    assert not torch.equal(noisy(latent, 0.3, (0, 1)), noisy(latent, 0.3, (0, 2)))
+    half = half_noisy(latent, 0.3, (0, 1)) != latent
+    assert half.flatten(1).any(1).tolist() == [False, True] * 3
+    assert noisy(latent, 0, (0,)) is half_noisy(latent, 0, (0,)) is latent
+
+
+def test_one_permutation_of_all_pixels() -> None:
+    latent = torch.arange(2 * 3 * 4 * 2.0).view(2, 3, 4, 2)
+    moved = permuted(latent)
+    assert not torch.equal(moved, latent)
+    assert torch.equal(moved[1] - moved[0], latent[1] - latent[0])
+    assert torch.equal(moved[..., 1] - moved[..., 0], torch.ones(2, 3, 4))
+    assert sorted(moved.flatten().tolist()) == sorted(latent.flatten().tolist())
+
+
+def test_normalised_accuracy() -> None:
+    assert normalised(0.35, 0.35, 0.9) == 0
+    assert normalised(0.9, 0.35, 0.9) == 1
+    assert normalised(0.8, 0.3, 0.9) == pytest.approx(5 / 6)
+
+
+@functools.cache
+def held_out() -> list[Example]:
+    return drawn(10**6, 2400)
+
+
+def content_accuracy(training: Training, show: Callable[[list[Example]], Tensor]) -> float:
+    examples = held_out()
+    read = tokens_read(training.decoder, training.embed, Told(show(examples), *tokens(examples)))
+    hits = [
+        bool(read.right[row, place])
+        for row, example in enumerate(examples)
+        for place, word in enumerate(words_of(example.text))
+        if kind_of(word) in CONTENT
+    ]
+    return fmean(hits)
+
+
+def drawn(seed: int, count: int) -> list[Example]:
+    """Sentences of which some are alike, as the generator draws them: of 60 few are."""
+    parts = (generate(60, 1, seed=seed * 1000 + part) for part in range(count // 60))
+    return [example for part in parts for example in part]
+
+
+def trained(steps: int, show: Callable[[list[Example]], Tensor]) -> Training:
+    training = small(steps, noise=0.0, hidden=64, feed_forward=128, layers=2)
+    for step in range(steps):
+        examples = drawn(step + 1, 60)
+        training.take(Told(show(examples), *tokens(examples)))
+    return training
+
+
+@pytest.mark.processes
+def test_the_scene_reaches_the_ceiling() -> None:
+    training = trained(1500, scenes)
+    ceiling = limits(given_meaning(example.text) for example in held_out())
+    assert content_accuracy(training, scenes) == pytest.approx(ceiling.accuracy, abs=0.01)
+
+
+@pytest.mark.processes
+def test_noise_reaches_the_language_model() -> None:
+    training = trained(600, noise)
+    floor = limits(given_nothing(example.text, "plain", 1) for example in held_out())
+    assert content_accuracy(training, noise) == pytest.approx(floor.accuracy, abs=0.01)

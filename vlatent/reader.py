@@ -1,0 +1,186 @@
+"""Training of a decoder on what is given of sentences: latents of a frozen encoder, or of controls.
+
+The encoder is never trained here, so latents are made once. Every batch is drawn by the number of
+its step, so that a training that was stopped goes on bitwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlatent import checkpoints
+from vlatent.annotations import (
+    Bool,
+    Float,
+    Int,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+)
+from vlatent.bounds import require_bounds
+from vlatent.decoder import Decoder, DecoderConfig
+from vlatent.optimization import OptimizerConfig, adamw, learning_rate, restore, set_learning_rate
+from vlatent.shapes import Latent
+
+Embed = Callable[[Latent], Float[Tensor, "batch embedding"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingConfig:
+    """How a decoder is trained.
+
+    Attributes:
+        decoder: Its sizes.
+        optimizer: AdamW and the course of its rate; the moving average is not used.
+        steps: Steps of training.
+        batch_size: Sentences in a step.
+        noise: Standard deviation of the noise that half of the latents of a step get, in their own
+            standard deviations: a reader without noise finds everything in any encoder.
+        seed: Seed of first weights, batches and noise.
+    """
+
+    decoder: DecoderConfig = DecoderConfig()
+    optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=2e-3, warmup_steps=50)
+    )
+    steps: PositiveInt = 1200
+    batch_size: PositiveInt = 64
+    noise: NonNegativeFloat = 0.3
+    seed: NonNegativeInt = 0
+
+    def __post_init__(self) -> None:
+        require_bounds("reading", self)
+
+
+class Told(NamedTuple):
+    """Sentences and the latents that show them.
+
+    Attributes:
+        latent: What the decoder sees.
+        ids: Tokens, padded with 0.
+        mask: True where a token is.
+    """
+
+    latent: Latent
+    ids: Int[Tensor, "batch token"]
+    mask: Bool[Tensor, "batch token"]
+
+
+class Training:
+    """A decoder that is being trained, step by step.
+
+    Args:
+        decoder: Whose weights are changed.
+        embed: Pools a latent, as the encoder does.
+        config: Rate, noise and seed.
+    """
+
+    def __init__(self, decoder: Decoder, embed: Embed, config: ReadingConfig) -> None:
+        self.decoder, self.embed, self.config = decoder, embed, config
+        self.optimizer = adamw(decoder, config.optimizer)
+        self.step = 0
+
+    def take(self, told: Told) -> float:
+        """Take one step by the cross-entropy of the next token; returns it."""
+        config = self.config
+        set_learning_rate(self.optimizer, learning_rate(config.optimizer, self.step, config.steps))
+        latent = half_noisy(told.latent, config.noise, (config.seed, self.step))
+        self.decoder.train()
+        read, said = self.decoder.targets(told.ids, told.mask)
+        logits, _ = self.decoder(read, self.decoder.begin(latent, self.embed(latent)))
+        loss = functional.cross_entropy(logits.flatten(0, 1), said.flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.decoder.parameters(), config.optimizer.clip)
+        self.optimizer.step()
+        self.step += 1
+        return float(loss.detach())
+
+    def state(self) -> dict[str, Any]:
+        """Everything from which the training can go on bitwise."""
+        return {
+            "step": self.step,
+            "decoder": self.decoder.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": checkpoints.random_state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state.
+
+        Raises:
+            UserError: It is of a decoder of other sizes.
+        """
+        checkpoints.load_weights(self.decoder, state["decoder"])
+        restore(self.optimizer, state["optimizer"])
+        checkpoints.set_random_state(state["random"])
+        self.step = state["step"]
+
+
+def half_noisy(latent: Latent, strength: float, key: tuple[int, ...]) -> Latent:
+    """Add noise to every second latent, `strength` times as strong as the latent varies."""
+    if not strength:
+        return latent
+    noise = _noise(latent, strength, key)
+    noise[::2] = 0
+    return latent + noise
+
+
+def noisy(latent: Latent, strength: float, key: tuple[int, ...]) -> Latent:
+    """Add noise to all latents, `strength` times as strong as each varies."""
+    return latent + _noise(latent, strength, key) if strength else latent
+
+
+def _noise(latent: Latent, strength: float, key: tuple[int, ...]) -> Latent:
+    drawn = np.random.default_rng(key).standard_normal(latent.shape, dtype=np.float32)
+    spread = latent.flatten(1).std(1).view(-1, 1, 1, 1)
+    return strength * spread * torch.from_numpy(drawn).to(latent)
+
+
+class TokensRead(NamedTuple):
+    """What a decoder says of the true sentence, word by word: teacher forcing.
+
+    Attributes:
+        right: Whether its likeliest token is the true one.
+        log_probability: Of the true token, in nats.
+        counted: False behind the end of a sentence.
+    """
+
+    right: Bool[Tensor, "batch token"]
+    log_probability: Float[Tensor, "batch token"]
+    counted: Bool[Tensor, "batch token"]
+
+
+@torch.no_grad()
+def tokens_read(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:
+    """Follow true sentences, the end included, behind what is shown of them."""
+    decoder.eval()
+    read, said = decoder.targets(told.ids, told.mask)
+    logits, _ = decoder(read, decoder.begin(told.latent, embed(told.latent)))
+    counted = said >= 0
+    said = said.clamp(min=0)
+    gains = logits.float().log_softmax(-1).gather(-1, said[..., None])[..., 0]
+    return TokensRead((logits.argmax(-1) == said) & counted, gains, counted)
+
+
+def permuted(latent: Latent, seed: int = 0) -> Latent:
+    """The pixels of all latents in one other order: what is left says whether place matters."""
+    height, width = latent.shape[1:3]
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(height * width))
+    return latent.flatten(1, 2)[:, order].unflatten(1, (height, width))
+
+
+def normalised(accuracy: float, floor: float, ceiling: float) -> float:
+    """How far an accuracy has come from a language model's to that of who knows the meaning.
+
+    (accuracy - floor) / (ceiling - floor): 0 reads nothing, 1 all that a meaning can tell; more
+    takes the wording from the latent.
+    """
+    return (accuracy - floor) / (ceiling - floor)
