@@ -67,7 +67,7 @@ def noise(examples: list[Example]) -> Tensor:
 def small(steps: int = 6, noise: float = 0.3, **sizes: object) -> Training:
     config = ReadingConfig(
         decoder=DecoderConfig(**{"hidden": 16, "feed_forward": 32, "patch": 2} | sizes),  # type: ignore[arg-type]
-        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=2),
+        optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=steps // 20),
         steps=steps,
         noise=noise,
     )
@@ -156,13 +156,13 @@ def trained(steps: int, show: Callable[[list[Example]], Tensor]) -> Training:
 
 @pytest.mark.processes
 def test_the_scene_reaches_the_ceiling() -> None:
-    training = trained(1500, scenes)
+    training = trained(2400, scenes)
     ceiling = limits(given_meaning(example.text) for example in held_out())
     assert content_accuracy(training, scenes) == pytest.approx(ceiling.accuracy, abs=0.01)
 
 
 @pytest.mark.processes
 def test_noise_reaches_the_language_model() -> None:
-    training = trained(600, noise)
+    training = trained(1600, noise)
     floor = limits(given_nothing(example.text, "plain", 1) for example in held_out())
     assert content_accuracy(training, noise) == pytest.approx(floor.accuracy, abs=0.01)

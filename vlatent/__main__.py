@@ -33,6 +33,7 @@ class _Command(NamedTuple):
 COMMANDS = {
     "train": _Command("train one encoder", "vlatent.commands", function="train_command"),
     "evaluate": _Command("judge a checkpoint", "vlatent.commands", function="evaluate_command"),
+    "read": _Command("read a sentence back from its latent", "vlatent.read_command"),
     "scenes": _Command("write sentences about colored blocks", "vlatent.scenes.__main__"),
     "study": _Command("search loss weights or learning rates", "studies.__main__", ("run",)),
     "screen": _Command("screen loss weights without an encoder", "studies.screening"),

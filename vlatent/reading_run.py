@@ -15,11 +15,12 @@ from torch import nn
 from vlatent import checkpoints
 from vlatent.config import Config, from_yaml
 from vlatent.corpus import Corpus, load, order
-from vlatent.decoder import Decoder
+from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.decoding import greedy
 from vlatent.dependence import encode
 from vlatent.evaluation.reading import reading_scores
 from vlatent.models import require_same_corpus, trained_model
+from vlatent.optimization import OptimizerConfig
 from vlatent.own_encoder import embed_of, encoder_of
 from vlatent.reader import (
     Embed,
@@ -39,6 +40,7 @@ from vlatent.shapes import Latents, UserError
 # What a decoder is trained on: latents, or a control.
 Shown = Literal["latent", "untrained", "permuted", "nothing"]
 SAVED_EVERY = 100  # steps
+REMOVE = "remove it to train another"
 TOGETHER = 50  # sentences that are read at once
 
 
@@ -110,6 +112,26 @@ def source(run: Frozen, shown: Shown, seed: int) -> Source:
     return Source(latents, embed_of(encoder))
 
 
+def decoder_file(run: Frozen, shown: Shown = "latent") -> Path:
+    """Where the decoder of a run is kept."""
+    return run.place / f"decoder-{shown}.pt"
+
+
+def kept_settings(run: Frozen, shown: Shown = "latent") -> ReadingConfig | None:
+    """Settings of the decoder that is kept beside a run; None where there is none.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    file = decoder_file(run, shown)
+    if not file.exists():
+        return None
+    kept = json.loads(checkpoints.load(file, REMOVE)["identity"])["reading"]
+    decoder = DecoderConfig(**kept.pop("decoder"))
+    optimizer = OptimizerConfig(**kept.pop("optimizer"))
+    return ReadingConfig(decoder=decoder, optimizer=optimizer, **kept)
+
+
 def trained_decoder(
     run: Frozen,
     config: ReadingConfig,
@@ -127,7 +149,7 @@ def trained_decoder(
     Raises:
         UserError: The decoder beside the run is one of other settings or another encoder.
     """
-    file = run.place / f"decoder-{shown}.pt"
+    file = decoder_file(run, shown)
     identity = json.dumps({"reading": asdict(config), "encoder": run.digest}, sort_keys=True)
     given = source(run, shown, config.seed)
     corpus = run.corpus
@@ -144,11 +166,10 @@ def trained_decoder(
     )
     training = Training(decoder, given.embed, config)
     if file.exists():
-        state = checkpoints.load(file, "remove it to train another")
+        state = checkpoints.load(file, REMOVE)
         if state.get("identity") != identity:
             raise UserError(
-                f"{file} was trained with other settings or on another encoder; remove it to "
-                "train another."
+                f"{file} was trained with other settings or on another encoder; {REMOVE}."
             )
         training.restore(state)
     if training.step < config.steps:

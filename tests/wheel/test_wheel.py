@@ -83,7 +83,7 @@ def test_every_room_is_there_and_comes_from_the_wheel(run: Command, environment:
     listed = run("vlatent", "--help").stdout
     names = [line.split()[0] for line in listed.split("\n\n")[2].splitlines()]
     assert names == [
-        *("train", "evaluate", "scenes", "study", "screen", "ablate", "report"),
+        *("train", "evaluate", "read", "scenes", "study", "screen", "ablate", "report"),
         *("statistics", "compare", "importance", "probe", "runs", "status", "replay", "doctor"),
     ]
     code = (

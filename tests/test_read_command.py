@@ -1,0 +1,86 @@
+"""`vlatent read`: from a run to a reading, and what is said of bad input."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from inside import inside
+from smoke import smoke
+
+from vlatent.__main__ import main
+from vlatent.scenes import generate
+from vlatent.tracking import MemoryTracker
+from vlatent.training import train
+
+TEXT = "A red cube is on a blue sphere."
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run on sentences about blocks."""
+    folder = tmp_path_factory.mktemp("trained")
+    with contextlib.chdir(folder):
+        lines = [example.text for example in generate(60)]
+        Path("blocks.txt").write_text("\n".join(lines), encoding="utf-8")
+        changes = {"data__train": Path("blocks.txt"), "data__cache": folder / "cache"}
+        changes |= {"training__steps": 2, "tracking__figures": False, "evaluation__probed": 0}
+        train(smoke(folder, training__folder=Path("run"), **changes), MemoryTracker())
+    return folder
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path) -> Path:
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def read(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return inside(folder, main, "read", *arguments)
+
+
+def test_a_sentence_is_read_back(folder: Path) -> None:
+    first = read(folder, "run", TEXT, "--steps", "3", "--samples", "2")
+    assert first.returncode == 0, first.stderr
+    lines = first.stdout.splitlines()
+    assert lines[0] == "Training a decoder for run: 3 steps, once."
+    assert lines[1] == f"told  {TEXT}"
+    assert [line.split()[0] for line in lines[2:5]] == ["read", "drawn", "drawn"]
+    assert lines[5].startswith("fact F1 0.00, ROUGE-L")
+    assert (folder / "run" / "decoder-latent.pt").is_file()
+    again = read(folder, "run", TEXT, "--samples", "2")  # of the same decoder, without training
+    assert again.stdout.splitlines() == lines[1:]
+    other = read(folder, "run", "Call me Ishmael.", "--noise", "0.3")
+    assert other.returncode == 0
+    assert "facts are not counted" in other.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", " "), "SENTENCE is empty"),
+        (("nowhere", TEXT), "checkpoint nowhere cannot be read"),
+        (("run", TEXT, "--noise", "-1"), "noise"),
+        (("run", TEXT, "--steps", "0"), "steps"),
+        (("run",), "text"),
+    ],
+)
+def test_bad_input_is_one_line(folder: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = read(folder, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr.lower() or said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_damaged_decoder_and_another_training_are_refused(folder: Path) -> None:
+    assert read(folder, "run", TEXT, "--steps", "2").returncode == 0
+    other = read(folder, "run", TEXT, "--steps", "3")
+    assert other.returncode == 2
+    assert "other settings or on another encoder; remove it" in other.stderr
+    (folder / "run" / "decoder-latent.pt").write_bytes(b"damaged")
+    damaged = read(folder, "run", TEXT)
+    assert damaged.returncode == 2
+    assert "is damaged, or none; remove it" in damaged.stderr

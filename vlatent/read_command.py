@@ -1,0 +1,127 @@
+"""`vlatent read`: encode a sentence, and say what can be read from its latent."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
+from rich.progress import Progress
+from rich.text import Text
+
+from vlatent.command_line import Parser
+from vlatent.console import console, progress_display
+from vlatent.decoder import Decoder
+from vlatent.decoding import sampled
+from vlatent.evaluation.marking import Mark, marked
+from vlatent.evaluation.reading import fact_f1, rouge_l
+from vlatent.reader import ReadingConfig, noisy
+from vlatent.reading_run import (
+    Frozen,
+    frozen,
+    kept_settings,
+    readings,
+    source,
+    trained_decoder,
+)
+from vlatent.scenes import about_blocks
+from vlatent.shapes import UserError
+
+STYLES: dict[Mark, str] = {True: "green", False: "bold red", None: ""}
+TOP_P = 0.9  # of the readings that are drawn
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="vlatent read",
+        description="Encode a sentence, and read it back from its latent alone. The decoder that "
+        "reads is trained on the run's frozen encoder when it is first asked, which takes minutes, "
+        "and kept beside its checkpoint. "
+        'Example: vlatent read runs/FOLDER "A red cube is on a blue sphere."',
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="The folder of a run.")
+    parser.add_argument("text", type=str, metavar="SENTENCE", help="What to encode.")
+    parser.add_argument(
+        "--noise",
+        type=NonNegativeFloat,
+        default=0.0,
+        help="Standard deviation of noise on the latent, in its own standard deviations.",
+    )
+    parser.add_argument(
+        "--samples",
+        type=NonNegativeInt,
+        default=0,
+        help="Readings to draw beside the likeliest one.",
+    )
+    parser.add_argument(
+        "--steps",
+        type=PositiveInt,
+        help="Steps of the decoder's training; default: those of the one beside the run, or 1200.",
+    )
+    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of noise and samples.")
+    given = parser.checked(arguments)
+    text: str = given["text"].strip()
+    if not text:
+        raise UserError("SENTENCE is empty; give one in quotes.")
+    run = frozen(given["run"])
+    with progress_display() as progress:
+        decoder = _decoder(run, given["steps"], progress)
+    read, drawn = _read(run, decoder, text, given["noise"], given["samples"], given["seed"])
+    console.print(f"told  {text}", soft_wrap=True)
+    for label, said in (("read", read), *(("drawn", each) for each in drawn)):
+        console.print(_line(label, said, text), soft_wrap=True)
+    console.print(_score(read, text))
+    return 0
+
+
+def _decoder(run: Frozen, steps: int | None, progress: Progress) -> Decoder:
+    """The run's decoder, with a bar while it is trained."""
+    kept = kept_settings(run)
+    config = kept or ReadingConfig()
+    config = replace(config, steps=steps or config.steps)
+    bar = progress.add_task("training the decoder", total=config.steps)
+    if kept is None:
+        place = shlex.quote(str(run.place))
+        console.print(f"Training a decoder for {place}: {config.steps} steps, once.")
+
+    def report(step: int, loss: float) -> None:
+        progress.update(bar, completed=step, description=f"training the decoder, loss {loss:.2f}")
+
+    return trained_decoder(run, config, report=report)
+
+
+def _read(
+    run: Frozen, decoder: Decoder, text: str, noise: float, samples: int, seed: int
+) -> tuple[str, list[str]]:
+    """The likeliest reading of a sentence's latent, and others that are drawn."""
+    given = source(run, "latent", 0)
+    latent = noisy(given.latents([text]), noise, (seed,))
+    longest = run.corpus.config.max_length
+    (read,) = readings(run, decoder, latent, given.embed, longest)
+    if not samples:
+        return read, []
+    many = latent.expand(samples, -1, -1, -1)
+    generator = torch.Generator().manual_seed(seed)
+    state = decoder.begin(many, given.embed(many))
+    drawn = sampled(decoder, state, longest, TOP_P, generator)
+    return read, [run.corpus.tokenizer.decode(ids) for ids in drawn]
+
+
+def _line(label: str, said: str, told: str) -> Text:
+    """A reading: right words green, wrong ones red and, where there are no colors, in brackets."""
+    line = Text(f"{label:<5} ")
+    for piece, mark in marked(said, told):
+        plain = mark is False and not console.is_terminal
+        line.append(f"[{piece}]" if plain else piece, style=STYLES[mark])
+    return line
+
+
+def _score(read: str, told: str) -> str:
+    words = f"ROUGE-L {rouge_l(read, told):.2f}"
+    if not about_blocks(told):
+        return f"{words}; facts are not counted, as this is no sentence about blocks."
+    f1 = fact_f1(read, told)
+    return f"fact F1 {f1:.2f}{' (the same meaning)' if f1 == 1 else ''}, {words}"
