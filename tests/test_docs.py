@@ -76,6 +76,7 @@ def test_commands_exist(page: str) -> None:
         "docs/own_encoder.md",
         "docs/balancing.md",
         "docs/notebooks.md",
+        "docs/reading.md",
     ],
 )
 def test_python_runs(

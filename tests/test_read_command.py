@@ -11,6 +11,7 @@ import pytest
 from inside import inside
 from smoke import smoke
 
+from vlatent import checkpoints
 from vlatent.__main__ import main
 from vlatent.scenes import generate
 from vlatent.tracking import MemoryTracker
@@ -50,9 +51,10 @@ def test_a_sentence_is_read_back(folder: Path) -> None:
     assert lines[1] == f"told  {TEXT}"
     assert [line.split()[0] for line in lines[2:5]] == ["read", "drawn", "drawn"]
     assert lines[5].startswith("fact F1 0.00, ROUGE-L")
+    assert lines[6].startswith("It reads at once from now on: vlatent read run 'A red cube")
     assert (folder / "run" / "decoder-latent.pt").is_file()
     again = read(folder, "run", TEXT, "--samples", "2")  # of the same decoder, without training
-    assert again.stdout.splitlines() == lines[1:]
+    assert again.stdout.splitlines() == lines[1:6]
     other = read(folder, "run", "Call me Ishmael.", "--noise", "0.3")
     assert other.returncode == 0
     assert "facts are not counted" in other.stdout
@@ -62,7 +64,8 @@ def test_a_sentence_is_read_back(folder: Path) -> None:
     ("arguments", "said"),
     [
         (("run", " "), "SENTENCE is empty"),
-        (("nowhere", TEXT), "checkpoint nowhere cannot be read"),
+        (("nowhere", TEXT), "nowhere cannot be read: no such file or directory; name the folder"),
+        (("blocks.txt", TEXT), "damaged, or none; name the folder of a run"),
         (("run", TEXT, "--noise", "-1"), "noise"),
         (("run", TEXT, "--steps", "0"), "steps"),
         (("run",), "text"),
@@ -84,3 +87,10 @@ def test_a_damaged_decoder_and_another_training_are_refused(folder: Path) -> Non
     damaged = read(folder, "run", TEXT)
     assert damaged.returncode == 2
     assert "is damaged, or none; remove it" in damaged.stderr
+    checkpoints.save(folder / "run" / "decoder-latent.pt", {"step": 3})
+    foreign = read(folder, "run", TEXT)
+    assert foreign.returncode == 2
+    assert "no decoder of this version of vlatent; remove it" in foreign.stderr
+    mistaken = read(folder, "run/decoder-latent.pt", TEXT)
+    assert mistaken.returncode == 2
+    assert "is no checkpoint of an encoder; name the folder of a run" in mistaken.stderr

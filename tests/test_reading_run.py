@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,15 @@ from vlatent.corpus import DataConfig, load
 from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.reader import ReadingConfig
-from vlatent.reading_run import Frozen, judged, readings, source, trained_decoder
+from vlatent.reading_run import (
+    Frozen,
+    Shown,
+    Source,
+    judged,
+    readings,
+    source,
+    trained_decoder,
+)
 from vlatent.scenes import generate
 from vlatent.shapes import UserError
 
@@ -65,6 +74,21 @@ def test_a_stopped_training_goes_on_bitwise(run: Frozen, monkeypatch: pytest.Mon
     resumed = trained_decoder(run, CONFIG, report=seen.__setitem__)
     assert seen == {5: losses[5], 6: losses[6]}
     assert all(map(torch.equal, weights(whole), weights(resumed)))
+
+
+def test_of_many_sentences_some_are_read(run: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evenly spaced, so that the latents fit into the memory."""
+    monkeypatch.setattr(reading_run, "MOST", 20)
+    encoded: list[Sequence[str]] = []
+
+    def spy(run: Frozen, shown: Shown, seed: int) -> Source:
+        made = source(run, shown, seed)
+        return made._replace(latents=lambda texts: encoded.append(texts) or made.latents(texts))
+
+    monkeypatch.setattr(reading_run, "source", spy)
+    trained_decoder(run, CONFIG)
+    assert encoded[-1] == run.corpus.train.texts[::3]
+    assert len(encoded[-1]) <= 20 < len(run.corpus.train.texts)
 
 
 def test_a_decoder_of_something_else_is_refused(run: Frozen) -> None:

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from vlatent.command_line import Parser
-from vlatent.console import console, progress_display
+from vlatent.console import CONTROLS, console, progress_display
 from vlatent.decoder import Decoder
 from vlatent.decoding import sampled
 from vlatent.evaluation.marking import Mark, marked
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     if not text:
         raise UserError("SENTENCE is empty; give one in quotes.")
     run = frozen(given["run"])
+    is_first = kept_settings(run) is None
     with progress_display() as progress:
         decoder = _decoder(run, given["steps"], progress)
     read, drawn = _read(run, decoder, text, given["noise"], given["samples"], given["seed"])
@@ -74,6 +75,10 @@ def main(arguments: Sequence[str]) -> int:
     for label, said in (("read", read), *(("drawn", each) for each in drawn)):
         console.print(_line(label, said, text), soft_wrap=True)
     console.print(_score(read, text))
+    if is_first:
+        place = shlex.quote(str(given["run"]))
+        again = f"vlatent read {place} {shlex.quote(text)} --samples 3 --noise 0.3"
+        console.print(f"It reads at once from now on: {again}", soft_wrap=True)
     return 0
 
 
@@ -82,13 +87,14 @@ def _decoder(run: Frozen, steps: int | None, progress: Progress) -> Decoder:
     kept = kept_settings(run)
     config = kept or ReadingConfig()
     config = replace(config, steps=steps or config.steps)
-    bar = progress.add_task("training the decoder", total=config.steps)
+    bar = progress.add_task("encoding the training sentences", total=None)
     if kept is None:
         place = shlex.quote(str(run.place))
         console.print(f"Training a decoder for {place}: {config.steps} steps, once.")
 
     def report(step: int, loss: float) -> None:
-        progress.update(bar, completed=step, description=f"training the decoder, loss {loss:.2f}")
+        said = f"training the decoder, loss {loss:.2f}"
+        progress.update(bar, total=config.steps, completed=step, description=said)
 
     return trained_decoder(run, config, report=report)
 
@@ -113,7 +119,8 @@ def _read(
 def _line(label: str, said: str, told: str) -> Text:
     """A reading: right words green, wrong ones red and, where there are no colors, in brackets."""
     line = Text(f"{label:<5} ")
-    for piece, mark in marked(said, told):
+    for word, mark in marked(said, told):
+        piece = word.translate(CONTROLS)
         plain = mark is False and not console.is_terminal
         line.append(f"[{piece}]" if plain else piece, style=STYLES[mark])
     return line

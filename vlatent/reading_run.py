@@ -42,6 +42,7 @@ Shown = Literal["latent", "untrained", "permuted", "nothing"]
 SAVED_EVERY = 100  # steps
 REMOVE = "remove it to train another"
 TOGETHER = 50  # sentences that are read at once
+MOST = 20_000  # training sentences whose latents are kept in memory: half a gigabyte of 32 x 32 x 6
 
 
 class Frozen(NamedTuple):
@@ -77,7 +78,10 @@ def frozen(place: Path) -> Frozen:
     Raises:
         UserError: It has no checkpoint that can be read, or its corpus is another one now.
     """
-    state = checkpoints.load(place)
+    way_out = "name the folder of a run, which vlatent train makes"
+    state = checkpoints.load(place, way_out)
+    if "config" not in state:
+        raise UserError(f"{place} is no checkpoint of an encoder; {way_out}.")
     config = from_yaml(state["config"])
     corpus = load(config.data)
     require_same_corpus(state, {"tokenizer": corpus.tokenizer.digest}, place)
@@ -126,10 +130,14 @@ def kept_settings(run: Frozen, shown: Shown = "latent") -> ReadingConfig | None:
     file = decoder_file(run, shown)
     if not file.exists():
         return None
-    kept = json.loads(checkpoints.load(file, REMOVE)["identity"])["reading"]
-    decoder = DecoderConfig(**kept.pop("decoder"))
-    optimizer = OptimizerConfig(**kept.pop("optimizer"))
-    return ReadingConfig(decoder=decoder, optimizer=optimizer, **kept)
+    state = checkpoints.load(file, REMOVE)
+    try:
+        kept = json.loads(state["identity"])["reading"]
+        decoder = DecoderConfig(**kept.pop("decoder"))
+        optimizer = OptimizerConfig(**kept.pop("optimizer"))
+        return ReadingConfig(decoder=decoder, optimizer=optimizer, **kept)
+    except (KeyError, TypeError):  # settings that are not those of today
+        raise UserError(f"{file} is no decoder of this version of vlatent; {REMOVE}.") from None
 
 
 def trained_decoder(
@@ -139,6 +147,8 @@ def trained_decoder(
     report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Decoder:
     """The decoder of a run; one that is kept beside it is taken, or trained to its end.
+
+    Of a corpus of more than `MOST` sentences, evenly spaced ones are read.
 
     Args:
         run: The run.
@@ -153,7 +163,9 @@ def trained_decoder(
     identity = json.dumps({"reading": asdict(config), "encoder": run.digest}, sort_keys=True)
     given = source(run, shown, config.seed)
     corpus = run.corpus
-    probe = given.latents(corpus.train.texts[:1])
+    every = -(-len(corpus.train) // MOST)
+    sentences = corpus.encoded(corpus.train.texts[::every])
+    probe = given.latents(sentences.texts[:1])
     allowed = torch.zeros(corpus.vocabulary_size, dtype=torch.bool)
     allowed[corpus.train.tokens.long()] = True
     torch.manual_seed(config.seed)
@@ -173,11 +185,13 @@ def trained_decoder(
             )
         training.restore(state)
     if training.step < config.steps:
-        latents = given.latents(corpus.train.texts)
-        batches = order(corpus.train, config.batch_size, config.seed, training.step)
+        # A place that cannot be written is found before the long work.
+        checkpoints.save(file, training.state() | {"identity": identity})
+        latents = given.latents(sentences.texts)
+        batches = order(sentences, config.batch_size, config.seed, training.step)
         while training.step < config.steps:
             index = next(batches)
-            batch = corpus.train.batch(index)
+            batch = sentences.batch(index)
             loss = training.take(Told(latents[index], batch.ids, batch.mask))
             report(training.step, loss)
             if training.step % SAVED_EVERY == 0 or training.step == config.steps:
