@@ -164,3 +164,49 @@ def test_only_allowed_tokens_are_said() -> None:
 def test_impossible_sizes_are_refused(settings: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
         decoder(**settings)  # type: ignore[arg-type]
+
+
+def mixed_by_layer(reader: Decoder, ids: Tensor, state: State) -> list[Tensor]:
+    """What each layer takes from the latent, before its output weights."""
+    found: list[Tensor] = []
+    handles = [
+        layer.latent_output.register_forward_pre_hook(lambda _, given: found.append(given[0]))
+        for layer in reader.layers
+    ]
+    anew(reader, state, ids)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def test_latent_attention_is_what_is_mixed() -> None:
+    reader = decoder(layers=3)
+    state = shown(reader)
+    ids = torch.randint(WORDS, (3, 5), generator=torch.Generator().manual_seed(2))
+    found = reader.latent_attention(ids, state)
+    assert found.shape == (3, 3, 4, 5, 2 * 3 + 1)
+    torch.testing.assert_close(found.sum(-1), torch.ones(3, 3, 4, 5))
+    assert found.std(-1).min() > 0.01
+    for weights, layer, mixed in zip(found, state, mixed_by_layer(reader, ids, state), strict=True):
+        torch.testing.assert_close((weights @ layer.latent_value).transpose(1, 2).flatten(2), mixed)
+    _, later = reader(ids[:, :2], state)
+    torch.testing.assert_close(reader.latent_attention(ids[:, 2:], later), found[:, :, :, 2:])
+
+
+def test_latent_attention_has_the_places_of_the_patches() -> None:
+    """A patch that changes has another weight, row by row; then comes the pooled embedding."""
+    reader = decoder(layers=1)
+    ids = torch.full((1, 1), reader.boundary)
+    latent, pooled = torch.randn(1, *SIZE), torch.randn(1, 5)
+
+    def seen(latent: Tensor, pooled: Tensor) -> Tensor:
+        return reader.latent_attention(ids, reader.begin(latent, pooled))[0, 0, :, 0].log()
+
+    own = seen(latent, pooled)
+    for place in range(7):
+        other, row, column = latent.clone(), 4 * (place // 3), 4 * (place % 3)
+        other[:, row : row + 4, column : column + 4] += 1
+        moved = seen(other, pooled) if place < 6 else seen(latent, pooled + 1)
+        apart = (moved - own) - (moved - own).median(-1, keepdim=True).values
+        changed = apart.abs().amax(0) > 1e-4
+        assert changed.nonzero().flatten().tolist() == [place]

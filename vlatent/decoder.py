@@ -25,6 +25,7 @@ from vlatent.layers import (
 from vlatent.shapes import Latent, UserError
 
 Logits = Float[Tensor, "batch token entry"]
+LatentAttention = Float[Tensor, "layer batch head token place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +150,7 @@ class Decoder(nn.Module):
             ids: Tokens that follow those of the state; of a sentence, the first is `boundary`.
             state: Of `begin`, or of the tokens before.
         """
-        before = state[0].key.shape[2]
-        depth = self.config.hidden // self.config.heads
-        rotation = rotary_angles(before + ids.shape[1], depth, ids.device)[:, before:]
-        places = torch.arange(before + ids.shape[1], device=ids.device)
-        attend = places <= places[before:, None]
+        attend, rotation = self._order(ids, state)
         states = self.tokens(ids)
         kept = []
         for layer, own in zip(self.layers, state, strict=True):
@@ -161,6 +158,36 @@ class Decoder(nn.Module):
             kept.append(own)
         logits = self.norm(states) @ self.tokens.weight.mT
         return logits.masked_fill(self.closed, float("-inf")), tuple(kept)
+
+    @torch.no_grad()
+    def latent_attention(self, ids: Int[Tensor, "batch token"], state: State) -> LatentAttention:
+        """How the token behind each of these looks at the latent when it is said.
+
+        Args:
+            ids: Tokens that follow those of the state; of a sentence, the first is `boundary`.
+            state: Of `begin`, or of the tokens before.
+
+        Returns:
+            Weights that add up to 1 over the places: the patches, row by row, and then the pooled
+            embedding.
+        """
+        attend, rotation = self._order(ids, state)
+        states = self.tokens(ids)
+        found = []
+        for layer, own in zip(cast(Iterable[DecoderLayer], self.layers), state, strict=True):
+            states, own = layer.follow(states, own, attend, rotation)
+            query = layer.look(states)
+            found.append((query @ own.latent_key.mT * query.shape[-1] ** -0.5).softmax(-1))
+            states = layer.answer(states, own)
+        return torch.stack(found)
+
+    def _order(self, ids: Int[Tensor, "batch token"], state: State) -> tuple[Tensor, Tensor]:
+        """Which tokens each may see, and the rotation of its place."""
+        before = state[0].key.shape[2]
+        depth = self.config.hidden // self.config.heads
+        rotation = rotary_angles(before + ids.shape[1], depth, ids.device)[:, before:]
+        places = torch.arange(before + ids.shape[1], device=ids.device)
+        return places <= places[before:, None], rotation
 
     def targets(
         self, ids: Int[Tensor, "batch token"], mask: Bool[Tensor, "batch token"]
@@ -205,13 +232,29 @@ class DecoderLayer(nn.Module):
         attend: Bool[Tensor, "token longer"],
         rotation: Tensor,
     ) -> tuple[Hidden, LayerState]:
+        states, kept = self.follow(states, kept, attend, rotation)
+        return self.answer(states, kept), kept
+
+    def follow(
+        self, states: Hidden, kept: LayerState, attend: Tensor, rotation: Tensor
+    ) -> tuple[Hidden, LayerState]:
+        """Attend to the tokens so far."""
         query, key, value = self.query_key_value(self.attention_norm(states)).chunk(3, dim=-1)
         query = rotate(split_heads(query, self.heads), rotation)
         key = torch.cat([kept.key, rotate(split_heads(key, self.heads), rotation)], dim=2)
         value = torch.cat([kept.value, split_heads(value, self.heads)], dim=2)
         mixed = functional.scaled_dot_product_attention(query, key, value, attend)
         states = states + self.dropout(self.output(merge_heads(mixed)))
-        query = split_heads(self.latent_query(self.latent_norm(states)), self.heads)
-        mixed = functional.scaled_dot_product_attention(query, kept.latent_key, kept.latent_value)
+        return states, kept._replace(key=key, value=value)
+
+    def look(self, states: Hidden) -> Heads:
+        """What the tokens look for in the latent."""
+        return split_heads(self.latent_query(self.latent_norm(states)), self.heads)
+
+    def answer(self, states: Hidden, kept: LayerState) -> Hidden:
+        """Attend to the latent, then the feed-forward part."""
+        mixed = functional.scaled_dot_product_attention(
+            self.look(states), kept.latent_key, kept.latent_value
+        )
         states = states + self.dropout(self.latent_output(merge_heads(mixed)))
-        return self.feed_forward(states), kept._replace(key=key, value=value)
+        return self.feed_forward(states)
