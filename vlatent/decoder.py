@@ -118,7 +118,8 @@ class Decoder(nn.Module):
                 f"and {height} x {width}."
             )
         self.config, self.boundary = config, vocabulary
-        count = (height // config.patch) * (width // config.patch)
+        self.grid = height // config.patch, width // config.patch  # of patches
+        count = self.grid[0] * self.grid[1]
         self.tokens = nn.Embedding(vocabulary + 1, config.hidden)
         self.patches = nn.Linear(config.patch**2 * channels, config.hidden)
         self.pooled = nn.Linear(embedding, config.hidden)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from vlatent.intervals import ROUNDING
 from vlatent.scenes import Block, Fact, Meaning, parse
 from vlatent.shapes import UserError
 
@@ -128,20 +129,23 @@ def rouge_l(read: str, told: str) -> float:
     return 2 * lengths[-1] / max(len(first) + len(second), 1)
 
 
-def morans_i(grid: Float[np.ndarray, "height width"]) -> float:
-    """Spatial autocorrelation of a map: Moran's I with the four neighbours (Moran 1950).
+def morans_i(grid: Float[np.ndarray, "*more height width"]) -> Float[np.ndarray, "*more"]:
+    """Spatial autocorrelation of maps: Moran's I with the four neighbours (Moran 1950).
 
     I = n / w * sum(z_i z_j over pairs of neighbours) / sum(z_i^2), with deviations z from the mean
     of the n cells, and w pairs.
 
     Calibration: -1 for a checkerboard, -1 / (n - 1) expected where values have no place, 2 / 3 for
-    two halves of 4 x 4 cells, near 1 for smooth maps. NaN where all cells are equal.
+    two halves of 4 x 4 cells, near 1 for smooth maps. NaN where all cells are equal, to rounding.
     """
-    z = grid - grid.mean()
-    down, across = z[1:] * z[:-1], z[:, 1:] * z[:, :-1]
-    square = float((z**2).sum())
-    together = float(down.sum() + across.sum()) / (down.size + across.size)
-    return together / (square / z.size) if square else math.nan
+    height, width = grid.shape[-2:]
+    mean = grid.mean((-2, -1), dtype=np.float64, keepdims=True)
+    z = grid - mean
+    down, across = z[..., 1:, :] * z[..., :-1, :], z[..., 1:] * z[..., :-1]
+    pairs = (height - 1) * width + height * (width - 1)
+    square = (z**2).mean((-2, -1))
+    spread = np.where(square > (ROUNDING * mean[..., 0, 0]) ** 2, square, np.nan)
+    return np.asarray((down.sum((-2, -1)) + across.sum((-2, -1))) / pairs / spread)
 
 
 def _facts(text: str) -> Meaning:
