@@ -99,6 +99,14 @@ def test_words_have_the_attention_with_which_they_are_said() -> None:
     np.testing.assert_allclose(found.maps[6], weights[:, 1, :, 2])
 
 
+def test_a_decoder_may_say_nothing() -> None:
+    reader = decoder()
+    state = reader.begin(torch.randn(2, 16, 24, 3), torch.randn(2, 5))
+    assert said_words(reader, state, [[], []], decode).maps.shape == (0, 2, 2, *GRID)
+    found = said_words(reader, state, [[], [0]], decode)
+    assert (found.words, found.sentence.tolist()) == ([VOCABULARY[0]], [1])
+
+
 def test_tokens_of_words_survive_characters_of_several_tokens() -> None:
     pieces = [b"caf", "é".encode()[:1], "é".encode()[1:], b" au", b" ", b"lait", b"!"]
 

@@ -51,13 +51,19 @@ def test_a_sentence_is_read_back(folder: Path) -> None:
     assert lines[1] == f"told  {TEXT}"
     assert [line.split()[0] for line in lines[2:5]] == ["read", "drawn", "drawn"]
     assert lines[5].startswith("fact F1 0.00, ROUGE-L")
-    assert lines[6].startswith("It reads at once from now on: vlatent read run 'A red cube")
+    assert lines[6] == "Written: run/reading.png"
+    assert lines[7].startswith("It reads at once from now on: vlatent read run 'A red cube")
     assert (folder / "run" / "decoder-latent.pt").is_file()
+    drawn = (folder / "run" / "reading.png").read_bytes()
     again = read(folder, "run", TEXT, "--samples", "2")  # of the same decoder, without training
-    assert again.stdout.splitlines() == lines[1:6]
-    other = read(folder, "run", "Call me Ishmael.", "--noise", "0.3")
+    assert again.stdout.splitlines() == lines[1:7]
+    assert (folder / "run" / "reading.png").read_bytes() == drawn
+    other = read(folder, "run", "Call me Ishmael.", "--noise", "0.3", "--figure", "new/other.png")
     assert other.returncode == 0
     assert "facts are not counted" in other.stdout
+    assert other.stdout.splitlines()[-1] == "Written: new/other.png"
+    assert (folder / "new" / "other.png").read_bytes()[:4] == b"\x89PNG" != drawn
+    assert (folder / "run" / "reading.png").read_bytes() == drawn
 
 
 @pytest.mark.parametrize(

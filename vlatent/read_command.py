@@ -6,16 +6,19 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
 from rich.progress import Progress
 from rich.text import Text
 
+from vlatent import checkpoints
 from vlatent.command_line import Parser
 from vlatent.console import CONTROLS, console, progress_display
 from vlatent.decoder import Decoder
-from vlatent.decoding import sampled
+from vlatent.decoding import greedy, sampled
+from vlatent.evaluation.attention import SaidWords, said_words
 from vlatent.evaluation.marking import Mark, marked
 from vlatent.evaluation.reading import fact_f1, rouge_l
 from vlatent.reader import ReadingConfig, noisy
@@ -23,15 +26,30 @@ from vlatent.reading_run import (
     Frozen,
     frozen,
     kept_settings,
-    readings,
     source,
     trained_decoder,
 )
 from vlatent.scenes import about_blocks
-from vlatent.shapes import UserError
+from vlatent.shapes import Latents, UserError
 
 STYLES: dict[Mark, str] = {True: "green", False: "bold red", None: ""}
 TOP_P = 0.9  # of the readings that are drawn
+
+
+class Reading(NamedTuple):
+    """What a decoder makes of a sentence's latent.
+
+    Attributes:
+        latent: What it saw, noise included.
+        read: The likeliest reading.
+        drawn: Others.
+        said: How it looked at the latent when it said the words of the likeliest.
+    """
+
+    latent: Latents
+    read: str
+    drawn: list[str]
+    said: SaidWords
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,6 +80,9 @@ def main(arguments: Sequence[str]) -> int:
         help="Steps of the decoder's training; default: those of the one beside the run, or 1200.",
     )
     parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Of noise and samples.")
+    parser.add_argument(
+        "--figure", type=Path, help="PNG file; default: reading.png in the folder of the run."
+    )
     given = parser.checked(arguments)
     text: str = given["text"].strip()
     if not text:
@@ -70,11 +91,19 @@ def main(arguments: Sequence[str]) -> int:
     is_first = kept_settings(run) is None
     with progress_display() as progress:
         decoder = _decoder(run, given["steps"], progress)
-    read, drawn = _read(run, decoder, text, given["noise"], given["samples"], given["seed"])
+    found = _read(run, decoder, text, given["noise"], given["samples"], given["seed"])
     console.print(f"told  {text}", soft_wrap=True)
-    for label, said in (("read", read), *(("drawn", each) for each in drawn)):
+    for label, said in (("read", found.read), *(("drawn", each) for each in found.drawn)):
         console.print(_line(label, said, text), soft_wrap=True)
-    console.print(_score(read, text))
+    score = _score(found.read, text)
+    console.print(score)
+    from vlatent.figures.reading import reading_figure  # matplotlib takes half a second
+
+    figure: Path = given["figure"] or run.place / "reading.png"
+    noise = f" · noise {given['noise']:g}" if given["noise"] else ""
+    title = f"{run.place.resolve().name}{noise}"
+    checkpoints.write(figure, reading_figure(title, text, score, *found))
+    console.print(f"Written: {figure}", soft_wrap=True)
     if is_first:
         place = shlex.quote(str(given["run"]))
         again = f"vlatent read {place} {shlex.quote(text)} --samples 3 --noise 0.3"
@@ -101,19 +130,18 @@ def _decoder(run: Frozen, steps: int | None, progress: Progress) -> Decoder:
 
 def _read(
     run: Frozen, decoder: Decoder, text: str, noise: float, samples: int, seed: int
-) -> tuple[str, list[str]]:
-    """The likeliest reading of a sentence's latent, and others that are drawn."""
-    given = source(run, "latent", 0)
+) -> Reading:
+    given, decode = source(run, "latent", 0), run.corpus.tokenizer.decode
     latent = noisy(given.latents([text]), noise, (seed,))
+    state = decoder.begin(latent, given.embed(latent))
     longest = run.corpus.config.max_length
-    (read,) = readings(run, decoder, latent, given.embed, longest)
-    if not samples:
-        return read, []
-    many = latent.expand(samples, -1, -1, -1)
-    generator = torch.Generator().manual_seed(seed)
-    state = decoder.begin(many, given.embed(many))
-    drawn = sampled(decoder, state, longest, TOP_P, generator)
-    return read, [run.corpus.tokenizer.decode(ids) for ids in drawn]
+    ids = greedy(decoder, state, longest)
+    drawn: list[list[int]] = []
+    if samples:
+        many = tuple(layer.at(torch.zeros(samples, dtype=torch.int64)) for layer in state)
+        drawn = sampled(decoder, many, longest, TOP_P, torch.Generator().manual_seed(seed))
+    said = said_words(decoder, state, ids, decode)
+    return Reading(latent, decode(ids[0]), [decode(each) for each in drawn], said)
 
 
 def _line(label: str, said: str, told: str) -> Text:

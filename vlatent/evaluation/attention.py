@@ -69,10 +69,10 @@ def said_words(
     Args:
         decoder: Weights to read with.
         state: Of `decoder.begin`, a row a sentence.
-        ids: Tokens of the sentences, none of them empty.
+        ids: Tokens of the sentences.
         decode: Tokens to text.
     """
-    read = torch.full((len(ids), max(map(len, ids))), decoder.boundary)
+    read = torch.full((len(ids), max(1, *map(len, ids))), decoder.boundary)
     for row, own in enumerate(ids):
         read[row, 1 : len(own)] = torch.tensor(own[:-1], dtype=read.dtype)
     weights = decoder.latent_attention(read, state)[..., :-1].unflatten(-1, decoder.grid)
@@ -83,7 +83,9 @@ def said_words(
         before += ["", *(word for word, _ in found)][: len(found)]
         sentence += [row] * len(found)
         maps += [weights[:, row, :, places].mean(2).double().numpy() for _, places in found]
-    return SaidWords(words, before, np.array(sentence), np.stack(maps))
+    layers, _, heads = weights.shape[:3]
+    of_words = np.reshape(maps, (len(words), layers, heads, *decoder.grid))
+    return SaidWords(words, before, np.array(sentence, dtype=np.int64), of_words)
 
 
 def tokens_of_words(

@@ -194,7 +194,7 @@ def fitted(text: str, width: float, lines: int, size: float) -> str:
 
     Characters that the font lacks become squares.
     """
-    text = "".join(c if _known(c) else "□" for c in " ".join(text[:LONGEST].split()))
+    text = drawable(" ".join(text[:LONGEST].split()))
     characters = len(text)
     while text:
         wrapped = textwrap.wrap(text, max(characters, 2), max_lines=lines, placeholder=" …")
@@ -204,6 +204,11 @@ def fitted(text: str, width: float, lines: int, size: float) -> str:
         longest = max(map(len, wrapped))
         characters = min(characters, longest, int(longest * width / widest) + 1) - 1
     return text
+
+
+def drawable(text: str) -> str:
+    """The text with a square in place of every character that the font lacks."""
+    return "".join(character if _known(character) else "□" for character in text)
 
 
 def measured(text: str, size: float, weight: str = "normal") -> float:
