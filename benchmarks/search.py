@@ -19,6 +19,7 @@ import argparse
 import itertools
 import json
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -148,6 +149,7 @@ def trained_again(
     """Score and verdict of a trial's values on another seed, and on sentences of this part."""
     place = here / "again" / f"{trial.number}-{part}-{seed}"
     if not (place / "judged.json").exists():
+        shutil.rmtree(place, ignore_errors=True)  # of a training that was stopped
         workload = question_of("loss_weights").workload
         judged = workload.judged_on(override(config, trial.params), seed, part)
         changes = {"training.folder": place, "evaluation.probed": 0}
