@@ -24,7 +24,7 @@ def decoder(seed: int = 0, words: int = WORDS, **settings: object) -> Decoder:
     made = Decoder(config, words, SIZE, 5).eval()
     with torch.no_grad():  # untrained, it would say again what it read
         for layer in made.layers:
-            layer.latent_output.weight.mul_(8)
+            layer.latent_output.weight.mul_(80)
     return made
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from vlatent.scenes import Meaning, Wording, continuations, generate, prediction, scene, words
 from vlatent.scenes.continuations import words_of
-from vlatent.scenes.prediction import given_meaning, given_nothing
+from vlatent.scenes.prediction import content_places, given_meaning, given_nothing, kind_of
 from vlatent.scenes.scene import draw_scene
 from vlatent.scenes.sentence import put_into_words
 from vlatent.scenes.words import Relation
@@ -184,20 +184,61 @@ def compare_with_every_sentence(wording: Wording, count: int, every_nth: int) ->
                 total = sum(shares.values())
                 assert each.probability == pytest.approx(shares[each.word] / total)
                 assert each.best == pytest.approx(max(shares.values()) / total)
+                named = sum(shares[word] for word in shares if kind_of(word) != "function")
+                assert each.content == pytest.approx(named / total)
+
+
+def test_limits_are_what_the_best_guesses_come_to(small: pytest.MonkeyPatch) -> None:
+    """Guesses counted over all sentences, as often as they are drawn; ties either way."""
+    shrink(
+        small,
+        (2, 3),
+        COLORS={"orange": 1},
+        SHAPES={"cube": 1, "ring": 1, "cone": 1},
+        SYNONYMS={},
+        RELATIONS={"on": Relation(1, ("is on",), ("supports",), ("is on", "supports"))},
+    )
+    found = sentences("plain")
+    assert len(set(found.values())) == 2  # of one clause, of two
+    twice = [pair for pair in found for _ in range(round(found[pair] / min(found.values())))]
+    nothing = [given_nothing(text, "plain", 1) for text, _ in twice]
+    places = list(map(content_places, nothing))
+    for known, predictions in (
+        (lambda meaning: meaning, [given_meaning(text) for text, _ in twice]),
+        (lambda meaning: None, nothing),
+    ):
+        table = followed(found, known)
+        measured = prediction.limits(predictions, places).accuracy
+        for first in (min, max):  # of words as likely as each other
+            hits = []
+            for (text, meaning), counted in zip(twice, places, strict=True):
+                read = words_of(text)
+                for place, counts in enumerate(counted):
+                    shares = table[known(meaning), tuple(read[:place])]
+                    best = max(shares.values())
+                    guess = first(word for word in shares if math.isclose(shares[word], best))
+                    hits += [guess == read[place]] if counts else []
+            assert sum(hits) / len(hits) == pytest.approx(measured)
+
+
+ABOVE, BELOW = "A red cube is on a blue sphere.", "A blue sphere supports a red cube."
 
 
 def test_predictions_worked_by_hand() -> None:
     """Plain wording says "on" by "is on", or from the other side by "is under" or "supports"."""
-    above = given_meaning("A red cube is on a blue sphere.")
+    above = given_meaning(ABOVE)
     assert [round(each.probability, 4) for each in above] == [1, 0.3333, 1, 1, 1, 1, 1, 1, 1]
     assert [round(each.best, 4) for each in above] == [1, 0.6667, 1, 1, 1, 1, 1, 1, 1]
-    below = given_meaning("A blue sphere supports a red cube.")
+    below = given_meaning(BELOW)
     assert [round(each.probability, 4) for each in below] == [1, 0.6667, 1, 0.5, 1, 1, 1, 1]
-    measured = prediction.limits([above, below])
-    assert measured.accuracy == pytest.approx((4 + 0.6667 + 4 + 0.6667 - 0.5) / 10, abs=1e-4)
+    places = [content_places(given_nothing(text)) for text in (ABOVE, BELOW)]
+    # red cube is on blue sphere; blue sphere supports red cube
+    assert [sum(counted) for counted in places] == [6, 5]
+    measured = prediction.limits([above, below], places)
+    assert measured.accuracy == pytest.approx((5 + 0.6667 + 3 + 0.6667 + 0.5) / 11, abs=1e-4)
     assert measured.cross_entropy == pytest.approx(math.log(3 * 1.5 * 2) / 17)
     # Without the meaning: one of 4, 6 or 9 colors, where "a" leaves out the orange of two levels.
-    nothing = given_nothing("A red cube is on a blue sphere.")
+    nothing = given_nothing(ABOVE)
     assert nothing[1].probability == pytest.approx((1 / 4 + 1 / 6 + 1 / 9) / (1 + 5 / 6 + 8 / 9))
     assert nothing[2].probability == pytest.approx(
         (1 / 12 + 1 / 30 + 1 / 63) / (1 / 4 + 1 / 6 + 1 / 9)
@@ -206,8 +247,10 @@ def test_predictions_worked_by_hand() -> None:
 
 def test_knowing_the_meaning_helps() -> None:
     texts = [example.text for example in generate(30, "all", "plain")]
-    ceiling = prediction.limits(map(given_meaning, texts))
-    floor = prediction.limits(map(given_nothing, texts))
+    nothing = list(map(given_nothing, texts))
+    places = list(map(content_places, nothing))
+    ceiling = prediction.limits(map(given_meaning, texts), places)
+    floor = prediction.limits(nothing, places)
     assert 0.88 < ceiling.accuracy < 0.95
     assert 0.3 < floor.accuracy < 0.45
     assert ceiling.cross_entropy < 0.2 < floor.cross_entropy

@@ -130,6 +130,9 @@ class Decoder(nn.Module):
         self.apply(first_weights("fan_in"))
         nn.init.normal_(self.tokens.weight, std=config.hidden**-0.5)  # also the output's weights
         nn.init.normal_(self.places, std=0.02)
+        with torch.no_grad():  # what a latent adds is small at first, beside what words say
+            for layer in cast(Iterable[DecoderLayer], self.layers):
+                layer.latent_output.weight.mul_(0.1)
         closed = torch.zeros(vocabulary + 1, dtype=torch.bool)
         if allowed is not None:
             closed[:vocabulary] = ~allowed

@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import compress
+from math import isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -33,12 +35,13 @@ from vlatent.reader import (
     permuted,
     tokens_read,
 )
+from vlatent.scenes import Complexity
 from vlatent.scenes.continuations import words_of
-from vlatent.scenes.prediction import CONTENT, given_meaning, given_nothing, kind_of, limits
+from vlatent.scenes.prediction import content_places, given_meaning, given_nothing, limits
 from vlatent.shapes import Latents, UserError
 
-# What a decoder is trained on: latents, or a control.
-Shown = Literal["latent", "untrained", "permuted", "nothing"]
+# What a decoder is shown: latents, or a control.
+Shown = Literal["latent", "another", "untrained", "permuted", "nothing"]
 SAVED_EVERY = 100  # steps
 REMOVE = "remove it to train another"
 TOGETHER = 50  # sentences that are read at once
@@ -96,9 +99,9 @@ def frozen(place: Path) -> Frozen:
 def source(run: Frozen, shown: Shown, seed: int) -> Source:
     """What is shown of sentences.
 
-    latent: the latents of the run. untrained: those of its encoder with first weights. permuted:
-    its latents with the pixels of all in one other order. nothing: zeros, which leaves a language
-    model.
+    latent: the latents of the run. another: those of the sentences before them. untrained: those
+    of its encoder with first weights. permuted: its latents with the pixels of all in one other
+    order. nothing: zeros, which leaves a language model.
     """
     encoder = run.encoder
     if shown == "untrained":
@@ -111,6 +114,8 @@ def source(run: Frozen, shown: Shown, seed: int) -> Source:
         made = encode(encoder, run.corpus.encoded(texts), TOGETHER)
         if shown == "nothing":
             return torch.zeros_like(made)
+        if shown == "another":
+            return made.roll(1, 0)
         return permuted(made, seed) if shown == "permuted" else made
 
     return Source(latents, embed_of(encoder))
@@ -193,6 +198,11 @@ def trained_decoder(
             index = next(batches)
             batch = sentences.batch(index)
             loss = training.take(Told(latents[index], batch.ids, batch.mask))
+            if not isfinite(loss):
+                raise UserError(
+                    f"the decoder's loss is {loss} at step {training.step}: lower "
+                    "reading.optimizer.learning_rate."
+                )
             report(training.step, loss)
             if training.step % SAVED_EVERY == 0 or training.step == config.steps:
                 checkpoints.save(file, training.state() | {"identity": identity})
@@ -215,7 +225,7 @@ def judged(
     given: Source,
     texts: Sequence[str],
     strength: float = 0.0,
-    seed: int = 0,
+    complexity: Complexity = "all",
 ) -> dict[str, float]:
     """Judge a decoder on sentences about blocks in plain wording, beside what can be known.
 
@@ -225,36 +235,37 @@ def judged(
         given: What the decoder is shown.
         texts: Held-out sentences.
         strength: Of noise on the latents, in their own standard deviations.
-        seed: Of the noise.
+        complexity: Of the sentences.
 
     Returns:
-        content_accuracy: share of content words whose tokens are all the likeliest behind the true
-        words before; ceiling, floor: what a Bayes-optimal guess reaches with the meaning, and with
-        nothing; normalised: see there. cross_entropy: nats a token of its own latent;
-        cross_entropy_other: of another sentence's; cross_entropy_shuffled: of its own with the
-        pixels in another order. And `reading_scores` of the greedy reading.
+        accuracy: at the `content_places`, share of words whose tokens are all the likeliest behind
+        the true words before; normalised: see there. cross_entropy: nats a word of its own latent;
+        cross_entropy_shuffled: of its own with the pixels in another order. ceiling, floor,
+        cross_entropy_ceiling, cross_entropy_floor: what a Bayes-optimal reader reaches with the
+        meaning, and with nothing. And `reading_scores` of the greedy reading.
     """
     sentences = run.corpus.encoded(texts)
     batch = sentences.batch(range(len(texts)))
-    latents = noisy(given.latents(texts), strength, (seed, len(texts)))
-    views = {"": latents, "_other": latents.roll(1, 0), "_shuffled": permuted(latents, seed + 1)}
-    found: dict[str, float] = {}
-    for name, view in views.items():
-        read = _read_in_parts(decoder, given.embed, Told(view, batch.ids, batch.mask))
-        found[f"cross_entropy{name}"] = -float(read.log_probability[read.counted].mean())
-        if not name:
-            own = read
+    nothing = [given_nothing(text, "plain", complexity) for text in texts]
+    places = list(map(content_places, nothing))
+    latents = noisy(given.latents(texts), strength, (len(texts),))
     decode = run.corpus.tokenizer.decode
+    found: dict[str, float] = {}
+    for name, view in (("_shuffled", permuted(latents, 1)), ("", latents)):
+        read = _read_in_parts(decoder, given.embed, Told(view, batch.ids, batch.mask))
+        lost = -float(read.log_probability[read.counted].sum())
+        found[f"cross_entropy{name}"] = lost / sum(map(len, places))
     hits = [
         right
-        for row, text in enumerate(texts)
-        for word, right in _words_right(text, batch.ids[row].tolist(), own.right[row], decode)
-        if kind_of(word) in CONTENT
+        for text, ids, tokens_right, counted in zip(
+            texts, batch.ids.tolist(), read.right, places, strict=True
+        )
+        for right in compress(_words_right(text, ids, tokens_right, decode), counted)
     ]
-    found["content_accuracy"] = sum(hits) / len(hits)
-    found["ceiling"] = limits(map(given_meaning, texts)).accuracy
-    found["floor"] = limits(map(given_nothing, texts)).accuracy
-    found["normalised"] = normalised(found["content_accuracy"], found["floor"], found["ceiling"])
+    found["accuracy"] = sum(hits) / len(hits)
+    for name, known in (("ceiling", map(given_meaning, texts)), ("floor", nothing)):
+        found[name], found[f"cross_entropy_{name}"] = limits(known, places)
+    found["normalised"] = normalised(found["accuracy"], found["floor"], found["ceiling"])
     longest = 2 * int(sentences.lengths.max())
     return found | reading_scores(readings(run, decoder, latents, given.embed, longest), texts)
 
@@ -269,13 +280,18 @@ def _read_in_parts(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:
 
 def _words_right(
     text: str, ids: Sequence[int], right: torch.Tensor, decode: Callable[[list[int]], str]
-) -> list[tuple[str, bool]]:
-    """Each word of a sentence, and whether all tokens that make it are right."""
-    words = words_of(text)
-    found = [True] * len(words)
+) -> list[bool]:
+    """Of each word of a sentence, whether all tokens that make it are right.
+
+    Words behind the greatest length, of which no token is left, are not.
+    """
+    found: list[bool] = []
+    before: list[str] = []
     for place in range(len(ids)):
-        before, after = (words_of(decode(list(ids[:end]))) for end in (place, place + 1))
+        after = words_of(decode(list(ids[: place + 1])))
         if after != before:  # the token adds to these words
+            found += [True] * (len(after) - len(found))
             for word in range(min(len(before), len(after) - 1), len(after)):
                 found[word] &= bool(right[place])
-    return list(zip(words, found, strict=True))
+        before = after
+    return [*found, *[False] * (len(words_of(text)) - len(found))]
