@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ class Cost:
     kept: int
 
 
-@lru_cache(maxsize=64)  # of an arm it is asked before and after training
+@cache  # of an arm it is asked for every screen and report
 def cost(config: Config) -> Cost:
     """Count on one batch, in fp32 on the CPU; what is counted is the same on every machine."""
     corpus = corpus_of(config.data)
@@ -41,15 +41,14 @@ def cost(config: Config) -> Cost:
     kept: dict[int, int] = {}
     alive: list[Tensor] = []  # a freed storage's address may be given out again
 
-    def keep(tensor: Tensor) -> Tensor:
+    def keep(tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in owned:
             kept[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor)
-        return tensor
+            alive.append(tensor.detach())  # with its graph it would hold itself, for ever
 
     index = next(order(corpus.train, config.training.batch_size, config.training.seed))
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing):
         if config.terms.active:
             views = encode_views(
                 model, corpus, config, index, 0, partial(torch.autocast, "cpu", enabled=False)

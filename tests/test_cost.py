@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def test_parameters_are_counted_and_kept_bytes_grow_with_the_batch(tmp_path: Pat
     assert 1.7 * found.kept < double.kept < 2.1 * found.kept  # but for padding and constants
     latent = 4 * 16 * 16 * 6 * torch.float32.itemsize
     assert found.kept > 5 * latent  # the priors alone keep several pictures
+
+
+def test_nothing_is_held_when_all_is_counted(tmp_path: Path) -> None:
+    def tensors() -> int:
+        gc.collect()
+        return sum(type(each) is torch.Tensor for each in gc.get_objects())
+
+    config = smoke(tmp_path)
+    cost(config)
+    before = tensors()
+    cost(override(config, {"priors.spectrum.weight": 0.3}))
+    assert tensors() - before < 10  # a step keeps hundreds
 
 
 def test_a_larger_latent_keeps_more(tmp_path: Path) -> None:

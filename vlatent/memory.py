@@ -132,7 +132,7 @@ def _kept(model: nn.Module, sentences: int, tokens: int) -> list[int]:
     kept: dict[int, Tensor] = {}  # held, as the place of what is gone is taken again
 
     def note(tensor: Tensor) -> None:
-        kept[tensor.untyped_storage()._cdata] = tensor
+        kept[tensor.untyped_storage()._cdata] = tensor.detach()
 
     own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
     with torch.autograd.graph.saved_tensors_hooks(note, lambda nothing: nothing):
