@@ -22,6 +22,8 @@ from vlatent.config import (
 )
 from vlatent.shapes import UserError
 
+OF_ENCODERS = {file.stem for file in CONFIGS.glob("*.yaml")} - {"reading"}
+
 
 def parsed(*arguments: str) -> Config:
     parser = Parser()
@@ -30,9 +32,9 @@ def parsed(*arguments: str) -> Config:
     return build(parser.checked(arguments))
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_config_is_read_and_written_back(path: Path, tmp_path: Path) -> None:
-    config = parsed("--config", str(path))
+@pytest.mark.parametrize("name", sorted(OF_ENCODERS))
+def test_every_config_is_read_and_written_back(name: str, tmp_path: Path) -> None:
+    config = parsed("--config", str(CONFIGS / f"{name}.yaml"))
     written = tmp_path / "written.yaml"
     written.write_text(to_yaml(config), encoding="utf-8")
     assert parsed("--config", str(written)) == config

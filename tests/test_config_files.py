@@ -9,10 +9,12 @@ import pytest
 from smoke import CONFIGS
 
 from vlatent.command_line import Parser
-from vlatent.config import GivenConfig, build, from_yaml
+from vlatent.config import GivenConfig, build, build_of, from_yaml, from_yaml_of, to_yaml
 from vlatent.config_files import config_file, with_configs_found
+from vlatent.reading_command import DecoderRunConfig, is_of_decoder
 from vlatent.shapes import UserError
 
+OF_DECODERS = ["reading"]
 NAMES = [file.stem for file in CONFIGS.glob("*.yaml")]
 
 
@@ -26,6 +28,13 @@ def test_every_config_is_found_by_its_name(
     for flags in (["--config", name], [f"--config={name}"]):
         parser = Parser()
         parser.add_argument("--config", action="config")
+        assert is_of_decoder(flags) == (name in OF_DECODERS)
+        if name in OF_DECODERS:
+            parser.add_class_arguments(DecoderRunConfig, nested_key=None)
+            made = build_of(parser.checked(flags), DecoderRunConfig)
+            assert made == from_yaml_of(text, DecoderRunConfig)
+            assert made == from_yaml_of(to_yaml(made), DecoderRunConfig)
+            continue
         parser.add_class_arguments(GivenConfig, nested_key=None)
         assert build(parser.checked(flags)) == from_yaml(text)
 

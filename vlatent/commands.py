@@ -21,31 +21,24 @@ from vlatent.console import (
 from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
 from vlatent.models import require_same_corpus, state_to_resume, trained_model
+from vlatent.own_record import own_record
 from vlatent.preparation import corpus_for, corpus_lines, placement
+from vlatent.reading_command import is_of_decoder, train_decoder_command
 from vlatent.result import Result
 from vlatent.run_folders import claimed_folder
-from vlatent.runtime.interruption import Stop, interruption
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import (
-    MemoryTracker,
-    MlflowTracker,
-    Status,
-    end_orphaned,
-    open_run,
-    orphaned_runs,
-    recorded,
-    traceback_of,
-    view_command,
-)
+from vlatent.tracking import MemoryTracker, view_command
 from vlatent.training import train
 
 
 def train_command(arguments: Sequence[str]) -> int:
+    if is_of_decoder(arguments):
+        return train_decoder_command(arguments)
     parser = Parser(
         prog="vlatent train",
         description="Train one encoder on the image priors, judge it on held-out sentences and "
-        "record everything in MLflow.",
+        "record everything in MLflow. With --config reading, train a decoder of a trained one.",
         own="training",
         examples=(
             "vlatent train --config quick --training.steps 500",
@@ -81,21 +74,11 @@ def _recorded(config: Config) -> Result:
     Raises:
         UserError: It diverged.
     """
-    stop = Stop()
     assert config.training.folder is not None
-    name = f"train {config.training.folder.name}"
-
-    def begin() -> MlflowTracker:
-        for left in orphaned_runs(config.tracking, {"kind": "train"}):  # of processes now gone
-            end_orphaned(config.tracking, left.run_id, "KILLED")
-        return open_run(config.tracking, name, tags={"kind": "train"})
-
-    def end(tracker: MlflowTracker, status: Status, error: BaseException | None) -> None:
-        diverged = str(error) if isinstance(error, Diverged) else None
-        tracker.close(status, diverged or traceback_of(status, error))
-
     try:
-        with interruption(stop), recorded(stop, begin, end) as tracker:
+        with own_record(
+            config.tracking, "train", f"train {config.training.folder.name}"
+        ) as tracker:
             if config.training.compile:
                 console.print("The first step compiles the encoder, which takes a minute or two.")
             with progress_display() as progress:

@@ -108,12 +108,10 @@ class GivenConfig(Config):
 
 
 RunConfig = Config | ProblemConfig  # of our encoder, or of a problem of the user's own
-C = TypeVar("C", bound=RunConfig)
+C = TypeVar("C")  # a dataclass of settings
 
 
-def add_settings(
-    parser: Parser, own: type | None = None, kind: type[Config] | type[ProblemConfig] = Config
-) -> None:
+def add_settings(parser: Parser, own: type | None = None, kind: type[Any] = Config) -> None:
     """Let a command take config files, the flags of a config and those of its own settings."""
     parser.add_argument("--config", action="config", help="A YAML file; the later one wins.")
     parser.add_class_arguments(_given(kind), nested_key=None)
@@ -121,12 +119,12 @@ def add_settings(
         parser.add_class_arguments(own, nested_key=parser.own)
 
 
-def _given(kind: type[C]) -> type:
+def _given(kind: type[Any]) -> type:
     """The class of what files and flags give of a config of this kind."""
     return GivenConfig if kind is Config else kind
 
 
-def flatten(config: RunConfig) -> dict[str, object]:
+def flatten(config: Any) -> dict[str, object]:
     """Dotted names to plain values: `priors.spectrum.weight` -> 0.5."""
     return dict(_leaves("", _nested(config)))
 
@@ -201,10 +199,11 @@ def build_of(values: Mapping[str, object], kind: type[C], stored: bool = False) 
     """A config of this kind from parsed groups."""
     if kind is Config:
         return build(values, stored)  # type: ignore[return-value]
-    return kind(**{name: values[name] for name in kind.__dataclass_fields__})  # type: ignore[arg-type]
+    fields: Any = kind
+    return kind(**{name: values[name] for name in fields.__dataclass_fields__})
 
 
-def to_yaml(config: RunConfig) -> str:
+def to_yaml(config: Any) -> str:
     """The config as a file that `--config` reads back to the same config."""
     nested: Any = _nested(config)
     for group, name, _ in own_parts(config):
@@ -238,7 +237,7 @@ def effective(config: RunConfig) -> dict[str, object]:
     return {name: flat[name] for name in flat if not name.startswith((*WITHOUT_EFFECT, *unused))}
 
 
-def own_parts(config: RunConfig) -> Iterator[tuple[str, str, type]]:
+def own_parts(config: Any) -> Iterator[tuple[str, str, type]]:
     """Group, name and class of every prior and term of the user's own."""
     for group in ("priors", "terms") if isinstance(config, Config) else ():
         for name, part in getattr(config, group).own.items():
@@ -256,7 +255,7 @@ def corpus_digests(config: Config, corpus: Corpus) -> dict[str, str]:
     return corpus.digests(config.terms.active, config.evaluation.retrieved > 0)
 
 
-def _nested(config: RunConfig) -> dict[str, Any]:
+def _nested(config: Any) -> dict[str, Any]:
     """The settings as dictionaries, each part of the user's own with its class first."""
     nested = asdict(config)
     for group, name, part in own_parts(config):

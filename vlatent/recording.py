@@ -68,18 +68,18 @@ def evaluation_metrics(evaluation: Evaluation, verdict: Verdict) -> dict[str, fl
     What matters most comes first: MLflow's pages list metrics in the order in which a run first
     wrote them, and compare runs by the first.
     """
-    metrics = {
-        "score": score(evaluation, verdict),
-        "passed": float(verdict.passed),
-        "margin/worst": verdict.worst,
-    }
-    metrics |= {f"margin/{criterion.name}": criterion.margin for criterion in verdict.criteria}
-    metrics |= evaluation.metrics
+    metrics = {"score": score(evaluation, verdict)} | verdict_metrics(verdict) | evaluation.metrics
     for name, values in evaluation.channels.items():
         metrics[f"statistic/{name}"] = sum(values) / len(values)
     for name, values in evaluation.channels.items():
         metrics |= {f"{BY_CHANNEL}/{name}_{index}": value for index, value in enumerate(values)}
     return metrics
+
+
+def verdict_metrics(verdict: Verdict) -> dict[str, float]:
+    """Whether a verdict is passed, and all its margins, the worst first."""
+    metrics = {"passed": float(verdict.passed), "margin/worst": verdict.worst}
+    return metrics | {f"margin/{c.name}": c.margin for c in verdict.criteria}
 
 
 def conclude(
@@ -145,10 +145,14 @@ def _encoded_split(model: nn.Module, config: Config, triples: Triples) -> Encode
 
 def summary(evaluation: Evaluation, verdict: Verdict) -> str:
     """The verdict as Markdown: one line a criterion, then the dependence on the text."""
-    lines = [f"**{'PASS' if verdict.passed else 'FAIL'}** after {evaluation.step} steps", ""]
+    return f"{verdict_summary(evaluation.step, verdict)}\n\n{in_words(evaluation.metrics)}\n"
+
+
+def verdict_summary(step: int, verdict: Verdict) -> str:
+    """The same without the dependence."""
     rows = [(c.name, c.wanted, c.found, "pass" if c.holds else "FAIL") for c in verdict.criteria]
-    lines.append(as_markdown(("criterion", "wanted", "found", ""), rows))
-    return "\n".join([*lines, "", in_words(evaluation.metrics), ""])
+    table = as_markdown(("criterion", "wanted", "found", ""), rows)
+    return f"**{'PASS' if verdict.passed else 'FAIL'}** after {step} steps\n\n{table}"
 
 
 def _version(package: str) -> str | None:

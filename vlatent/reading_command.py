@@ -1,0 +1,219 @@
+"""`vlatent train --config reading`: a decoder of a run, beside the same decoder of controls."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jsonargparse.typing import PositiveInt
+from rich.progress import Progress, TaskID
+
+from vlatent import checkpoints
+from vlatent.command_line import Parser
+from vlatent.config import add_settings, build_of, flatten, to_yaml
+from vlatent.config_files import with_configs_found
+from vlatent.console import console, empty_table, progress_display, verdict_table
+from vlatent.evaluation import Verdict
+from vlatent.evaluation.reading import KINDS
+from vlatent.evaluation.reading_criteria import Scores, judge_reading
+from vlatent.open_groups import given_flags
+from vlatent.own_record import own_record
+from vlatent.reader import ReadingConfig
+from vlatent.reading_run import Frozen, Shown, frozen, judged, source, trained_decoder
+from vlatent.recording import verdict_metrics, verdict_summary
+from vlatent.shapes import UserError
+from vlatent.tables import as_markdown
+from vlatent.tracking import Tracker, TrackingConfig, view_command
+from vlatent.yaml_reader import read_settings_file
+
+SPLITS = ("random", "compositional")
+# What is shown to the decoder that is judged, and to those beside it; which decoder reads it.
+CONTROLS: Mapping[Shown, Shown] = {
+    "latent": "latent",
+    "another": "latent",
+    "untrained": "untrained",
+    "permuted": "permuted",
+}
+SAID: Mapping[Shown, str] = {
+    "latent": "its latents",
+    "another": "another sentence's latent",
+    "untrained": "untrained encoder",
+    "permuted": "pixels permuted, trained so",
+}
+FILE = "reading.json"
+COLUMNS = ("shown", "split", "normalised", "fact F1", "exact", "nats a word")
+
+Measured = dict[Shown, dict[str, Scores]]  # scores by what is shown and by view
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderRunConfig:
+    """A decoder of a trained encoder, and on what it is judged.
+
+    Attributes:
+        run: The folder of the run whose encoder is read.
+        sentences: Held-out sentences of each split on which it is judged.
+        reading: How the decoder is trained.
+        tracking: Where it is recorded.
+    """
+
+    run: Path
+    sentences: PositiveInt = 200
+    reading: ReadingConfig = ReadingConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
+def is_of_decoder(arguments: Sequence[str]) -> bool:
+    """Whether the arguments of `vlatent train`, or a config that they name, have `reading`."""
+    for name, value in given_flags(list(with_configs_found(arguments))):
+        if name.partition(".")[0] == "reading":
+            return True
+        if name == "config":
+            with contextlib.suppress(UserError):  # which the parser explains
+                if "reading" in read_settings_file(Path(value))[0]:
+                    return True
+    return False
+
+
+def train_decoder_command(arguments: Sequence[str]) -> int:
+    parser = Parser(
+        prog="vlatent train",
+        description="Train a decoder on the latents of a trained encoder, and the same decoder on "
+        "controls, judge it on held-out sentences and record everything in MLflow.",
+        own="reading",
+        examples=("vlatent train --config reading --run runs/FOLDER",),
+    )
+    add_settings(parser, kind=DecoderRunConfig)
+    config = build_of(parser.checked(arguments), DecoderRunConfig)
+    run = frozen(config.run)
+    texts = _judged_texts(run, config)
+    name = f"read {run.place.resolve().name}"
+    with own_record(config.tracking, "read", name) as tracker, progress_display() as progress:
+        tracker.params(flatten(config) | {"encoder": run.digest})
+        tracker.text("config.yaml", to_yaml(config))
+        measured = _measured(run, config, texts, tracker, progress)
+        verdict = judge_reading(measured["latent"])
+        _record(run, config, measured, verdict, tracker)
+    passed = "PASS" if verdict.passed else "FAIL"
+    console.print(verdict_table(verdict, f"{passed} after {config.reading.steps} steps"))
+    table = empty_table("Clean / under noise", *COLUMNS, left=COLUMNS[:2])
+    for row in _rows(measured):
+        table.add_row(*row)
+    console.print(table)
+    for line in _by_kind(measured["latent"]):
+        console.print(line)
+    place = shlex.quote(str(run.place))
+    console.print(f"Decoders and {FILE}: {run.place}")
+    again = f'vlatent read {place} "A red cube is on a blue sphere."'
+    console.print(f"Read a sentence: {again}", soft_wrap=True)
+    console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
+    return 0
+
+
+def _judged_texts(run: Frozen, config: DecoderRunConfig) -> dict[str, list[str]]:
+    """Held-out sentences by split.
+
+    Raises:
+        UserError: They were not generated: what can be known of others is not known.
+    """
+    if run.config.data.train is not None:
+        raise UserError(
+            f"{run.place} was trained on {run.config.data.train}: a decoder is judged on generated "
+            f"sentences alone; vlatent read {shlex.quote(str(run.place))} SENTENCE reads others."
+        )
+    held_out = run.corpus.held_out_lines
+    return {
+        split: [line.text for line in held_out[split][: config.sentences]]
+        for split in SPLITS
+        if split in held_out
+    }
+
+
+def _measured(
+    run: Frozen,
+    config: DecoderRunConfig,
+    texts: Mapping[str, list[str]],
+    tracker: Tracker,
+    progress: Progress,
+) -> Measured:
+    """Train a decoder of the latents and of each control; judge them clean and under noise."""
+    measured: Measured = {}
+    settings = config.reading
+    strengths = {"": 0.0} | ({", noise": settings.noise} if settings.noise else {})
+    for shown, trained_on in CONTROLS.items():
+        bar = progress.add_task(f"decoder, {SAID[shown]}", total=settings.steps)
+
+        def report(step: int, loss: float, bar: TaskID = bar, shown: Shown = shown) -> None:
+            progress.update(bar, completed=step)
+            if step % config.tracking.every == 0:
+                tracker.metrics({f"loss/{shown}": loss}, step)
+
+        decoder = trained_decoder(run, settings, trained_on, report)
+        given = source(run, shown, settings.seed)
+        measured[shown] = {
+            f"{split}{noise}": judged(run, decoder, given, part, strength)
+            for split, part in texts.items()
+            for noise, strength in strengths.items()
+        }
+        progress.remove_task(bar)
+        found = (
+            f"{view} {scores['normalised']:.2f} (fact F1 {scores['fact_f1']:.2f})"
+            for view, scores in measured[shown].items()
+        )
+        console.print(f"{SAID[shown]}: normalised accuracy {', '.join(found)}", soft_wrap=True)
+    return measured
+
+
+def _record(
+    run: Frozen, config: DecoderRunConfig, measured: Measured, verdict: Verdict, tracker: Tracker
+) -> None:
+    """Keep scores and verdict beside the decoders and in the tracker."""
+    step = config.reading.steps
+    tracker.metrics(verdict_metrics(verdict), step)
+    for shown, views in measured.items():
+        for view, scores in views.items():
+            place = f"{shown}/{view.replace(', ', '_')}"
+            tracker.metrics({f"{place}/{name}": known for name, known in _known(scores)}, step)
+    rows = as_markdown(COLUMNS, _rows(measured))
+    words = f"{verdict_summary(step, verdict)}\n\nClean / under noise:\n\n{rows}\n"
+    known = {
+        shown: {view: dict(_known(scores)) for view, scores in views.items()}
+        for shown, views in measured.items()
+    }
+    for name, content in ((FILE, json.dumps(known, indent=1)), ("reading.md", words)):
+        checkpoints.write(run.place / name, content)
+        tracker.text(name, content)
+    tracker.note(words)
+
+
+def _known(scores: Scores) -> Iterator[tuple[str, float]]:
+    """Those that are known: where no two blocks were read, none have an order."""
+    return ((name, value) for name, value in scores.items() if not math.isnan(value))
+
+
+def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:
+    """The scores of everything that was shown, between language model and ceiling."""
+    splits = [view for view in measured["latent"] if "," not in view]
+    for split in splits:
+        own = measured["latent"][split]
+        yield "nothing: language model", split, "0.00", "", "", f"{own['cross_entropy_floor']:.2f}"
+        for shown, views in measured.items():
+            seen = [scores for view, scores in views.items() if view.startswith(split)]
+            numbers = (
+                " / ".join(f"{scores[name]:.2f}" for scores in seen)
+                for name in ("normalised", "fact_f1", "exact", "cross_entropy")
+            )
+            yield SAID[shown], split, *numbers
+        yield "the meaning: ceiling", split, "1.00", "", "", f"{own['cross_entropy_ceiling']:.2f}"
+
+
+def _by_kind(views: Mapping[str, Scores]) -> Iterator[str]:
+    """What of the sentences was read right, kind by kind."""
+    for view, scores in views.items():
+        known = [f"{name} {value:.0%}" for name, value in _known(scores) if name in KINDS]
+        yield f"Read right, {view}: {', '.join(known)}."
