@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.evaluation.attention import (
+    Difference,
     SaidWords,
+    attention_in_words,
     content_against_function,
     difference,
     entropy,
@@ -198,3 +200,11 @@ def test_a_planted_difference_is_found() -> None:
         for layer in (overall, second):
             assert layer.p < 0.01
             assert sign * (layer.content - layer.function) > max(abs(layer.low), layer.high)
+
+
+def test_a_difference_in_words() -> None:
+    layers = [Difference(2.0, 3.25, -0.5, 0.25, 0.01), Difference(2.0, 1.0, -0.1, 0.1, 0.5)]
+    assert attention_in_words({"entropy": [layers[0], *layers]}) == [
+        "Attention, entropy in nats: content words 2.00, function words 3.25, difference -1.25 "
+        "(p 0.01; 95 % of permutations within -0.50 to +0.25; by layer -1.25, +1.00)."
+    ]

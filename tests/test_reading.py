@@ -97,6 +97,7 @@ def test_scores_of_several() -> None:
     assert scores["readable"] == pytest.approx(2 / 3)
     assert scores["color"] == pytest.approx((3 + 2 + 0) / 9)
     assert scores["relation"] == 1
+    assert (scores["color_asked"], scores["relation_asked"]) == (9, 3)
     assert scores["rouge_l"] == pytest.approx(np.mean([rouge_l(text, TOLD) for text in read]))
 
 

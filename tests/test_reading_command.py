@@ -84,9 +84,13 @@ def test_decoders_are_trained_judged_and_recorded(
         "untrained encoder",
         "the meaning: ceiling",
         "Read right, compositional, noise: color 0%",
+        "Attention, entropy in nats: content words ",
+        "Attention, Moran's I: content words ",
         'Read a sentence: vlatent read run "A red cube is on a blue sphere."',
     ):
         assert said in done.stdout
+    assert (tmp_path / "run" / "decoder.png").read_bytes()[:4] == b"\x89PNG"
+    assert "Attention, Moran's I" in (tmp_path / "run" / "reading.md").read_text(encoding="utf-8")
     measured = json.loads((tmp_path / "run" / "reading.json").read_text(encoding="utf-8"))
     assert list(measured) == ["latent", "another", "untrained", "permuted"]
     views = ["random", "random, noise", "compositional", "compositional, noise"]

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from jsonargparse.typing import PositiveInt
 from rich.progress import Progress, TaskID
@@ -18,14 +19,22 @@ from vlatent.command_line import Parser
 from vlatent.config import add_settings, build_of, flatten, to_yaml
 from vlatent.config_files import with_configs_found
 from vlatent.console import console, empty_table, progress_display, verdict_table
+from vlatent.decoder import Decoder
 from vlatent.evaluation import Verdict
+from vlatent.evaluation.attention import (
+    attention_in_words,
+    content_against_function,
+    said_words,
+)
 from vlatent.evaluation.reading import KINDS
 from vlatent.evaluation.reading_criteria import Scores, judge_reading
+from vlatent.figures.decoder_numbers import Scored
 from vlatent.open_groups import given_flags
 from vlatent.own_record import own_record
 from vlatent.reader import ReadingConfig
-from vlatent.reading_run import Frozen, Shown, frozen, judged, source, trained_decoder
+from vlatent.reading_run import Frozen, Shown, Source, frozen, judged, source, trained_decoder
 from vlatent.recording import verdict_metrics, verdict_summary
+from vlatent.scenes.continuations import words_of
 from vlatent.shapes import UserError
 from vlatent.tables import as_markdown
 from vlatent.tracking import Tracker, TrackingConfig, view_command
@@ -48,7 +57,25 @@ SAID: Mapping[Shown, str] = {
 FILE = "reading.json"
 COLUMNS = ("shown", "split", "normalised", "fact F1", "exact", "nats a word")
 
+NOISES = (0.1, 0.6, 1.0)  # under which the figure shows what is judged too
+
 Measured = dict[Shown, dict[str, Scores]]  # scores by what is shown and by view
+
+
+class Found(NamedTuple):
+    """What was found of a decoder and its controls.
+
+    Attributes:
+        measured: What is judged.
+        scored: The same, and more noise.
+        losses: By what is shown, nats a word at the training steps.
+        attention: How content words differ from function words, in words.
+    """
+
+    measured: Measured
+    scored: list[Scored]
+    losses: dict[str, dict[int, float]]
+    attention: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,19 +123,20 @@ def train_decoder_command(arguments: Sequence[str]) -> int:
     with own_record(config.tracking, "read", name) as tracker, progress_display() as progress:
         tracker.params(flatten(config) | {"encoder": run.digest})
         tracker.text("config.yaml", to_yaml(config))
-        measured = _measured(run, config, texts, tracker, progress)
+        found = _found(run, config, texts, tracker, progress)
+        measured = found.measured
         verdict = judge_reading(measured["latent"])
-        _record(run, config, measured, verdict, tracker)
+        _record(run, config, found, verdict, tracker)
     passed = "PASS" if verdict.passed else "FAIL"
     console.print(verdict_table(verdict, f"{passed} after {config.reading.steps} steps"))
     table = empty_table("Clean / under noise", *COLUMNS, left=COLUMNS[:2])
     for row in _rows(measured):
         table.add_row(*row)
     console.print(table)
-    for line in _by_kind(measured["latent"]):
+    for line in (*_by_kind(measured["latent"]), *found.attention):
         console.print(line)
     place = shlex.quote(str(run.place))
-    console.print(f"Decoders and {FILE}: {run.place}")
+    console.print(f"Decoders, {FILE} and figures: {run.place}")
     again = f'vlatent read {place} "A red cube is on a blue sphere."'
     console.print(f"Read a sentence: {again}", soft_wrap=True)
     console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
@@ -134,53 +162,83 @@ def _judged_texts(run: Frozen, config: DecoderRunConfig) -> dict[str, list[str]]
     }
 
 
-def _measured(
+def _found(
     run: Frozen,
     config: DecoderRunConfig,
     texts: Mapping[str, list[str]],
     tracker: Tracker,
     progress: Progress,
-) -> Measured:
+) -> Found:
     """Train a decoder of the latents and of each control; judge them clean and under noise."""
-    measured: Measured = {}
-    settings = config.reading
-    strengths = {"": 0.0} | ({", noise": settings.noise} if settings.noise else {})
+    found = Found({}, [], {}, [])
+    settings, tokens = config.reading, _tokens_a_word(run)
+    names = dict(sorted({settings.noise: ", noise", 0.0: ""}.items()))
     for shown, trained_on in CONTROLS.items():
         bar = progress.add_task(f"decoder, {SAID[shown]}", total=settings.steps)
+        losses = found.losses[SAID[shown]] = {}
 
-        def report(step: int, loss: float, bar: TaskID = bar, shown: Shown = shown) -> None:
+        def report(
+            step: int,
+            loss: float,
+            bar: TaskID = bar,
+            shown: Shown = shown,
+            losses: dict[int, float] = losses,
+        ) -> None:
             progress.update(bar, completed=step)
+            losses[step] = loss * tokens
             if step % config.tracking.every == 0:
                 tracker.metrics({f"loss/{shown}": loss}, step)
 
         decoder = trained_decoder(run, settings, trained_on, report)
         given = source(run, shown, settings.seed)
-        measured[shown] = {
-            f"{split}{noise}": judged(run, decoder, given, part, strength)
-            for split, part in texts.items()
-            for noise, strength in strengths.items()
-        }
+        views = found.measured[shown] = {}
+        for split, part in texts.items():
+            for noise in sorted({*names, *(NOISES if shown == "latent" else ())}):
+                scores = judged(run, decoder, given, part, noise)
+                found.scored.append(Scored(SAID[shown], split, noise, scores))
+                if noise in names:
+                    views[f"{split}{names[noise]}"] = scores
+        if shown == "latent":
+            found.attention.extend(_attention(run, decoder, given, next(iter(texts.values()))))
         progress.remove_task(bar)
-        found = (
+        accuracies = (
             f"{view} {scores['normalised']:.2f} (fact F1 {scores['fact_f1']:.2f})"
-            for view, scores in measured[shown].items()
+            for view, scores in views.items()
         )
-        console.print(f"{SAID[shown]}: normalised accuracy {', '.join(found)}", soft_wrap=True)
-    return measured
+        console.print(f"{SAID[shown]}: normalised accuracy {', '.join(accuracies)}", soft_wrap=True)
+    return found
+
+
+def _attention(run: Frozen, decoder: Decoder, given: Source, texts: Sequence[str]) -> list[str]:
+    """How content words of held-out sentences are looked for, beside function words."""
+    batch = run.corpus.encoded(texts).batch(range(len(texts)))
+    ids = [row[own].tolist() for row, own in zip(batch.ids, batch.mask, strict=True)]
+    latents = given.latents(texts)
+    state = decoder.begin(latents, given.embed(latents))
+    said = said_words(decoder, state, ids, run.corpus.tokenizer.decode)
+    return attention_in_words(content_against_function(said))
+
+
+def _tokens_a_word(run: Frozen) -> float:
+    """Tokens that a decoder says for each word of a sentence, the end included."""
+    texts = run.corpus.train.texts[:1000]
+    tokens = int(run.corpus.encoded(texts).lengths.sum()) + len(texts)
+    return tokens / sum(len(words_of(text)) for text in texts)
 
 
 def _record(
-    run: Frozen, config: DecoderRunConfig, measured: Measured, verdict: Verdict, tracker: Tracker
+    run: Frozen, config: DecoderRunConfig, found: Found, verdict: Verdict, tracker: Tracker
 ) -> None:
-    """Keep scores and verdict beside the decoders and in the tracker."""
-    step = config.reading.steps
+    """Keep scores, verdict and figure beside the decoders and in the tracker."""
+    step, measured = config.reading.steps, found.measured
     tracker.metrics(verdict_metrics(verdict), step)
     for shown, views in measured.items():
         for view, scores in views.items():
             place = f"{shown}/{view.replace(', ', '_')}"
             tracker.metrics({f"{place}/{name}": known for name, known in _known(scores)}, step)
     rows = as_markdown(COLUMNS, _rows(measured))
-    words = f"{verdict_summary(step, verdict)}\n\nClean / under noise:\n\n{rows}\n"
+    looked = "\n".join(found.attention)
+    words = f"{verdict_summary(step, verdict)}\n\nClean / under noise:\n\n{rows}\n\n{looked}\n"
     known = {
         shown: {view: dict(_known(scores)) for view, scores in views.items()}
         for shown, views in measured.items()
@@ -189,6 +247,12 @@ def _record(
         checkpoints.write(run.place / name, content)
         tracker.text(name, content)
     tracker.note(words)
+    if config.tracking.figures:
+        from vlatent.figures.decoder import decoder_figure  # matplotlib takes half a second
+
+        png = decoder_figure(run.place.resolve().name, found.scored, found.losses)
+        checkpoints.write(run.place / "decoder.png", png)
+        tracker.figure("decoder", png)
 
 
 def _known(scores: Scores) -> Iterator[tuple[str, float]]:

@@ -20,6 +20,7 @@ from vlatent.corpus import Corpus, load, order
 from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.decoding import greedy
 from vlatent.dependence import encode
+from vlatent.evaluation.attention import tokens_of_words
 from vlatent.evaluation.reading import reading_scores
 from vlatent.models import require_same_corpus, trained_model
 from vlatent.optimization import OptimizerConfig
@@ -285,13 +286,5 @@ def _words_right(
 
     Words behind the greatest length, of which no token is left, are not.
     """
-    found: list[bool] = []
-    before: list[str] = []
-    for place in range(len(ids)):
-        after = words_of(decode(list(ids[: place + 1])))
-        if after != before:  # the token adds to these words
-            found += [True] * (len(after) - len(found))
-            for word in range(min(len(before), len(after) - 1), len(after)):
-                found[word] &= bool(right[place])
-        before = after
+    found = [bool(right[places].all()) for _, places in tokens_of_words(ids, decode)]
     return [*found, *[False] * (len(words_of(text)) - len(found))]

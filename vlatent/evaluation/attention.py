@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from vlatent.scenes.prediction import CONTENT, kind_of
 
 RESAMPLES = 9999
 DECIMALS = 12  # to which differences of one sentence's values count
+
+LABELS = {"entropy": "entropy in nats", "morans_i": "Moran's I"}
 
 Values = Float[np.ndarray, " word"]
 
@@ -134,6 +136,20 @@ def content_against_function(
             for of_words in (by_layer.mean(1), *by_layer.T)
         ]
     return found
+
+
+def attention_in_words(found: Mapping[str, Sequence[Difference]]) -> list[str]:
+    """What `content_against_function` found, a line a statistic."""
+    lines = []
+    for name, (overall, *layers) in found.items():
+        apart = overall.content - overall.function
+        by_layer = ", ".join(f"{layer.content - layer.function:+.2f}" for layer in layers)
+        lines.append(
+            f"Attention, {LABELS[name]}: content words {overall.content:.2f}, function words "
+            f"{overall.function:.2f}, difference {apart:+.2f} (p {overall.p:.2g}; 95 % of "
+            f"permutations within {overall.low:+.2f} to {overall.high:+.2f}; by layer {by_layer})."
+        )
+    return lines
 
 
 def entropy(maps: Float[np.ndarray, "*more row column"]) -> Float[np.ndarray, "*more"]:

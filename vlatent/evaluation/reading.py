@@ -91,7 +91,7 @@ def reading_scores(read: Sequence[str], told: Sequence[str]) -> dict[str, float]
     Returns:
         fact_f1: mean F1 over whole facts; exact: share with exactly the meaning; readable: share
         that `parse` can read; rouge_l: mean, see there; color, shape, number, relation, order,
-        negation: shares over all sentences, see `kinds_read`.
+        negation: shares over all sentences, see `kinds_read`; color_asked and so on: of how many.
     """
     pairs = list(zip(read, told, strict=True))
     by_kind = [kinds_read(*pair) for pair in pairs]
@@ -105,7 +105,9 @@ def reading_scores(read: Sequence[str], told: Sequence[str]) -> dict[str, float]
         "exact": float(np.mean([score == 1 for score in f1])),
         "readable": float(np.mean([bool(_facts(text)) for text in read])),
         "rouge_l": float(np.mean([rouge_l(*pair) for pair in pairs])),
-    } | {kind: float(share) for kind, share in totals.items()}
+        **{kind: float(share) for kind, share in totals.items()},
+        **{f"{kind}_asked": float(share.asked) for kind, share in totals.items()},
+    }
 
 
 def rouge_l(read: str, told: str) -> float:
