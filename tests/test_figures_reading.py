@@ -86,6 +86,11 @@ def test_the_page_says_what_it_shows() -> None:
     assert not any("pooled" in word for word in written(drawn(read=""))[4:])
 
 
+def test_channels_that_are_left_out_are_named() -> None:
+    assert written(drawn(channels=20))[2].endswith("wrong · the first 12 of 20 channels")
+    assert written(drawn(channels=12))[2].endswith("wrong")
+
+
 def test_maps_are_means_over_layers_and_heads_of_content_words() -> None:
     words = said(READ)
     found = maps_of(TOLD, READ, words)

@@ -94,7 +94,9 @@ def reading_figure(
     end = below + _height(readings) + 30
     rows = math.ceil(len(maps) / COLUMNS)
     page = Page(WIDTH, end + (74 + rows * (base.shape[0] + BELOW) + 14 if maps else 0))
-    page.header(title, "Read back", "green: right · bold and underlined: wrong")
+    left_out = f" · the first {CHANNELS} of {latent.shape[-1]} channels"
+    words = "green: right · bold and underlined: wrong"
+    page.header(title, "Read back", words + left_out * (latent.shape[-1] > CHANNELS))
     _write(page, 72, sentence)
     page.text(12, above + 18 + image.shape[0] / 2, "latent", color=GRAY, va="center")
     for channel in range(shown.shape[-1]):
