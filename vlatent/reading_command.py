@@ -134,7 +134,7 @@ def train_decoder_command(arguments: Sequence[str]) -> int:
         table.add_row(*row)
     console.print(table)
     for line in (*_by_kind(measured["latent"]), *found.attention):
-        console.print(line)
+        console.print(line, soft_wrap=True)
     place = shlex.quote(str(run.place))
     console.print(f"Decoders, {FILE} and figures: {run.place}")
     again = f'vlatent read {place} "A red cube is on a blue sphere."'
