@@ -147,7 +147,7 @@ def _read(
 def _line(label: str, said: str, told: str) -> Text:
     """A reading: right words green, wrong ones red and, where there are no colors, in brackets."""
     line = Text(f"{label:<5} ")
-    for word, mark in marked(said, told):
+    for word, mark in marked(" ".join(said.split()), told):  # a sample may break lines
         piece = word.translate(CONTROLS)
         plain = mark is False and not console.is_terminal
         line.append(f"[{piece}]" if plain else piece, style=STYLES[mark])
