@@ -13,6 +13,7 @@ from smoke import smoke
 
 from vlatent import checkpoints
 from vlatent.__main__ import main
+from vlatent.read_command import _line
 from vlatent.scenes import generate
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
@@ -41,6 +42,11 @@ def folder(trained: Path, tmp_path: Path) -> Path:
 
 def read(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return inside(folder, main, "read", *arguments)
+
+
+def test_a_reading_stays_on_its_line() -> None:
+    assert _line("drawn", "a\nred\u2028cube\x1b", TEXT).plain.split()[0] == "drawn"
+    assert len(_line("drawn", "a\nred\u2028cube\x1b", TEXT).plain.splitlines()) == 1
 
 
 def test_a_sentence_is_read_back(folder: Path) -> None:
