@@ -171,7 +171,9 @@ def trained(steps: int, show: Show) -> Training:
     return training
 
 
+@pytest.mark.soak
 @pytest.mark.processes
+@pytest.mark.timeout(900)
 def test_the_scene_reaches_the_ceiling(held_out: HeldOut) -> None:
     predicted = (given_meaning(example.text) for example in held_out.examples)
     ceiling = limits(predicted, held_out.places)
@@ -180,7 +182,9 @@ def test_the_scene_reaches_the_ceiling(held_out: HeldOut) -> None:
     assert found.cross_entropy == pytest.approx(ceiling.cross_entropy, abs=0.03)
 
 
+@pytest.mark.soak
 @pytest.mark.processes
+@pytest.mark.timeout(900)
 def test_noise_reaches_the_language_model(held_out: HeldOut) -> None:
     floor = limits(held_out.nothing, held_out.places)
     found = measured(trained(1600, noise), noise, held_out)

@@ -104,6 +104,8 @@ def test_noise_in_the_place_of_latents_fails(tmp_path: Path) -> None:
     assert len(failed.violated) == 4
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_an_untrained_encoder_fails(tmp_path: Path) -> None:
     """By facts: behind the true words before, it says most words right."""
     failed = verdict(opened(tmp_path, scene), "untrained", "untrained", 800, 4)
