@@ -48,7 +48,7 @@ gpu: $(INSTALLED) ## Run a GPU's tests, then the documented run shortened to 8 m
 	$(BIN)/python -m benchmarks.full --config full --training.compile false \
 	  --json build/gpu.json $(FLAGS)
 
-soak: $(INSTALLED) ## Kill the workers of whole studies, then audit their records (about 20 minutes)
+soak: $(INSTALLED) ## Kill the workers of whole studies, audit their records, read at the limits (half an hour)
 	$(BIN)/python tests/soak.py
 	$(BIN)/python -m pytest -m soak
 
