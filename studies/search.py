@@ -97,14 +97,14 @@ def sampler(settings: StudyConfig, space: Space, ordinal: int) -> BaseSampler:
 
 
 def pruner(settings: StudyConfig, steps: int) -> BasePruner:
-    """The pruner; medians judge from the first evaluation on, as who was pruned can be revived.
+    """The pruner; no trial is judged by a median in its first 40 %.
 
     Raises:
         UserError: An argument that it does not have, or does not take.
     """
     arguments = dict(settings.pruner_arguments)
     patience = 0 if settings.pruner in ("wilcoxon", "none") else arguments.pop("patience", None)
-    median = {"n_startup_trials": 4, "n_warmup_steps": 0, "n_min_trials": 3}
+    median = {"n_startup_trials": 4, "n_warmup_steps": int(0.4 * steps), "n_min_trials": 3}
     pruners: dict[str, tuple[Callable[..., BasePruner], dict[str, Any]]] = {
         "none": (optuna.pruners.NopPruner, {}),
         "criteria": (CriteriaPruner, median),

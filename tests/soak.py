@@ -34,10 +34,15 @@ from studies.spending import cost  # noqa: E402
 from vlatent.tracking import TrackingConfig, recorded_runs  # noqa: E402
 
 TOLD = ("ordinal", "continues", "attempt", "last_attempt", "reason", "returned", "worker")
-# Trials are pruned from the third on, so that more of them are revived.
+# Trials are pruned from their first evaluation on, so that more of them are revived.
 EARLY = (
-    *("--study.pruner_arguments.n_startup_trials", "2"),
-    *("--study.pruner_arguments.n_min_trials", "2", "--study.rehearse", "0"),
+    *(
+        "--study.pruner_arguments.n_startup_trials",
+        "2",
+        "--study.pruner_arguments.n_min_trials",
+        "2",
+    ),
+    *("--study.pruner_arguments.n_warmup_steps", "0", "--study.rehearse", "0"),
 )
 EXPECTED = {TrialState.COMPLETE: "FINISHED", TrialState.PRUNED: "KILLED", TrialState.FAIL: "FAILED"}
 

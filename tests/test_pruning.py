@@ -12,12 +12,10 @@ from studies.search import pruner
 from studies.settings import StudyConfig
 from studies.trial import requeue
 
-LATE = StudyConfig(pruner_arguments={"n_warmup_steps": 40})  # the fourth evaluation counts first
-
 
 def stopped_by_criteria(others: list[list[float]], course: list[float]) -> int | None:
     """The evaluation at which a trial with these violations is stopped; its score is the worst."""
-    study = optuna.create_study(direction="maximize", pruner=pruner(LATE, 100))
+    study = optuna.create_study(direction="maximize", pruner=pruner(StudyConfig(), 100))
 
     def trained(violations: list[float], score: float) -> int | None:
         trial, told = study.ask(), {}
@@ -73,7 +71,7 @@ def course(
 def promising(*trials: FrozenTrial) -> list[int]:
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
-    judge = pruner(LATE, 100)
+    judge = pruner(StudyConfig(), 100)
     assert isinstance(judge, CriteriaPruner)
     return [trial.number for trial in judge.promising(study)]
 
@@ -112,7 +110,7 @@ def test_a_revived_trial_is_one_of_the_others_once() -> None:
 def test_who_has_just_been_pruned_is_not_revived_at_once_and_each_revival_goes_further() -> None:
     """Random courses that become worse, three trials at a time, any of which goes on next."""
     draw = random.Random(0)
-    study = optuna.create_study(pruner=pruner(LATE, 100))
+    study = optuna.create_study(pruner=pruner(StudyConfig(), 100))
     courses = [[draw.uniform(1, 3) + place / 20 for _ in range(10)] for place in range(60)]
     live: list[tuple[optuna.Trial, int]] = []
     begun = 0

@@ -40,7 +40,7 @@ QUEUED = (
     (0.00243, 0.0109, 0.0645, 0.566, 0.64),  # 13.7: pruned at 3, as 12.7 < 13.7
 )  # Then the medians of the second and the third are 13.1 and 13.0 there.
 BUDGET = 6
-LATE = {"n_startup_trials": 2, "n_min_trials": 2}
+LATE = {"n_startup_trials": 2, "n_min_trials": 2, "n_warmup_steps": 0}
 
 
 class Untracked(MemoryTracker):
