@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,19 +136,31 @@ def shrunken(scores: Array, race: Race) -> float:
 
 
 def winner_intervals(scores: Array, race: Race) -> dict[str, tuple[float, float]]:
-    """95 % t intervals of the winner's value: from what chose it, shrunken, and from the test."""
-    runs = scores[race.winner, : race.seeds[race.winner]]
+    """95 % t intervals of the winner's value: from what chose it, shrunken, and from the test.
+
+    The pooled ones go by the spread over seeds of all trials that were trained, not of the winner
+    alone, as a study says it of its test (`studies.result.StudyResult.interval`).
+    """
+    all_runs = [row[:seeds] for row, seeds in zip(scores, race.seeds, strict=False)]
+    runs, test = all_runs[race.winner], scores[race.winner, -TESTED:]
     made = {
         "seeds that chose it": half_width(runs),
-        "test": half_width(scores[race.winner, -TESTED:]),
+        "the same, pooled": half_width(runs, all_runs),
+        "test": half_width(test),
+        "test, pooled": half_width(test, [test, *all_runs]),
     }
     if min(race.seeds) > 1 and len(race.seeds) > 1:
         made["shrunken"] = shrunken(scores, race), made["seeds that chose it"][1]
     return made
 
 
-def half_width(values: Array) -> tuple[float, float]:
-    """Mean and half width of its 95 % t interval (`vlatent.intervals.interval`, for many races)."""
-    count = len(values)
-    error = values.std(ddof=1) / count**0.5 if count > 1 else math.inf
-    return float(values.mean()), float(QUANTILES[count - 1] * error)
+def half_width(values: Array, groups: Sequence[Array] = ()) -> tuple[float, float]:
+    """Mean and half width of its 95 % t interval (`vlatent.intervals.interval`, for many races).
+
+    The spread is that of the values, or that within all of the groups.
+    """
+    groups = groups or [values]
+    freedom = sum(len(group) - 1 for group in groups)
+    squares = sum(group.var() * len(group) for group in groups)
+    error = (squares / freedom / len(values)) ** 0.5 if freedom else math.inf
+    return float(values.mean()), float(QUANTILES[freedom] * error)

@@ -132,7 +132,7 @@ def metrics(result: StudyResult) -> dict[str, float]:
     trained = {"confirmed": result.finalists[:1], "test": [result.test] if result.test else []}
     for name, finalists in trained.items():
         for finalist in finalists:
-            ends = zip(("mean", "low", "high"), finalist.interval(), strict=True)
+            ends = zip(("mean", "low", "high"), result.interval(finalist), strict=True)
             values |= {f"{name}/{end}": value for end, value in ends}
             values |= {f"{name}/passed": finalist.passed, f"{name}/seeds": len(finalist.runs)}
     if result.optimism is not None:
@@ -272,7 +272,7 @@ def _trained_again(result: StudyResult, title: str, trained: Sequence[Finalist])
         broken = Counter(line.name for line in lines if not line.holds)
         violated = ", ".join(f"{name} {count}" for name, count in broken.items())
         for index, objective in enumerate(result.objectives):
-            mean, low, high = finalist.interval(index) if finalist.runs else (math.nan,) * 3
+            mean, low, high = result.interval(finalist, index) if finalist.runs else (math.nan,) * 3
             bounded = math.isfinite(low) or math.isfinite(high)
             first: Sequence[str] = (str(finalist.number), passes(finalist))
             made.add_row(

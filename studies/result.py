@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from statistics import fmean
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from studies.finalist import Confirmation as Confirmation
+from studies.finalist import Finalist as Finalist
 from studies.search_result import Cost as Cost
 from studies.search_result import Counts as Counts
 from studies.search_result import Objective as Objective
 from studies.search_result import TrialResult as TrialResult
-from vlatent.corpus import Part
-from vlatent.evaluation import Criterion, Evaluation, Verdict
+from vlatent.evaluation import Evaluation, Verdict
 from vlatent.formatting import digits
-from vlatent.intervals import ALPHA, bracket, counted, interval
+from vlatent.intervals import ALPHA, bracket, counted
 from vlatent.own_questions import is_path
 from vlatent.records import Record
 from vlatent.tables import as_html
@@ -31,70 +31,6 @@ BASES: dict[Basis, str] = {
     "search": "the best of the search, confirmed on no new seed",
     "nearest": "the nearest: no trial passes every criterion",
 }
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """A trial of the search, trained again on a seed that the search never saw, whatever for.
-
-    Attributes:
-        trial: Number of the trial in the search.
-        seed: The new seed.
-        values: One number an objective; none if it failed.
-        passed: Whether it passes every criterion.
-        failure: Why it failed; None if it did not.
-        run_id: Its run in the tracker.
-        held_out: The set of held-out sentences on which it was judged; None where there are none.
-        criteria: The lines of its verdict; none if it failed.
-    """
-
-    trial: int
-    seed: int
-    values: tuple[float, ...]
-    passed: bool
-    failure: str | None
-    run_id: str | None
-    held_out: Part | None = "search"
-    criteria: tuple[Criterion, ...] = ()
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A trial of the search, and the same on other seeds: to confirm, to test or to verify it.
-
-    Attributes:
-        number: Number of the trial in the search.
-        values: Its values in the search; none if it failed there.
-        confirmations: One a seed, the seeds rising.
-    """
-
-    number: int
-    values: tuple[float, ...]
-    confirmations: tuple[Confirmation, ...]
-
-    @property
-    def runs(self) -> list[Confirmation]:
-        """The confirmations that were trained to the end."""
-        return [run for run in self.confirmations if run.failure is None]
-
-    @property
-    def passed(self) -> int:
-        """On how many seeds it passes every criterion."""
-        return sum(run.passed for run in self.runs)
-
-    def on(self, seeds: Collection[int]) -> Finalist:
-        """The same on these seeds alone."""
-        kept = tuple(run for run in self.confirmations if run.seed in seeds)
-        return replace(self, confirmations=kept)
-
-    @property
-    def mean(self) -> float:
-        """Mean of the first objective over seeds."""
-        return fmean(run.values[0] for run in self.runs)
-
-    def interval(self, objective: int = 0) -> tuple[float, float, float]:
-        """Mean and 95 % interval over seeds of one objective; infinite if all are the same."""
-        return interval([run.values[objective] for run in self.runs])
 
 
 @dataclass(frozen=True)
@@ -247,6 +183,13 @@ class StudyResult(Record):
         """The leader on the test set."""
         return next((each for each in self.tested if each.number == self.leader), None)
 
+    def interval(self, trained: Finalist, objective: int = 0) -> tuple[float, float, float]:
+        """Mean and 95 % interval of a trial on new seeds.
+
+        The test has few of them, so its spread over seeds is pooled with that of the finalists.
+        """
+        return trained.interval(objective, self.finalists if trained in self.tested else ())
+
     @property
     def leading(self) -> TrialResult | None:
         return next((trial for trial in self.ranking if trial.number == self.leader), None)
@@ -287,7 +230,7 @@ class StudyResult(Record):
         for place, trained in (("on confirmation seeds", confirmed), ("on test seeds", self.test)):
             if trained is not None and trained.runs:
                 said = [
-                    f"{label} {bracket(*trained.interval(index), self.form)}"
+                    f"{label} {bracket(*self.interval(trained, index), self.form)}"
                     for index, label in enumerate(labels)
                 ]
                 passes = f"passes on {counted(trained.passed, len(trained.runs), 'seeds')}"

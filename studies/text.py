@@ -112,7 +112,7 @@ def figures(result: StudyResult, trained: Finalist) -> str:
         return f"trial {trained.number} failed on every seed"
     form = result.form
     values = [
-        f"{objective.label} {bracket(*trained.interval(index), form)}"
+        f"{objective.label} {bracket(*result.interval(trained, index), form)}"
         for index, objective in enumerate(result.objectives)
     ]
     return f"trial {trained.number} passes on {passes(trained)}, {', '.join(values)}"

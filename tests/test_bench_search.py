@@ -127,6 +127,8 @@ def test_a_winner_is_shrunken_by_how_alike_the_finalists_are() -> None:
 def test_the_interval_is_students() -> None:
     center, half = half_width(np.array([1.0, 2, 3]))
     assert (center, half) == pytest.approx((2, 2.484), abs=1e-3)
+    groups = [np.array(values) for values in ([1.0, 2, 3], [4.0, 6], [5.0, 5])]
+    assert half_width(groups[0], groups) == pytest.approx((2, 1.603), abs=1e-3)
 
 
 def made_up() -> Table:

@@ -160,6 +160,11 @@ def test_another_leader_is_a_second_look_and_said_to_be(
     assert said.startswith("Test: trial 1 passes on 0 of 1")
     assert "This is look 2 at the test set, after trial 0." in said
     assert "seeds (the sentences are the search's) that no choice has seen" in said
+    # The two values of the confirmation, 6.2 and 6.9, say how far a test of one seed may be off.
+    half = stats.t.ppf(0.975, 1) * stats.tstd([6.2, 6.9])
+    [test] = [each for each in result.tested if each.number == 1]
+    assert result.interval(test) == pytest.approx((6.3, 6.3 - half, 6.3 + half))
+    assert "6.300 [0.010, 12.590]" in said  # rounded outwards
 
 
 def test_one_seed_has_no_interval() -> None:

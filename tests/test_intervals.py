@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import proportion_confint
 
 from vlatent.formatting import bounds, digits
@@ -120,6 +121,37 @@ def test_what_equal_runs_leave_unseen() -> None:
     assert (1 - unseen(8)) ** 8 == pytest.approx(0.05)
     assert unseen(300) == pytest.approx(3 / 300, rel=0.01)  # the rule of three
     assert unseen(0) == 1
+
+
+def test_beside_other_groups_the_spread_is_that_of_an_analysis_of_variance() -> None:
+    groups = [[6.1, 6.4, 6.3], [5.0, 5.5], [7.0], [4.0, 4.1, 4.5, 4.2]]
+    of = np.repeat(range(4), [len(group) for group in groups])
+    fitted = OLS(np.concatenate(groups), of[:, None] == range(4)).fit()
+    for place, group in enumerate(groups):
+        others = [*groups[:place], [], *groups[place + 1 :]]
+        ends = fitted.params[place], *fitted.conf_int()[place]
+        assert interval(group, beside=others) == pytest.approx(ends)
+    assert interval([1.0, 2, 3], beside=[[4.0]]) == pytest.approx(interval([1.0, 2, 3]))
+    assert interval([6.0] * 3, (0, 6), [[5.0, 5]]) == interval([6.0] * 3, (0, 6))
+
+
+def test_the_spread_of_others_covers_where_three_skewed_values_do_not() -> None:
+    """Three values of the winner beside those of five finalists on five seeds each."""
+    draw = np.random.default_rng(0)
+    covers: dict[str, float] = {}
+    for name, noise in (("normal", draw.normal), ("skewed", draw.exponential)):
+        mean = 1.0 if name == "skewed" else 0.0
+        held = [0, 0]
+        for _ in range(2000):
+            values, others = list(noise(size=3)), [list(row) for row in noise(size=(5, 5))]
+            for place, beside in enumerate(([], others)):
+                _, low, high = interval(values, beside=beside)
+                held[place] += low <= mean <= high
+        covers |= {f"{name} alone": held[0] / 2000, f"{name} pooled": held[1] / 2000}
+    assert covers["normal alone"] == pytest.approx(0.95, abs=0.015)
+    assert covers["normal pooled"] == pytest.approx(0.95, abs=0.015)
+    assert covers["skewed alone"] < 0.91
+    assert covers["skewed pooled"] > 0.93
 
 
 def test_an_interval_stays_inside_what_is_possible() -> None:

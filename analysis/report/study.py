@@ -223,7 +223,7 @@ def _trained_again(result: StudyResult, trained: Sequence[Finalist]) -> str:
                     f"{values[seed][place]:{form}}" if seed in values else "failed"
                     for seed in seeds
                 ),
-                bracket(*finalist.interval(place), form),
+                bracket(*result.interval(finalist, place), form),
                 passes(finalist),
             )
             for place, objective in enumerate(result.objectives)
