@@ -108,7 +108,7 @@ def history_page(title: str, trials: Sequence[TrialRow], label: str = "score") -
 
     page.text(left, top + height + 14, "Violated criteria", weight="bold")
     if names:
-        words = "dark: violated · light: held · between: violated when pruned"
+        words = "dark: violated · light: held · between: pruned · white: not ended"
         page.text(left, top + height + 33, words, size=SMALL, color=GRAY)
         words = "violated by\ncomplete trials"
         page.text(WIDTH - 12, top + height + 14, words, ha="right", size=SMALL)
