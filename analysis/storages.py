@@ -93,10 +93,15 @@ def _refuse_a_stranger(url: str) -> None:
         )
     engine = sqlalchemy.create_engine(url, **_reading(url))
     try:
-        tables = set(sqlalchemy.inspect(engine).get_table_names())
+        made = {"studies", "trials", "alembic_version"} <= set(
+            sqlalchemy.inspect(engine).get_table_names()
+        )
+        with engine.connect() as connection:  # the row of the last is written last of all
+            row = sqlalchemy.text("SELECT version_num FROM alembic_version")
+            whole = made and connection.execute(row).first() is not None
     finally:
         engine.dispose()
-    if not {"studies", "trials", "alembic_version"} <= tables:  # the last is also made last
+    if not whole:
         raise UserError(
             f"storage {shown(url)} holds no studies of Optuna; name the database that "
             "--study.storage named when the study was run."

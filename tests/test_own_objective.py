@@ -443,8 +443,8 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": paths}
 
     def begin() -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, **pipes)
 
     storage = f"sqlite:///{tmp_path / 'studies.db'}"
 
@@ -458,15 +458,13 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
         live = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
         return [int(t.user_attrs["worker"].split(":")[1]) for t in live if "worker" in t.user_attrs]
 
-    def wait_for_workers() -> list[int]:
-        end = time.monotonic() + 240
-        while not (workers := running()):
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        return workers
-
     first = begin()
-    os.kill(wait_for_workers()[0], signal.SIGKILL)
+    end = time.monotonic() + 240
+    while not (workers := running()):
+        assert first.poll() is None, first.communicate()[0]
+        assert time.monotonic() < end, "no worker has begun a trial"
+        time.sleep(0.1)
+    os.kill(workers[0], signal.SIGKILL)
     time.sleep(1)
     first.kill()
     first.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import subprocess
@@ -17,9 +18,10 @@ import pytest
 import sqlalchemy
 from optuna.trial import TrialState
 from servers import Postgres
+from sqlalchemy import event
 
 from studies.storage import lock_of, open_storage
-from vlatent.runtime.addresses import shown
+from vlatent.runtime.addresses import is_file, shown
 from vlatent.runtime.databases import LEASE, engine_arguments
 from vlatent.shapes import UserError
 
@@ -104,10 +106,18 @@ def new_databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[li
         yield [server.url(name) for name in names]
 
 
-def share_a_study(urls: list[str], gate: threading.Barrier) -> None:
+def share_a_study(urls: list[str], gate: threading.Barrier, plain: bool) -> None:
+    """As our commands do, or a program of the user's that knows no lock and tries again."""
     for url in urls:
         gate.wait(100)
-        optuna.create_study(study_name="shared", storage=open_storage(url), load_if_exists=True)
+        while True:
+            try:
+                storage = url if plain else open_storage(url)
+                optuna.create_study(study_name="shared", storage=storage, load_if_exists=True)
+                break
+            except Exception:
+                if not plain:
+                    raise
 
 
 def test_what_waits_is_begun_by_its_place(tmp_path: Path) -> None:
@@ -119,9 +129,13 @@ def test_what_waits_is_begun_by_its_place(tmp_path: Path) -> None:
 
 
 def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list[str]) -> None:
+    """Two commands of ours, and two other programs."""
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(4)
-    crowd = [context.Process(target=share_a_study, args=(new_databases, gate)) for _ in range(4)]
+    crowd = [
+        context.Process(target=share_a_study, args=(new_databases, gate, plain))
+        for plain in (False, True) * 2
+    ]
     for process in crowd:
         process.start()
     for process in crowd:
@@ -129,6 +143,35 @@ def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list
     assert {process.exitcode for process in crowd} == {0}
     for url in new_databases:
         assert [study.study_name for study in open_storage(url).get_all_studies()] == ["shared"]
+
+
+@contextlib.contextmanager
+def theirs_first(url: str, moment: str) -> Iterator[None]:
+    """Another program makes a study just before the first statement with these words."""
+    before: list[str] = []
+
+    def come_first(_: object, cursor: object, statement: str, *more: object) -> None:
+        if moment in statement and not before:
+            before.append(statement)
+            optuna.create_study(study_name="theirs", storage=url)
+
+    event.listen(sqlalchemy.Engine, "before_cursor_execute", come_first)
+    try:
+        yield
+    finally:
+        event.remove(sqlalchemy.Engine, "before_cursor_execute", come_first)
+    assert before
+
+
+def test_another_programs_tables_may_come_first(new_databases: list[str]) -> None:
+    """Made after we had looked whether there are any: it takes no lock of ours."""
+    moments = ["CREATE TYPE", "CREATE TABLE alembic_version"]
+    if is_file(new_databases[0]):  # where every statement that makes them is a transaction
+        moments = ["CREATE TABLE studies", "INDEX ix_", moments[1], "INSERT INTO alembic_version"]
+    for url, moment in zip(new_databases, moments, strict=False):
+        with theirs_first(url, moment):
+            storage = open_storage(url)
+        assert [study.study_name for study in storage.get_all_studies()] == ["theirs"]
 
 
 def test_four_processes_claim_eighty_trials_each_once(tmp_path: Path) -> None:

@@ -244,6 +244,14 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert file.read_bytes() == b""
 
 
+def test_a_database_that_is_still_being_made_holds_no_studies(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    with open_storage(url).engine.begin() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM alembic_version"))  # what is written last
+    with pytest.raises(UserError, match="holds no studies of Optuna"):
+        study_names(url)
+
+
 @pytest.mark.parametrize(
     ("storage", "message"),
     [

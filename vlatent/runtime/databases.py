@@ -14,7 +14,14 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import sqlalchemy
 from sqlalchemy import event
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from vlatent.runtime.addresses import check_address, file_of, is_file, shown
 from vlatent.shapes import UserError
@@ -23,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = 900.0  # seconds for which a database may be away before a worker gives up
 PAUSE = 0.5  # seconds between two attempts
+ATTEMPTS = 10  # at making tables that another program makes at the same moment
 LEASE = 60  # seconds without a sign of life after which a server frees what somebody holds
 
 # How SQLAlchemy and the drivers call a connection that was cut off.
@@ -106,6 +114,9 @@ def _error(state: RetryCallState) -> BaseException:
 def opened(setting: str, url: str, opening: Callable[[], R]) -> R:
     """Open a database, waiting for its server if that is away.
 
+    It is opened again when another program, which knows none of our locks, made its tables
+    meanwhile.
+
     Args:
         setting: The key that names the database.
         url: Address of the database.
@@ -115,9 +126,15 @@ def opened(setting: str, url: str, opening: Callable[[], R]) -> R:
         UserError: The address is wrong, or the database cannot be used.
     """
     check_address(setting, url)
+    making = Retrying(
+        retry=retry_if_exception(made_meanwhile),
+        wait=wait_fixed(PAUSE),
+        stop=stop_after_attempt(ATTEMPTS),
+        reraise=True,
+    )
     try:
         with explained(setting, url):
-            return patient(opening, setting, first=True)()
+            return patient(functools.partial(making, opening), setting, first=True)()
     except UserError:
         raise
     except Exception as error:  # SQLAlchemy, drivers and the system each raise their own
@@ -127,6 +144,18 @@ def opened(setting: str, url: str, opening: Callable[[], R]) -> R:
             f"{setting} {shown(url)} cannot be used ({reason(error)}); {way_out}write "
             "postgresql+psycopg://user@host/database for a server, sqlite:///FILE.db for a file."
         ) from None
+
+
+def made_meanwhile(error: BaseException) -> bool:
+    """Whether a table or its first row was there by the time at which it was to be made."""
+    if not isinstance(error, sqlalchemy.exc.DBAPIError):
+        return False
+    exists = getattr(error.orig, "sqlstate", None) in EXISTS or "already exists" in str(error.orig)
+    return exists or isinstance(error, sqlalchemy.exc.IntegrityError)
+
+
+# PostgreSQL, whose words depend on its language: duplicate table, duplicate type.
+EXISTS = {"42P07", "42710"}
 
 
 def away(error: BaseException) -> bool:
