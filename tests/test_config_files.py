@@ -11,10 +11,11 @@ from smoke import CONFIGS
 from vlatent.command_line import Parser
 from vlatent.config import GivenConfig, build, build_of, from_yaml, from_yaml_of, to_yaml
 from vlatent.config_files import config_file, with_configs_found
-from vlatent.reading_command import DecoderRunConfig, is_of_decoder
+from vlatent.decoder_run import DecoderRunConfig
+from vlatent.reading_command import is_of_decoder
 from vlatent.shapes import UserError
 
-OF_DECODERS = ["reading"]
+OF_DECODERS = ["reading", "quick_reading"]
 NAMES = [file.stem for file in CONFIGS.glob("*.yaml")]
 
 
@@ -31,8 +32,9 @@ def test_every_config_is_found_by_its_name(
         assert is_of_decoder(flags) == (name in OF_DECODERS)
         if name in OF_DECODERS:
             parser.add_class_arguments(DecoderRunConfig, nested_key=None)
-            made = build_of(parser.checked(flags), DecoderRunConfig)
-            assert made == from_yaml_of(text, DecoderRunConfig)
+            made = build_of(parser.checked([*flags, "--run", "runs/meaning"]), DecoderRunConfig)
+            whole = text if "run: runs" in text else f"run: runs/meaning\n{text}"
+            assert made == from_yaml_of(whole, DecoderRunConfig)
             assert made == from_yaml_of(to_yaml(made), DecoderRunConfig)
             continue
         parser.add_class_arguments(GivenConfig, nested_key=None)

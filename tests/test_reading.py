@@ -12,6 +12,7 @@ from vlatent.evaluation.reading import (
     fact_f1,
     kinds_read,
     morans_i,
+    order_read,
     reading_scores,
     rouge_l,
 )
@@ -89,6 +90,21 @@ def test_kinds_worked_by_hand() -> None:
     assert math.isnan(float(unread["order"]))
 
 
+def test_order_worked_by_hand() -> None:
+    """Of the facts told that have a direction; the relation beside it counts for nothing."""
+    told = "A red cube is on a blue sphere, and the blue sphere is next to a green cylinder."
+    for read, right in (
+        (told, 1),
+        ("Two blue spheres do not support a red cube.", 1),  # numbers and negation aside
+        ("A blue sphere is on a red cube, and the blue sphere is next to a green cylinder.", 0),
+        ("A red cube is left of a blue sphere.", 0),
+        ("A red cube is on.", 0),
+    ):
+        assert tuple(order_read(read, told)) == (right, 1), read
+    assert tuple(order_read(told, TOLD)) == (1, 2)
+    assert math.isnan(float(order_read(TOLD, "A red cube is next to a blue sphere.")))
+
+
 def test_scores_of_several() -> None:
     read = [TOLD, "A red cube is on a blue sphere.", "A red a red."]
     scores = reading_scores(read, [TOLD, TOLD, TOLD])
@@ -97,6 +113,7 @@ def test_scores_of_several() -> None:
     assert scores["readable"] == pytest.approx(2 / 3)
     assert scores["color"] == pytest.approx((3 + 2 + 0) / 9)
     assert scores["relation"] == 1
+    assert scores["order_recall"] == pytest.approx((2 + 1 + 0) / 6)
     assert (scores["color_asked"], scores["relation_asked"]) == (9, 3)
     assert scores["rouge_l"] == pytest.approx(np.mean([rouge_l(text, TOLD) for text in read]))
 

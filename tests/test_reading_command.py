@@ -89,7 +89,8 @@ def test_decoders_are_trained_judged_and_recorded(
         'Read a sentence: vlatent read run "A red cube is on a blue sphere."',
     ):
         assert said in done.stdout
-    assert (tmp_path / "run" / "decoder.png").read_bytes()[:4] == b"\x89PNG"
+    for figure in ("decoder", "confusion"):
+        assert (tmp_path / "run" / f"{figure}.png").read_bytes()[:4] == b"\x89PNG"
     assert "Attention, Moran's I" in (tmp_path / "run" / "reading.md").read_text(encoding="utf-8")
     measured = json.loads((tmp_path / "run" / "reading.json").read_text(encoding="utf-8"))
     assert list(measured) == ["latent", "another", "untrained", "permuted"]
@@ -104,10 +105,35 @@ def test_decoders_are_trained_judged_and_recorded(
     assert metrics["passed"] == 0
     assert metrics["margin/worst"] >= 1
     assert {"loss/latent", "loss/untrained", "loss/permuted"} <= set(metrics)
+
+
+@pytest.mark.processes
+def test_of_a_text_of_ones_own_it_is_said_how_much_is_read(tmp_path: Path) -> None:
     small_run(tmp_path, "own")
-    refused = inside(tmp_path, main, "train", "--config", "reading", "--run", "own")
-    assert refused.returncode == 2
-    assert "generated sentences alone; vlatent read own SENTENCE" in refused.stderr
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    flags = ["--run", "own", "--folder", "beside", "--tracking.uri", uri, "--reading.steps", "3"]
+    flags += [part for key, value in SMALL for part in (f"--reading.decoder.{key}", value)]
+    done = inside(tmp_path, main, "train", "--config", "reading", *flags, "--tracking.every", "1")
+    assert done.returncode == 0, done.stderr
+    for said in ("nothing: language model", "another sentence's latent", "Left out, as they need"):
+        assert said in done.stdout
+    assert not list((tmp_path / "own").glob("*decoder*"))
+    place = tmp_path / "beside"
+    kept = sorted(path.name for path in place.glob("decoder-*.pt"))
+    shown = ("latent", "nothing", "permuted", "untrained")
+    assert kept == [f"decoder-{each}.pt" for each in shown]
+    measured = json.loads((place / "reading.json").read_text(encoding="utf-8"))
+    assert [*measured] == ["nothing", "latent", "another", "untrained", "permuted"]
+    for views in measured.values():
+        assert [*views] == ["clean", "noise"]
+        assert {"token_accuracy", "perplexity", "rouge_l", "exact"} <= views["clean"].keys()
+        assert views["clean"]["perplexity"] > 1
+    assert measured["latent"] != measured["another"]
+    assert measured["nothing"]["clean"] == measured["nothing"]["noise"]  # of zeros there is none
+    [run] = recorded_runs(TrackingConfig(uri=uri), {"kind": "read"})
+    own = measured["latent"]["clean"]["perplexity"]
+    assert run.metrics["latent/clean/perplexity"] == own
+    assert "Left out" in (place / "reading.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

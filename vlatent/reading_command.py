@@ -7,12 +7,10 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from jsonargparse.typing import PositiveInt
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from vlatent import checkpoints
 from vlatent.command_line import Parser
@@ -20,27 +18,28 @@ from vlatent.config import add_settings, build_of, flatten, to_yaml
 from vlatent.config_files import with_configs_found
 from vlatent.console import console, empty_table, progress_display, verdict_table
 from vlatent.decoder import Decoder
+from vlatent.decoder_run import DecoderRunConfig, judged_texts, opened, trained_beside
 from vlatent.evaluation import Verdict
 from vlatent.evaluation.attention import (
     attention_in_words,
     content_against_function,
     said_words,
 )
+from vlatent.evaluation.confusion import Confusions, confusions
 from vlatent.evaluation.reading import KINDS
 from vlatent.evaluation.reading_criteria import Scores, judge_reading
 from vlatent.figures.decoder_numbers import Scored
 from vlatent.open_groups import given_flags
 from vlatent.own_record import own_record
-from vlatent.reader import ReadingConfig
-from vlatent.reading_run import Frozen, Shown, Source, frozen, judged, source, trained_decoder
+from vlatent.own_text_reading import read_own_text
+from vlatent.reading_run import Frozen, Shown, Source, judged, readings, source
 from vlatent.recording import verdict_metrics, verdict_summary
 from vlatent.scenes.continuations import words_of
 from vlatent.shapes import UserError
 from vlatent.tables import as_markdown
-from vlatent.tracking import Tracker, TrackingConfig, view_command
+from vlatent.tracking import Tracker, view_command
 from vlatent.yaml_reader import read_settings_file
 
-SPLITS = ("random", "compositional")
 # What is shown to the decoder that is judged, and to those beside it; which decoder reads it.
 CONTROLS: Mapping[Shown, Shown] = {
     "latent": "latent",
@@ -70,29 +69,14 @@ class Found(NamedTuple):
         scored: The same, and more noise.
         losses: By what is shown, nats a word at the training steps.
         attention: How content words differ from function words, in words.
+        confused: What was told and what was read in its place, of the last split without noise.
     """
 
     measured: Measured
     scored: list[Scored]
     losses: dict[str, dict[int, float]]
     attention: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecoderRunConfig:
-    """A decoder of a trained encoder, and on what it is judged.
-
-    Attributes:
-        run: The folder of the run whose encoder is read.
-        sentences: Held-out sentences of each split on which it is judged.
-        reading: How the decoder is trained.
-        tracking: Where it is recorded.
-    """
-
-    run: Path
-    sentences: PositiveInt = 200
-    reading: ReadingConfig = ReadingConfig()
-    tracking: TrackingConfig = TrackingConfig()
+    confused: Confusions
 
 
 def is_of_decoder(arguments: Sequence[str]) -> bool:
@@ -117,8 +101,10 @@ def train_decoder_command(arguments: Sequence[str]) -> int:
     )
     add_settings(parser, kind=DecoderRunConfig)
     config = build_of(parser.checked(arguments), DecoderRunConfig)
-    run = frozen(config.run)
-    texts = _judged_texts(run, config)
+    run = opened(config)
+    if run.config.data.train is not None:
+        return read_own_text(run, config)
+    texts = judged_texts(run, config)
     name = f"read {run.place.resolve().name}"
     with own_record(config.tracking, "read", name) as tracker, progress_display() as progress:
         tracker.params(flatten(config) | {"encoder": run.digest})
@@ -135,31 +121,13 @@ def train_decoder_command(arguments: Sequence[str]) -> int:
     console.print(table)
     for line in (*_by_kind(measured["latent"]), *found.attention):
         console.print(line, soft_wrap=True)
-    place = shlex.quote(str(run.place))
     console.print(f"Decoders, {FILE} and figures: {run.place}")
-    again = f'vlatent read {place} "A red cube is on a blue sphere."'
-    console.print(f"Read a sentence: {again}", soft_wrap=True)
+    if config.folder is None:
+        place = shlex.quote(str(run.place))
+        again = f'vlatent read {place} "A red cube is on a blue sphere."'
+        console.print(f"Read a sentence: {again}", soft_wrap=True)
     console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
     return 0
-
-
-def _judged_texts(run: Frozen, config: DecoderRunConfig) -> dict[str, list[str]]:
-    """Held-out sentences by split.
-
-    Raises:
-        UserError: They were not generated: what can be known of others is not known.
-    """
-    if run.config.data.train is not None:
-        raise UserError(
-            f"{run.place} was trained on {run.config.data.train}: a decoder is judged on generated "
-            f"sentences alone; vlatent read {shlex.quote(str(run.place))} SENTENCE reads others."
-        )
-    held_out = run.corpus.held_out_lines
-    return {
-        split: [line.text for line in held_out[split][: config.sentences]]
-        for split in SPLITS
-        if split in held_out
-    }
 
 
 def _found(
@@ -170,26 +138,12 @@ def _found(
     progress: Progress,
 ) -> Found:
     """Train a decoder of the latents and of each control; judge them clean and under noise."""
-    found = Found({}, [], {}, [])
+    found = Found({}, [], {}, [], {})
     settings, tokens = config.reading, _tokens_a_word(run)
     names = dict(sorted({settings.noise: ", noise", 0.0: ""}.items()))
     for shown, trained_on in CONTROLS.items():
-        bar = progress.add_task(f"decoder, {SAID[shown]}", total=settings.steps)
-        losses = found.losses[SAID[shown]] = {}
-
-        def report(
-            step: int,
-            loss: float,
-            bar: TaskID = bar,
-            shown: Shown = shown,
-            losses: dict[int, float] = losses,
-        ) -> None:
-            progress.update(bar, completed=step)
-            losses[step] = loss * tokens
-            if step % config.tracking.every == 0:
-                tracker.metrics({f"loss/{shown}": loss}, step)
-
-        decoder = trained_decoder(run, settings, trained_on, report)
+        decoder, losses = trained_beside(run, config, trained_on, SAID[shown], tracker, progress)
+        found.losses[SAID[shown]] = {step: loss * tokens for step, loss in losses.items()}
         given = source(run, shown, settings.seed)
         views = found.measured[shown] = {}
         for split, part in texts.items():
@@ -200,7 +154,10 @@ def _found(
                     views[f"{split}{names[noise]}"] = scores
         if shown == "latent":
             found.attention.extend(_attention(run, decoder, given, next(iter(texts.values()))))
-        progress.remove_task(bar)
+            told = list(texts.values())[-1]
+            longest = run.corpus.config.max_length
+            read = readings(run, decoder, given.latents(told), given.embed, longest)
+            found.confused.update(confusions(read, told))
         accuracies = (
             f"{view} {scores['normalised']:.2f} (fact F1 {scores['fact_f1']:.2f})"
             for view, scores in views.items()
@@ -248,11 +205,16 @@ def _record(
         tracker.text(name, content)
     tracker.note(words)
     if config.tracking.figures:
+        from vlatent.figures.confusion import confusion_figure
         from vlatent.figures.decoder import decoder_figure  # matplotlib takes half a second
 
-        png = decoder_figure(run.place.resolve().name, found.scored, found.losses)
-        checkpoints.write(run.place / "decoder.png", png)
-        tracker.figure("decoder", png)
+        title, split = run.place.resolve().name, found.scored[-1].split
+        for figure, png in (
+            ("decoder", decoder_figure(title, found.scored, found.losses)),
+            ("confusion", confusion_figure(title, f"{split}, without noise", found.confused)),
+        ):
+            checkpoints.write(run.place / f"{figure}.png", png)
+            tracker.figure(figure, png)
 
 
 def _known(scores: Scores) -> Iterator[tuple[str, float]]:

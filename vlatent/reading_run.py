@@ -49,6 +49,10 @@ TOGETHER = 50  # sentences that are read at once
 MOST = 20_000  # training sentences whose latents are kept in memory: half a gigabyte of 32 x 32 x 6
 
 
+class NotFinite(UserError):
+    """The loss of a decoder is no finite number any more."""
+
+
 class Frozen(NamedTuple):
     """A run whose encoder is read, and is not trained any more.
 
@@ -76,8 +80,8 @@ class Source(NamedTuple):
     embed: Embed
 
 
-def frozen(place: Path) -> Frozen:
-    """Open a run to read its latents.
+def frozen(place: Path, corpus: Corpus | None = None) -> Frozen:
+    """Open a run to read its latents; its corpus is loaded unless it is given.
 
     Raises:
         UserError: It has no checkpoint that can be read, or its corpus is another one now.
@@ -87,7 +91,7 @@ def frozen(place: Path) -> Frozen:
     if "config" not in state:
         raise UserError(f"{place} is no checkpoint of an encoder; {way_out}.")
     config = from_yaml(state["config"])
-    corpus = load(config.data)
+    corpus = corpus or load(config.data)
     require_same_corpus(state, {"tokenizer": corpus.tokenizer.digest}, place)
     encoder = trained_model(state, corpus.vocabulary_size).eval().requires_grad_(False)
     weights = hashlib.sha256()
@@ -164,6 +168,7 @@ def trained_decoder(
 
     Raises:
         UserError: The decoder beside the run is one of other settings or another encoder.
+        NotFinite: Its loss is no number any more.
     """
     file = decoder_file(run, shown)
     identity = json.dumps({"reading": asdict(config), "encoder": run.digest}, sort_keys=True)
@@ -200,7 +205,7 @@ def trained_decoder(
             batch = sentences.batch(index)
             loss = training.take(Told(latents[index], batch.ids, batch.mask))
             if not isfinite(loss):
-                raise UserError(
+                raise NotFinite(
                     f"the decoder's loss is {loss} at step {training.step}: lower "
                     "reading.optimizer.learning_rate."
                 )
@@ -253,7 +258,7 @@ def judged(
     decode = run.corpus.tokenizer.decode
     found: dict[str, float] = {}
     for name, view in (("_shuffled", permuted(latents, 1)), ("", latents)):
-        read = _read_in_parts(decoder, given.embed, Told(view, batch.ids, batch.mask))
+        read = read_in_parts(decoder, given.embed, Told(view, batch.ids, batch.mask))
         lost = -float(read.log_probability[read.counted].sum())
         found[f"cross_entropy{name}"] = lost / sum(map(len, places))
     hits = [
@@ -271,7 +276,8 @@ def judged(
     return found | reading_scores(readings(run, decoder, latents, given.embed, longest), texts)
 
 
-def _read_in_parts(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:
+def read_in_parts(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:
+    """Follow true sentences, as `tokens_read` does, a few at once."""
     parts = [
         tokens_read(decoder, embed, Told(*part))
         for part in zip(*(tensor.split(TOGETHER) for tensor in told), strict=True)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from vlatent.intervals import ROUNDING
 from vlatent.scenes import Block, Fact, Meaning, parse
+from vlatent.scenes.words import RELATIONS
 from vlatent.shapes import UserError
 
 Kind = Literal["color", "shape", "number", "relation", "order", "negation"]
@@ -48,7 +49,7 @@ def fact_f1(read: str, told: str) -> float:
     >>> fact_f1("A blue sphere is on a red cube.", "A red cube is on a blue sphere.")
     0.0
     """
-    facts, expected = _facts(read), parse(told)
+    facts, expected = facts_of(read), parse(told)
     return 2 * len(facts & expected) / (len(facts) + len(expected))
 
 
@@ -64,7 +65,7 @@ def kinds_read(read: str, told: str) -> dict[Kind, Share]:
     Raises:
         UserError: The sentence is not about blocks.
     """
-    facts, expected = _facts(read), parse(told)
+    facts, expected = facts_of(read), parse(told)
     known, asked = _blocks(facts), _blocks(expected)
     found: dict[Kind, Share] = {
         "color": _shared([b.color for b in known], [b.color for b in asked]),
@@ -85,13 +86,33 @@ def kinds_read(read: str, told: str) -> dict[Kind, Share]:
     }
 
 
+def order_read(read: str, told: str) -> Share:
+    """Of the facts of a sentence in which subject and object differ in role, how many were read so.
+
+    A recall: such a fact counts where what was read says the same relation of the same blocks, by
+    color and shape, the same way round. Numbers, and whether it holds, are left aside.
+
+    Raises:
+        UserError: The sentence is not about blocks.
+
+    >>> order_read("A red cube is on a blue sphere.", "A red cube is on a blue sphere.").right
+    1
+    >>> order_read("A blue sphere is on a red cube.", "A red cube is on a blue sphere.").right
+    0
+    """
+    ways = {_way(fact) for fact in facts_of(read)}
+    asked = [_way(fact) for fact in parse(told) if not RELATIONS[fact.relation].symmetric]
+    return Share(sum(way in ways for way in asked), len(asked))
+
+
 def reading_scores(read: Sequence[str], told: Sequence[str]) -> dict[str, float]:
     """Score many readings of sentences about blocks.
 
     Returns:
         fact_f1: mean F1 over whole facts; exact: share with exactly the meaning; readable: share
-        that `parse` can read; rouge_l: mean, see there; color, shape, number, relation, order,
-        negation: shares over all sentences, see `kinds_read`; color_asked and so on: of how many.
+        that `parse` can read; rouge_l: mean, see there; order_recall: share over all sentences, see
+        `order_read`; color, shape, number, relation, order, negation: likewise, see `kinds_read`;
+        color_asked and so on: of how many.
     """
     pairs = list(zip(read, told, strict=True))
     by_kind = [kinds_read(*pair) for pair in pairs]
@@ -100,11 +121,13 @@ def reading_scores(read: Sequence[str], told: Sequence[str]) -> dict[str, float]
         for kind in KINDS
     }
     f1 = [fact_f1(*pair) for pair in pairs]
+    ordered = Share(*map(sum, zip(*(order_read(*pair) for pair in pairs), strict=True)))
     return {
         "fact_f1": float(np.mean(f1)),
         "exact": float(np.mean([score == 1 for score in f1])),
-        "readable": float(np.mean([bool(_facts(text)) for text in read])),
+        "readable": float(np.mean([bool(facts_of(text)) for text in read])),
         "rouge_l": float(np.mean([rouge_l(*pair) for pair in pairs])),
+        "order_recall": float(ordered),
         **{kind: float(share) for kind, share in totals.items()},
         **{f"{kind}_asked": float(share.asked) for kind, share in totals.items()},
     }
@@ -150,7 +173,7 @@ def morans_i(grid: Float[np.ndarray, "*more height width"]) -> Float[np.ndarray,
     return np.asarray((down.sum((-2, -1)) + across.sum((-2, -1))) / pairs / spread)
 
 
-def _facts(text: str) -> Meaning:
+def facts_of(text: str) -> Meaning:
     """What a text says, or nothing if it is no sentence about blocks."""
     try:
         return parse(text)
@@ -164,6 +187,10 @@ def _blocks(facts: Iterable[Fact]) -> set[Block]:
 
 def _look(block: Block) -> tuple[str, str]:
     return block.color, block.shape
+
+
+def _way(fact: Fact) -> tuple[tuple[str, str], str, tuple[str, str]]:
+    return _look(fact.subject), fact.relation, _look(fact.object)
 
 
 def _pair(fact: Fact) -> frozenset[tuple[str, str]]:

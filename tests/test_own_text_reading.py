@@ -1,0 +1,66 @@
+"""What is read of a text of one's own: scores worked by hand, and sacrebleu's beside them."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+
+import pytest
+import torch
+from test_reading_run import CONFIG, TEXTS, run  # noqa: F401
+
+from vlatent.evaluation.chrf import chrf
+from vlatent.own_text_reading import text_scores
+from vlatent.reader import Told, tokens_read
+from vlatent.reading_run import Frozen, source, trained_decoder
+
+
+def test_scores_are_those_of_followed_and_free_readings(run: Frozen) -> None:  # noqa: F811
+    decoder, given = trained_decoder(run, CONFIG), source(run, "latent", 0)
+    texts = TEXTS[:3]
+    batch = run.corpus.encoded(texts).batch(range(3))
+    right, count, nats = 0, 0, 0.0
+    for row in range(3):  # one sentence after the other, without padding
+        length = int(batch.mask[row].sum())
+        ids, mask = batch.ids[row : row + 1, :length], batch.mask[row : row + 1, :length]
+        read = tokens_read(
+            decoder, given.embed, Told(given.latents(texts[row : row + 1]), ids, mask)
+        )
+        right, count = right + int(read.right.sum()), count + length + 1
+        nats -= float(read.log_probability.sum())
+    scores = text_scores(run, decoder, given, texts)
+    assert scores["token_accuracy"] == pytest.approx(right / count)
+    assert scores["perplexity"] == pytest.approx(math.exp(nats / count), rel=1e-4)
+    assert scores["exact"] == 0
+    noisy = text_scores(run, decoder, given, texts, 3.0)
+    assert noisy["perplexity"] != scores["perplexity"]
+    blank = source(run, "nothing", 0)
+    assert torch.equal(blank.latents(texts), torch.zeros(3, 8, 12, 6))
+    assert text_scores(run, decoder, blank, texts) == text_scores(run, decoder, blank, texts, 3.0)
+
+
+def test_without_sacrebleu_there_is_no_chrf(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
+    assert math.isnan(chrf(["a"], ["a"]))
+
+
+def test_chrf_is_the_published_formula() -> None:
+    pytest.importorskip("sacrebleu")
+    told = ["A red cube is on a blue sphere.", "Go to the ant, thou sluggard."]
+    read = ["A red cone is on a blue sphere.", "Go to the aunt, sluggard."]
+    assert chrf(told, told) == pytest.approx(1)
+    assert chrf(["xxxx"], ["aaaa"]) == 0
+    precisions, recalls = [], []
+    for n in range(1, 7):
+        grams = [sum((_grams(text, n) for text in texts), Counter[str]()) for texts in (read, told)]
+        both = sum((_grams(a, n) & _grams(b, n)).total() for a, b in zip(read, told, strict=True))
+        precisions.append(both / grams[0].total())
+        recalls.append(both / grams[1].total())
+    precision, recall = sum(precisions) / 6, sum(recalls) / 6
+    assert chrf(read, told) == pytest.approx(5 * precision * recall / (4 * precision + recall))
+
+
+def _grams(text: str, n: int) -> Counter[str]:
+    letters = "".join(text.split())
+    return Counter(letters[place : place + n] for place in range(len(letters) - n + 1))

@@ -1,0 +1,152 @@
+"""`vlatent train --config reading` of a run on a text of one's own: how much of it is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.progress import Progress
+
+from vlatent import checkpoints
+from vlatent.config import flatten, to_yaml
+from vlatent.console import console, empty_table, progress_display
+from vlatent.decoder import Decoder
+from vlatent.decoder_run import DecoderRunConfig, trained_beside
+from vlatent.evaluation.chrf import chrf
+from vlatent.evaluation.reading import rouge_l
+from vlatent.own_record import own_record
+from vlatent.reader import Told, noisy
+from vlatent.reading_run import Frozen, Shown, Source, read_in_parts, readings, source
+from vlatent.tables import as_markdown
+from vlatent.tracking import Tracker, view_command
+
+# What is shown, to which decoder, and what that is called.
+SHOWN: Mapping[Shown, tuple[Shown, str]] = {
+    "nothing": ("nothing", "nothing: language model"),
+    "latent": ("latent", "its latents"),
+    "another": ("latent", "another sentence's latent"),
+    "untrained": ("untrained", "untrained encoder"),
+    "permuted": ("permuted", "pixels permuted, trained so"),
+}
+NAMES = ("token_accuracy", "perplexity", "chrf", "rouge_l", "exact")
+COLUMNS = ("shown", "tokens right", "perplexity", "chrF", "ROUGE-L", "word for word")
+LEFT_OUT = (
+    "Left out, as they need sentences about blocks: fact F1, kinds, the accuracy between language "
+    "model and ceiling, PASS or FAIL."
+)
+WITHOUT_CHRF = "chrF is left out: pip install 'vlatent[text]' brings the sacrebleu that counts it."
+
+Measured = dict[Shown, dict[str, dict[str, float]]]  # by what is shown and by view
+
+
+def read_own_text(run: Frozen, config: DecoderRunConfig) -> int:
+    """Train a decoder of a run and of controls, and show how much of held-out texts each reads."""
+    name = f"read {run.place.resolve().name}"
+    with own_record(config.tracking, "read", name) as tracker, progress_display() as progress:
+        tracker.params(flatten(config) | {"encoder": run.digest})
+        tracker.text("config.yaml", to_yaml(config))
+        measured = _measured(run, config, tracker, progress)
+        rows = list(_rows(measured))
+        is_whole = not math.isnan(measured["latent"]["clean"]["chrf"])
+        lines = [LEFT_OUT] if is_whole else [LEFT_OUT, WITHOUT_CHRF]
+        _record(run, config, measured, rows, lines, tracker)
+    table = empty_table("Held-out sentences, clean / under noise", *COLUMNS, left=COLUMNS[:1])
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for line in lines:
+        console.print(line)
+    console.print(f"Decoders and reading.json: {run.place}")
+    console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
+    return 0
+
+
+def text_scores(
+    run: Frozen, decoder: Decoder, given: Source, texts: Sequence[str], strength: float = 0.0
+) -> dict[str, float]:
+    """Judge a decoder on sentences about whatever they are.
+
+    Returns:
+        token_accuracy: share of tokens, the end included, that are the likeliest behind the true
+        ones before; perplexity: exp of the mean of their -log probability; and of the greedy
+        reading, which sees the latent alone, chrf and rouge_l, and exact, the share of sentences
+        that are read word for word.
+    """
+    sentences = run.corpus.encoded(texts)
+    batch = sentences.batch(range(len(texts)))
+    latents = noisy(given.latents(texts), strength, (len(texts),))
+    followed = read_in_parts(decoder, given.embed, Told(latents, batch.ids, batch.mask))
+    longest = 2 * int(sentences.lengths.max())
+    read = readings(run, decoder, latents, given.embed, longest)
+    pairs = list(zip(read, texts, strict=True))
+    counted = followed.counted
+    return {
+        "token_accuracy": float(followed.right[counted].double().mean()),
+        "perplexity": float((-followed.log_probability[counted].double().mean()).exp()),
+        "chrf": chrf(read, texts),
+        "rouge_l": sum(rouge_l(*pair) for pair in pairs) / len(pairs),
+        "exact": sum(said.split() == text.split() for said, text in pairs) / len(pairs),
+    }
+
+
+def _measured(
+    run: Frozen, config: DecoderRunConfig, tracker: Tracker, progress: Progress
+) -> Measured:
+    """Scores of what is shown, clean and under the noise of the training."""
+    texts = run.corpus.validation.texts[: config.sentences]
+    measured: Measured = {}
+    for shown, (trained_on, said) in SHOWN.items():
+        decoder, _ = trained_beside(run, config, trained_on, said, tracker, progress)
+        given = source(run, shown, config.reading.seed)
+        measured[shown] = {
+            view: text_scores(run, decoder, given, texts, strength)
+            for view, strength in (("clean", 0.0), ("noise", config.reading.noise))
+        }
+        clean = measured[shown]["clean"]
+        accuracy, perplexity = clean["token_accuracy"], clean["perplexity"]
+        console.print(f"{said}: {accuracy:.0%} of tokens right, perplexity {perplexity:.3g}")
+    return measured
+
+
+def _record(
+    run: Frozen,
+    config: DecoderRunConfig,
+    measured: Measured,
+    rows: Sequence[Sequence[str]],
+    lines: Sequence[str],
+    tracker: Tracker,
+) -> None:
+    """Keep the scores beside the decoders and in the tracker."""
+    known = {
+        shown: {
+            view: {name: value for name, value in scores.items() if not math.isnan(value)}
+            for view, scores in views.items()
+        }
+        for shown, views in measured.items()
+    }
+    for shown, views in known.items():
+        for view, scores in views.items():
+            metrics = {f"{shown}/{view}/{name}": value for name, value in scores.items()}
+            tracker.metrics(metrics, config.reading.steps)
+    words = "\n\n".join(
+        ["Held-out sentences, clean / under noise:", as_markdown(COLUMNS, rows), *lines, ""]
+    )
+    for name, content in (("reading.json", json.dumps(known, indent=1)), ("reading.md", words)):
+        checkpoints.write(run.place / name, content)
+        tracker.text(name, content)
+    tracker.note(words)
+
+
+def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:
+    for shown, views in measured.items():
+        numbers = (
+            " / ".join(_said(scores[name], name) for scores in views.values()) for name in NAMES
+        )
+        yield SHOWN[shown][1], *numbers
+
+
+def _said(value: float, name: str) -> str:
+    if math.isnan(value):
+        return ""
+    return f"{value:.3g}" if name == "perplexity" else f"{value:.2f}"
