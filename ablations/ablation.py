@@ -32,6 +32,7 @@ from vlatent.runtime.interruption import Stop, interruption
 from vlatent.runtime.launch import carry_out
 from vlatent.shapes import UserError
 from vlatent.tracking import Status, recorded
+from vlatent.workload import ENCODER
 
 
 def main(ablation: Ablation, arguments: Sequence[str]) -> int:
@@ -153,6 +154,7 @@ def _planned(
         corpus=digests,
         source=absolute(source) if source else "",
         sources=part_sources(config),
+        ours=ENCODER if source else ablation.workload,
     )
 
 
@@ -245,7 +247,7 @@ def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[RunConfig, Ablat
         UserError: Bad input.
     """
     kind, script = ablation.workload.config_type, f"vlatent ablate {ablation.script}"
-    config = " --config quick" if kind is Config else ""
+    begun = f"{script} {ablation.workload.example}".rstrip()
     parser = Parser(
         prog=script,
         description=f"{ablation.question} Arms are trained on the same seeds, from the same "
@@ -254,8 +256,8 @@ def read(ablation: Ablation, arguments: Sequence[str]) -> tuple[RunConfig, Ablat
         "again goes on where it stopped.",
         own="ablation",
         examples=(
-            f"{script}{config} --ablation.plan true",
-            f"{script}{config} --ablation.seeds 8 --ablation.workers 2",
+            f"{begun} --ablation.plan true",
+            f"{begun} --ablation.seeds 8 --ablation.workers 2",
         ),
     )
     add_settings(parser, AblationConfig, kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
@@ -15,9 +15,17 @@ from vlatent.config import Config, RunConfig
 from vlatent.dependence import TARGETS
 from vlatent.evaluation import Criterion
 from vlatent.priors import Priors
+from vlatent.reading_back import VIEWS, ReadBackConfig
 from vlatent.result import Result
 from vlatent.shapes import Latents
-from vlatent.statistics import MEANING, OF_PHOTOGRAPHS, Statistic, current_name, of_own_priors
+from vlatent.statistics import (
+    MEANING,
+    OF_PHOTOGRAPHS,
+    READING,
+    Statistic,
+    current_name,
+    of_own_priors,
+)
 from vlatent.statistics import STATISTICS as REGISTRY
 from vlatent.workload import Workload
 
@@ -46,7 +54,14 @@ OF_MEANING: Mapping[str, Statistic] = {
         REGISTRY["dependence/between_share_shapes"],
     )
 }
-BY_LABEL = {statistic.label: statistic for statistic in OF_RUN} | dict(OF_MEANING)
+
+# The statistics where a decoder read the latents, by label.
+OF_READING: Mapping[str, Statistic] = {
+    statistic.label: statistic
+    for name in READING
+    for statistic in map(READING[name].of_split, VIEWS)
+}
+BY_LABEL = {statistic.label: statistic for statistic in OF_RUN} | {**OF_MEANING, **OF_READING}
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,11 @@ def measured(result: Result, sentences: int, priors: Priors) -> Measured:
             for label, statistic in OF_MEANING.items()
             if statistic.name in metrics
         }
+    statistics |= {
+        label: metrics[statistic.name]
+        for label, statistic in OF_READING.items()
+        if statistic.name in metrics
+    }
     return Measured(
         statistics,
         result.verdict.criteria,
@@ -124,6 +144,8 @@ def made_up(workload: Workload, config: RunConfig, draw: np.random.Generator) ->
         return Measured(evaluation.metrics, criteria, None, 1.0, 1.0)
     own = (statistic.label for statistic in of_own_priors(config.priors))
     names = (*STATISTICS, *own, *(OF_MEANING if config.evaluation.retrieved else ()))
+    if isinstance(config, ReadBackConfig):
+        names += tuple(OF_READING)
     return Measured(
         dict(zip(names, draw.uniform(size=len(names)).tolist(), strict=True)),
         tuple(Criterion(name, "", "", draw.normal()) for name in names[:2]),
@@ -145,12 +167,21 @@ def from_json(text: str) -> Measured:
     return Measured(**values | {"statistics": statistics, "criteria": criteria})
 
 
-def latents_to_bytes(latent: Latents) -> bytes:
-    """Latents in half precision, compressed."""
-    kept = io.BytesIO()
-    np.savez_compressed(kept, latent=latent.half().numpy())
+def latents_to_bytes(latent: Latents, read: Sequence[str] = ()) -> bytes:
+    """Latents in half precision, compressed, and what a decoder reads from them if one does."""
+    kept, half = io.BytesIO(), latent.half().numpy()
+    if read:
+        np.savez_compressed(kept, latent=half, read=np.array(read))
+    else:
+        np.savez_compressed(kept, latent=half)
     return kept.getvalue()
 
 
 def latents_from_bytes(kept: bytes) -> Latents:
     return torch.from_numpy(np.load(io.BytesIO(kept))["latent"]).float()
+
+
+def readings_from_bytes(kept: bytes) -> list[str]:
+    """What a decoder reads from the latents; nothing where none does."""
+    arrays = np.load(io.BytesIO(kept))
+    return [str(text) for text in arrays["read"]] if "read" in arrays else []

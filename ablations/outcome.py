@@ -78,7 +78,7 @@ def result_of(
         base=fingerprint(config),
         steps=config.training.steps,
         batch_size=config.training.batch_size if isinstance(config, Config) else 0,
-        workload=ablation.workload.kind,
+        workload="problem" if ablation.workload.kind == "problem" else "encoder",
         seeds=table.seeds,
         statistics=tuple(table.statistics),
         criteria=tuple(table.criteria),

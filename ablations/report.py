@@ -16,7 +16,7 @@ from ablations.cells import Cell, Cells
 from ablations.comparison import Table, comparisons, doses, table_of
 from ablations.cost import cost
 from ablations.figures import ArmLatents, ForestRow, ablation_figures
-from ablations.measurement import SENTENCES, latents_from_bytes, made_up
+from ablations.measurement import SENTENCES, latents_from_bytes, made_up, readings_from_bytes
 from ablations.outcome import result_of
 from ablations.question import Ablation
 from ablations.result import FILE, AblationResult
@@ -25,7 +25,8 @@ from vlatent import checkpoints
 from vlatent.config import Config, RunConfig, fingerprint, override, to_yaml
 from vlatent.console import console
 from vlatent.preparation import corpus_of, size_of_latents
-from vlatent.shapes import Latents, UserError
+from vlatent.reading_back import ReadBackConfig
+from vlatent.shapes import UserError
 from vlatent.tables import as_csv, as_markdown
 from vlatent.tracking import View, reopen_run, uri_flag, view_instructions
 
@@ -43,7 +44,9 @@ def close(
 ) -> AblationResult:
     """Say what was found, write it down, and attach it to the ablation's run."""
     latents = {
-        cell.arm.name: latents_from_bytes(kept)
+        cell.arm.name: ArmLatents(
+            cell.arm.name, latents_from_bytes(kept), readings_from_bytes(kept)
+        )
         for cell in job.cells
         if cell.seed == table.seeds[0] and _is_drawn(cell.arm)
         if (kept := cells.latents(cell)) is not None
@@ -78,7 +81,7 @@ def check(ablation: Ablation, config: RunConfig, plan: Sequence[Cell]) -> None:
     others = ablation.untested
     for table in (table_of(plan, results, {}, others), table_of(plan, present, lost, others)):
         latents = {
-            cell.arm.name: _made_up_latents(cell.config, draw)
+            cell.arm.name: _made_up_latents(cell, draw)
             for cell in plan
             if isinstance(cell.config, Config)
             if cell.seed == plan[0].seed and cell.key not in lost and _is_drawn(cell.arm)
@@ -90,7 +93,7 @@ def check(ablation: Ablation, config: RunConfig, plan: Sequence[Cell]) -> None:
 
 
 def made(
-    result: AblationResult, config: RunConfig, table: Table, latents: Mapping[str, Latents]
+    result: AblationResult, config: RunConfig, table: Table, latents: Mapping[str, ArmLatents]
 ) -> dict[str, bytes]:
     """Every file of the ablation by its name."""
     files = {name: content.encode() for name, content in texts(result, config, table).items()}
@@ -108,7 +111,7 @@ def view(name: str, config: RunConfig) -> View:
 
 
 def figures(
-    result: AblationResult, config: RunConfig, table: Table, latents: Mapping[str, Latents]
+    result: AblationResult, config: RunConfig, table: Table, latents: Mapping[str, ArmLatents]
 ) -> dict[str, bytes]:
     """Forest plot, dose curves, and the same sentences under every arm, as PNG by name.
 
@@ -116,7 +119,7 @@ def figures(
         result: What the ablation came to.
         config: Config of the base, whose sentences all arms have.
         table: What was measured.
-        latents: Latents of the same sentences, by the arm's name.
+        latents: Latents of the same sentences and readings of them, by the arm's name.
     """
     designed = tables.design_comparisons(table)
     shown = [
@@ -140,7 +143,7 @@ def figures(
         looks.count(result),
         designed or [row for row in shown if row.effects],
         doses(table, dosed),
-        [ArmLatents(arm.name, latents.get(arm.name)) for arm in drawn],
+        [latents.get(arm.name, ArmLatents(arm.name, None)) for arm in drawn],
         texts,
     )
 
@@ -177,9 +180,13 @@ def _show(result: AblationResult, config: RunConfig, table: Table, seconds: floa
     text.show(result, tables.design_comparisons(table), _costs(config, table), seconds)
 
 
-def _made_up_latents(config: Config, draw: np.random.Generator) -> Latents:
+def _made_up_latents(cell: Cell, draw: np.random.Generator) -> ArmLatents:
+    config = cell.config
+    assert isinstance(config, Config)
     shape = (SENTENCES, *size_of_latents(config))
-    return torch.from_numpy(draw.normal(size=shape)).float()
+    latent = torch.from_numpy(draw.normal(size=shape)).float()
+    is_read = isinstance(config, ReadBackConfig)
+    return ArmLatents(cell.arm.name, latent, ["A red cube."] * SENTENCES if is_read else ())
 
 
 def _costs(config: RunConfig, table: Table) -> list[tuple[str, ...]]:

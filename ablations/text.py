@@ -31,6 +31,11 @@ OF_MEANING = (
     *("recall@1, random", "recall@1, compositional", "triplet accuracy, compositional"),
     *("share between sentences ignoring channel means", "channels in band", "alpha"),
 )
+OF_READING = (
+    *("fact F1, compositional", "fact F1, compositional, noise", "order recall, compositional"),
+    *("normalised accuracy, compositional", "normalised accuracy, compositional, noise"),
+    "recall@1, compositional",
+)
 COLORS: dict[Outcome, str] = {"held": "green", "refuted": "red", "open": "yellow"}
 CostRows = Sequence[tuple[str, ...]]
 
@@ -39,7 +44,10 @@ def on_screen(result: AblationResult) -> tuple[str, ...]:
     """The statistics for which a screen is wide enough."""
     if result.workload == "problem":
         return result.statistics[:6]
-    return OF_MEANING if set(OF_MEANING) <= set(result.statistics) else OF_LATENTS
+    for shown in (OF_READING, OF_MEANING):
+        if set(shown) <= set(result.statistics):
+            return shown
+    return OF_LATENTS
 
 
 def markdown(result: AblationResult, costs: CostRows) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
 from vlatent.config import Config, override
+from vlatent.reading_back import ReadBackConfig, of_encoder, read_back
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
 
@@ -22,17 +24,40 @@ def seconds_a_cell(config: Config) -> float:
     short, long = _seconds(config, SHORT), _seconds(config, LONG)
     step = max((long - short) / (LONG - SHORT), 0.0)
     evaluation = max((short - SHORT * step) / (EVALUATIONS + 1), 0.0)
-    return config.training.steps * step + (config.evaluation.count + 1) * evaluation
+    encoder = config.training.steps * step + (config.evaluation.count + 1) * evaluation
+    return encoder + (_of_reading(config) if isinstance(config, ReadBackConfig) else 0.0)
 
 
 def _seconds(config: Config, steps: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        changes = {
-            "training.steps": steps,
-            "training.folder": Path(folder),
-            "training.resume": None,
-            "evaluation.count": EVALUATIONS,
-            "evaluation.probed": 0,
-            "tracking.figures": False,
-        }
-        return train(override(config, changes), MemoryTracker()).seconds
+        return train(_short(config, steps, folder), MemoryTracker()).seconds
+
+
+def _of_reading(config: ReadBackConfig) -> float:
+    """Seconds of a decoder likewise; what is encoded and judged costs the same whatever its steps.
+
+    An untrained decoder does not end its sentences, so these are rather too many.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        place = train(_short(config, SHORT, folder), MemoryTracker()).folder
+        taken = []
+        for steps in (SHORT, LONG):
+            began = time.perf_counter()
+            read_back(place, override(config, {"reading.steps": steps}))
+            taken.append(time.perf_counter() - began)
+            for decoder in place.glob("decoder-*.pt"):
+                decoder.unlink()
+    step = max((taken[1] - taken[0]) / (LONG - SHORT), 0.0)
+    return taken[0] + (config.reading.steps - SHORT) * step
+
+
+def _short(config: Config, steps: int, folder: str) -> Config:
+    changes = {
+        "training.steps": steps,
+        "training.folder": Path(folder),
+        "training.resume": None,
+        "evaluation.count": EVALUATIONS,
+        "evaluation.probed": 0,
+        "tracking.figures": False,
+    }
+    return override(of_encoder(config), changes)

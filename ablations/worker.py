@@ -21,6 +21,7 @@ from vlatent.dependence import encode
 from vlatent.evaluation import Evaluation, Verdict
 from vlatent.models import trained_model
 from vlatent.preparation import corpus_of
+from vlatent.reading_back import ReadBackConfig, fixed_read
 from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
@@ -61,6 +62,7 @@ class AblationJob:
         runs: Id of every arm's run in the tracker, and of the ablation's under the empty name.
         corpus: Digests of all that the base reads, by its name.
         source: Path of the user's own problem or ablation; empty for one of this package.
+        ours: What is trained, where it is one of this package.
         sources: Digests of the files of the base's own priors and terms, by their dotted names.
     """
 
@@ -73,10 +75,11 @@ class AblationJob:
     corpus: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
+    ours: Workload = ENCODER
 
     @property
     def workload(self) -> Workload:
-        return ablation_at(self.source).workload if self.source else ENCODER
+        return ablation_at(self.source).workload if self.source else self.ours
 
     @property
     def folder(self) -> Path:
@@ -195,12 +198,13 @@ def train_cell(
             result = workload.train(config, run.tracker, report, progress)
             statistics = measured_of(result, config)
             run.tracker.metrics(statistics.statistics, config.training.steps)
-            run.result = to_json(statistics), _fixed_latents(folder, config)
+            run.result = to_json(statistics), _of_fixed_sentences(folder, config)
     except STOPPED:
         raise
     except Exception:  # it is written down; the other cells go on
         return
-    (folder / checkpoints.NAME).unlink(missing_ok=True)
+    for weights in folder.glob("*.pt"):  # they are large
+        weights.unlink()
 
 
 def _config(job: AblationJob, workload: Workload, cell: Cell, folder: Path) -> RunConfig:
@@ -239,10 +243,12 @@ def _checkpoint(folder: Path) -> Path | None:
     return folder
 
 
-def _fixed_latents(folder: Path, config: RunConfig) -> bytes | None:
-    """Latents of the first fixed sentences; None of what has no latents."""
+def _of_fixed_sentences(folder: Path, config: RunConfig) -> bytes | None:
+    """Latents of the first fixed sentences and readings of them; None of what has no latents."""
     if not isinstance(config, Config):
         return None
     corpus = corpus_of(config.data)
     model = trained_model(checkpoints.load(folder), corpus.vocabulary_size)
-    return latents_to_bytes(encode(model, corpus.fixed, SENTENCES, SENTENCES))
+    latents = encode(model, corpus.fixed, SENTENCES, SENTENCES)
+    read = fixed_read(folder, config, SENTENCES) if isinstance(config, ReadBackConfig) else ()
+    return latents_to_bytes(latents, read)

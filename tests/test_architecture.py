@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ablations import image_priors, suite
-from ablations.measurement import OF_MEANING, STATISTICS
+from ablations.measurement import OF_MEANING, OF_READING, STATISTICS
 from vlatent.config import Config, flatten, from_yaml, override
 from vlatent.priors import Prior, Priors
 from vlatent.shapes import UserError
@@ -156,7 +156,9 @@ def test_term_has_its_file_and_its_ablation(name: str) -> None:
     assert (ROOT / "ablations" / f"{name}.py").is_file()
 
 
-@pytest.mark.parametrize("name", ["contrast", "invariance", "counterfactuals", "image_priors"])
+@pytest.mark.parametrize(
+    "name", ["contrast", "invariance", "counterfactuals", "image_priors", "reading"]
+)
 def test_ablations_of_meaning(name: str) -> None:
     base = from_yaml((ROOT / "configs" / "quick_meaning.yaml").read_text("utf-8"))
     ablation = importlib.import_module(f"ablations.{name}").ABLATION
@@ -167,7 +169,7 @@ def test_ablations_of_meaning(name: str) -> None:
     assert len(ablation.predictions) >= 2
     for prediction in ablation.predictions:
         assert prediction.arm in arms
-        assert prediction.statistic in (*STATISTICS, *OF_MEANING)
+        assert prediction.statistic in (*STATISTICS, *OF_MEANING, *OF_READING)
     with pytest.raises(UserError, match=r"--config meaning"):
         ablation.all_arms(Config())
 

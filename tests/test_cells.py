@@ -19,7 +19,7 @@ from smoke import smoke
 
 from ablations.arms import BASE, Arm, alone, without
 from ablations.cells import Cells, key_of, planned
-from ablations.measurement import latents_from_bytes, latents_to_bytes
+from ablations.measurement import latents_from_bytes, latents_to_bytes, readings_from_bytes
 from vlatent.config import override
 from vlatent.shapes import UserError
 
@@ -200,6 +200,10 @@ def test_what_was_measured_comes_back(url: str, tmp_path: Path) -> None:
     kept = cells.latents(cell)
     assert kept is not None
     assert torch.allclose(latents_from_bytes(kept), latent, atol=2e-3)
+    assert readings_from_bytes(kept) == []
+    read = latents_to_bytes(latent, ["A red cube.", ""])
+    assert readings_from_bytes(read) == ["A red cube.", ""]
+    assert torch.equal(latents_from_bytes(read), latents_from_bytes(kept))
     cells.forget_failures([cell])
     assert cells.read([cell.key])[cell.key].result is not None  # it did not fail
 

@@ -22,7 +22,7 @@ from vlatent.config import (
 )
 from vlatent.shapes import UserError
 
-OF_ENCODERS = {file.stem for file in CONFIGS.glob("*.yaml")} - {"reading"}
+OF_ENCODERS = {file.stem for file in CONFIGS.glob("*.yaml")} - {"reading", "quick_reading"}
 
 
 def parsed(*arguments: str) -> Config:

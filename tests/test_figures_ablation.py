@@ -19,10 +19,12 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
+from test_figures_search import noted
 
 from ablations.figures import ArmLatents, Dose, ForestRow, ablation_figures, in_figures
 from ablations.figures.numbers import called, criterion, extent, places
 from vlatent.effects import Effect, family, paired
+from vlatent.figures.drawing import BAD
 from vlatent.figures.page import Page
 
 SEEDS = 8
@@ -134,6 +136,17 @@ MADE = {
         ]
     ),
 }
+
+
+READ = {"readings": ["A red cube is on a blue orb. " * 20], "none": [""], "words": ["red $x$ red"]}
+MADE["readings"] = Made(
+    latents=[
+        BASE,
+        *(ArmLatents(arm, latents_of(3), read) for arm, read in READ.items()),
+        ArmLatents("fourteen channels", latents_of(4, 24, 14), ["A blue ring is on a red cube."]),
+        ArmLatents(SIX[0], None),
+    ]
+)
 
 
 # Numbers
@@ -397,6 +410,27 @@ def test_channels_are_in_their_places() -> None:
     corner = lit[0][0]
     steps = [tuple(int(step) for step in (begin - corner) // 70) for begin, _ in lit]
     assert steps == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+def test_readings_say_how_much_is_right(made: dict[str, dict[str, Drawn]]) -> None:
+    told = "A red cube is on a blue sphere."
+    read = {"base": told, "without kurtosis": told.replace("red", "gray"), "failed": None}
+    arms = [
+        ArmLatents(arm, latents_of(0) if text else None, [text] if text else ())
+        for arm, text in read.items()
+    ]
+    *_, (png, words) = noted(
+        lambda: ablation_figures(TITLE, SEEDS, 1, (), {}, arms, [told] * 4)["readings"]
+    )
+    said = [text for text, _ in words]
+    assert {"base · fact F1 1.00", "without kurtosis · fact F1 0.00", "failed"} < set(said)
+    assert said.count("failed: no latent") == 1
+    assert {"told", "read", "gray", "cube"} < set(said)
+    assert count(pixels(Drawn(png, [], [])), BAD) > 0
+    assert set(made["readings"]) == {"latents", "readings"}
+    assert "fact F1" not in made["readings"]["readings"].text  # a sentence of something else
+    assert len(made["readings"]["readings"].images) == 5
+    assert "…" in made["readings"]["readings"].text  # twenty sentences are read of one
 
 
 def test_pictures_say_the_standard_deviation(made: dict[str, dict[str, Drawn]]) -> None:

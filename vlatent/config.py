@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import yaml
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -24,7 +24,6 @@ from vlatent.own_classes import OwnClass, path_of, source_digest
 from vlatent.own_encoder import EncoderSettings, own_tokenizer
 from vlatent.parts import init_fields, remembered_path
 from vlatent.priors import Priors
-from vlatent.problem import ProblemConfig
 from vlatent.runtime.addresses import without_password
 from vlatent.terms import Terms
 from vlatent.tracking import TrackingConfig
@@ -107,8 +106,21 @@ class GivenConfig(Config):
     encoder: EncoderSettings = EncoderSettings()
 
 
-RunConfig = Config | ProblemConfig  # of our encoder, or of a problem of the user's own
+@runtime_checkable
+class RunConfig(Protocol):
+    """What studies and ablations ask of any config: of our encoder, a decoder, a user's problem."""
+
+    @property
+    def training(self) -> Any:
+        """Settings of the training; `steps` and `seed` are among them."""
+
+    @property
+    def tracking(self) -> TrackingConfig:
+        """Where it is recorded."""
+
+
 C = TypeVar("C")  # a dataclass of settings
+E = TypeVar("E", bound=Config)
 
 
 def add_settings(parser: Parser, own: type | None = None, kind: type[Any] = Config) -> None:
@@ -121,7 +133,10 @@ def add_settings(parser: Parser, own: type | None = None, kind: type[Any] = Conf
 
 def _given(kind: type[Any]) -> type:
     """The class of what files and flags give of a config of this kind."""
-    return GivenConfig if kind is Config else kind
+    if kind is Config or not issubclass(kind, Config):
+        return GivenConfig if kind is Config else kind
+    own = {"__doc__": kind.__doc__, "__module__": kind.__module__}
+    return dataclass(frozen=True, kw_only=True)(type(kind.__name__, (GivenConfig, kind), own))
 
 
 def flatten(config: Any) -> dict[str, object]:
@@ -176,16 +191,10 @@ def read_config(*given: str) -> Config:
 
 def build(values: Mapping[str, object], stored: bool = False) -> Config:
     """A Config from parsed groups; a `stored` one names classes that may be gone by now."""
-    parts: dict[str, Any] = {name: values[name] for name in Config.__dataclass_fields__}
-    settings: EncoderSettings = parts.pop("encoder")
-    chosen = settings.chosen(stored)
-    config = Config(**parts)
-    if stored or isinstance(chosen, EncoderConfig):
-        return replace(config, encoder=chosen)
-    return with_encoder(config, chosen)
+    return build_of(values, Config, stored)
 
 
-def with_encoder(config: Config, own: OwnClass) -> Config:
+def with_encoder(config: E, own: OwnClass) -> E:
     """A config that trains this class, with the tokenizer that it brings along unless one is set.
 
     Raises:
@@ -196,11 +205,17 @@ def with_encoder(config: Config, own: OwnClass) -> Config:
 
 
 def build_of(values: Mapping[str, object], kind: type[C], stored: bool = False) -> C:
-    """A config of this kind from parsed groups."""
-    if kind is Config:
-        return build(values, stored)  # type: ignore[return-value]
+    """A config of this kind from parsed groups; a `stored` one as for `build`."""
     fields: Any = kind
-    return kind(**{name: values[name] for name in fields.__dataclass_fields__})
+    parts: dict[str, Any] = {name: values[name] for name in fields.__dataclass_fields__}
+    if not issubclass(kind, Config):
+        return kind(**parts)
+    settings: EncoderSettings = parts.pop("encoder")
+    chosen = settings.chosen(stored)
+    config = kind(**parts)
+    if stored or isinstance(chosen, EncoderConfig):
+        return replace(config, encoder=chosen)
+    return with_encoder(config, chosen)
 
 
 def to_yaml(config: Any) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 from vlatent.priors import Priors, Spectrum
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
 
-Source = Literal["evaluation", "prior", "dependence", "meaning"]
+Source = Literal["evaluation", "prior", "dependence", "meaning", "reading"]
 Limits = tuple[float, float]
 
 ANY: Limits = (-math.inf, math.inf)
@@ -38,7 +38,7 @@ class Statistic:
     """One number that is measured of a latent or of a run.
 
     Attributes:
-        name: The metric in the tracker; of a statistic of meaning, its last part.
+        name: The metric in the tracker; of a statistic of meaning or of reading, its last part.
         label: How tables, figures and predictions call it.
         source: What measures it.
         form: Format of its numbers.
@@ -84,12 +84,13 @@ class Statistic:
         return math.log10(max(value, SMALLEST)) if math.isfinite(value) else math.nan
 
     def of_split(self, split: str) -> Statistic:
-        """The statistic of meaning on one split.
+        """The statistic of meaning or of reading on one split, clean or under noise.
 
         >>> MEANING["recall_at_1"].of_split("random").name
         'meaning/random/recall_at_1'
         """
-        name, label = f"meaning/{split}/{self.name}", f"{self.label}, {split}"
+        place = split.replace(", ", "_")
+        name, label = f"{self.source}/{place}/{self.name}", f"{self.label}, {split}"
         return replace(self, name=name, label=label)
 
 
@@ -205,6 +206,17 @@ MEANING: Mapping[str, Statistic] = {
         ("color_auc", "color AUC", ".2f", (0.6, math.inf), SHARE),
         ("shape_auc", "shape AUC", ".2f", (0.6, math.inf), SHARE),
         ("relation_auc", "relation AUC", ".2f", (0.6, math.inf), SHARE),
+    )
+}
+
+# Of what a decoder reads from latents, per split, clean and under noise. An accuracy of 0 is that
+# of a language model, which sees no latent, 1 that of who knows the meaning.
+READING: Mapping[str, Statistic] = {
+    name: Statistic(name, label, "reading", form=".2f", possible=possible)
+    for name, label, possible in (
+        ("normalised", "normalised accuracy", ANY),
+        ("fact_f1", "fact F1", SHARE),
+        ("order_recall", "order recall", SHARE),
     )
 }
 

@@ -38,7 +38,7 @@ from vlatent.shapes import UserError
 from vlatent.tracking import Tracker
 from vlatent.training import Report, train
 
-Kind = Literal["encoder", "problem"]
+Kind = Literal["encoder", "decoder", "problem"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,11 @@ class Workload(metaclass=ABCMeta):
     @property
     @abstractmethod
     def config_type(self) -> type[Any]: ...
+
+    @property
+    def example(self) -> str:
+        """The flags of a config with which examples of commands begin."""
+        return ""
 
     @property
     @abstractmethod
@@ -159,7 +164,7 @@ class Workload(metaclass=ABCMeta):
         return None
 
 
-def _exceeded(criteria: Iterable[Criterion]) -> float:
+def exceeded(criteria: Iterable[Criterion]) -> float:
     """By how much limits are exceeded; 3 of one are as bad as more of it."""
     return sum(min(max(line.margin, 0.0), 3.0) for line in criteria)
 
@@ -169,6 +174,7 @@ class EncoderWorkload(Workload):
 
     kind = "encoder"
     config_type = Config
+    example = "--config quick"
     columns = ("channels_in_band", "passed", "margin/worst", "steps_to_pass")
     curve = "score"
 
@@ -196,7 +202,7 @@ class EncoderWorkload(Workload):
         return score(evaluation, verdict)
 
     def violation(self, verdict: Verdict) -> float:
-        return _exceeded(line for line in verdict.criteria if line.name not in SEVERAL_EVALUATIONS)
+        return exceeded(line for line in verdict.criteria if line.name not in SEVERAL_EVALUATIONS)
 
     def made_up(
         self, config: Config, draw: np.random.Generator
@@ -244,7 +250,7 @@ class ProblemWorkload(Workload):
         return evaluation.metrics[self.problem.optimized]
 
     def violation(self, verdict: Verdict) -> float | None:
-        return _exceeded(verdict.criteria) if verdict.criteria else None
+        return exceeded(verdict.criteria) if verdict.criteria else None
 
     def made_up(
         self, config: ProblemConfig, draw: np.random.Generator

@@ -16,7 +16,7 @@ def ablation_figures(
     latents: Sequence[ArmLatents],
     texts: Sequence[str],
 ) -> dict[str, bytes]:
-    """The figures of an ablation as PNG by name: forest, dose_<prior> and latents.
+    """The figures of an ablation as PNG by name: forest, dose_<prior>, latents and readings.
 
     Args:
         title: The ablation's question, written on every page.
@@ -29,12 +29,15 @@ def ablation_figures(
     """
     # Here, as matplotlib takes a second to import and most commands draw nothing.
     from ablations.figures.drawing import dose, forest, latents_by_arm
+    from ablations.figures.readings import readings_by_arm
 
     pages = {"forest": forest(title, seeds, looks, comparisons)} if comparisons else {}
     for prior, curves in doses.items():
         pages[f"dose_{prior}"] = dose(title, seeds, prior, curves)
     if latents:
         pages["latents"] = latents_by_arm(title, latents, texts)
+    if any(one.read for one in latents):
+        pages["readings"] = readings_by_arm(title, texts[0], latents)
     return {name: page.png() for name, page in pages.items()}
 
 

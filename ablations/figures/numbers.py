@@ -55,10 +55,15 @@ class Dose:
 
 @dataclass(frozen=True)
 class ArmLatents:
-    """Latents of the sentences under one arm, all on the same seed; None where that run failed."""
+    """Latents of the sentences under one arm, all on the same seed; None where that run failed.
+
+    Attributes:
+        read: What a decoder reads from them; nothing where none does.
+    """
 
     arm: str
     latent: Latents | None
+    read: Sequence[str] = ()
 
 
 def extent(intervals: Sequence[Interval], beside: Sequence[float]) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from vlatent.tracking import RecordedRun, TrackingConfig, artifact_paths
 SHOWN = {
     "latents": "Latents of the same sentences under every arm, one seed",
     "pictures": "Latents of the same sentences under every arm, one seed",  # the earlier name
+    "readings": "What a decoder reads from one sentence's latent under every arm, one seed",
     "forest": "Every statistic of every arm: difference from the base with its 95 % interval",
 }
 WORDS = (

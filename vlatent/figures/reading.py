@@ -81,31 +81,31 @@ def reading_figure(
         drawn: Other readings.
         said: Where it looked when it said the words of the likeliest reading.
     """
-    sentence = [("told", _lines([(told, None)]))]
-    readings = [("read", _lines(marked(read, told)))]
-    readings += [("drawn", _lines(marked(text, told))) for text in drawn[:DRAWN]]
+    sentence = [("told", marked_lines([(told, None)]))]
+    readings = [("read", marked_lines(marked(read, told)))]
+    readings += [("drawn", marked_lines(marked(text, told))) for text in drawn[:DRAWN]]
     maps = maps_of(told, read, said)
     shown = latent[..., :CHANNELS]
     side = min(SIDE, (WIDTH - LEFT - 12) // shown.shape[-1] - GAP)
     image, _, across = mosaic_image(numbers.mosaic(shown), [0], side)
     base = _gray(latent)
-    above = 72 + _height(sentence)
+    above = 72 + height_of(sentence)
     below = above + image.shape[0] + 40
-    end = below + _height(readings) + 30
+    end = below + height_of(readings) + 30
     rows = math.ceil(len(maps) / COLUMNS)
     page = Page(WIDTH, end + (74 + rows * (base.shape[0] + BELOW) + 14 if maps else 0))
     left_out = f" · the first {CHANNELS} of {latent.shape[-1]} channels"
     words = "green: right · bold and underlined: wrong"
     page.header(title, "Read back", words + left_out * (latent.shape[-1] > CHANNELS))
-    _write(page, 72, sentence)
+    write_lines(page, 72, sentence)
     page.text(12, above + 18 + image.shape[0] / 2, "latent", color=GRAY, va="center")
     for channel in range(shown.shape[-1]):
         centre = LEFT + channel * across + (across - GAP) / 2
         page.text(centre, above, f"{channel}", size=SMALL, color=GRAY, ha="center")
     page.text(12, above, "channel", size=SMALL, color=GRAY)
     page.image(LEFT, above + 18, image)
-    _write(page, below, readings)
-    page.text(LEFT, below + _height(readings), score, size=SMALL, color=GRAY)
+    write_lines(page, below, readings)
+    page.text(LEFT, below + height_of(readings), score, size=SMALL, color=GRAY)
     if maps:
         _draw_maps(page, end + 10, maps, base)
     return page.png()
@@ -180,8 +180,8 @@ def _draw_maps(page: Page, top: int, maps: Sequence[Map], base: Pixels) -> None:
     page.text(330, below + 5, words, size=SMALL, color=GRAY, va="center")
 
 
-def _lines(pieces: Line) -> list[Line]:
-    """Words that fit beside each other, line by line; what is very long is cut."""
+def marked_lines(pieces: Line) -> list[Line]:
+    """Pieces that fit beside each other, line by line; what is very long is cut."""
     room, lines, across, length = WIDTH - LEFT - 12, [Line()], 0.0, 0
     for piece, mark in pieces:
         weight = STYLES[mark].get("weight", "normal")
@@ -201,11 +201,11 @@ def _lines(pieces: Line) -> list[Line]:
     return lines
 
 
-def _height(rows: Sequence[tuple[str, list[Line]]]) -> int:
+def height_of(rows: Sequence[tuple[str, list[Line]]]) -> int:
     return sum(LINE * len(lines) + 4 for _, lines in rows)
 
 
-def _write(page: Page, top: int, rows: Sequence[tuple[str, list[Line]]]) -> None:
+def write_lines(page: Page, top: int, rows: Sequence[tuple[str, list[Line]]]) -> None:
     """Sentences behind their labels."""
     for label, lines in rows:
         page.text(12, top + LINE / 2, label, color=GRAY, va="center")
