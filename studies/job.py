@@ -184,7 +184,7 @@ def create_study(job: Job, screened: Sequence[Params] = ()) -> optuna.Study:
 def describe(study: optuna.Study, job: Job) -> None:
     """Write into a new study what it asks, for those who read it."""
     study.set_user_attr("question", job.question.text)
-    if job.question.workload.source:
+    if job.question.workload.kind != "encoder" or job.question.workload.source:
         study.set_user_attr("script", own_questions.shown(job.question_name))
         study.set_user_attr("workload", job.question.workload.kind)
     objectives = job.question.objectives

@@ -156,7 +156,7 @@ def show(
     assert result.leading is not None
     if result.test is not None and any(run.criteria for run in result.test.runs):
         console.print(_test(result.test))
-    judged = ", on its held-out sentences" if result.workload == "encoder" else ""
+    judged = "" if result.workload == "problem" else ", on its held-out sentences"
     title = f"Trial {leader.number} in the search{judged}"
     if result.leading.criteria:
         console.print(verdict_table(Verdict(result.leading.criteria), title))
@@ -189,15 +189,14 @@ def _commands(job: Job, place: Path) -> None:
     """The commands that go on from here."""
     name, file = shlex.quote(job.name), shlex.quote(str(place))
     where = storage_flag(job.settings.storage)
-    source = job.question.workload.source
-    next_step = (
-        f"Train it on another seed: vlatent train --config {file} --training.seed 99"
-        if job.question.workload.kind == "encoder"
-        else f"What each weight buys: vlatent ablate {shlex.quote(own_questions.shown(source))} "
-        f"--config {file}"
-    )
+    source = shlex.quote(own_questions.shown(job.question.workload.source))
+    next_steps = {
+        "encoder": f"Train it on another seed: vlatent train --config {file} --training.seed 99",
+        "decoder": f"Train it beside controls: vlatent train --config {file} --folder runs/reader",
+        "problem": f"What each weight buys: vlatent ablate {source} --config {file}",
+    }
     for line in (
-        next_step,
+        next_steps[job.question.workload.kind],
         f"How the study stands: vlatent status {name}{where}",
         f"On one page: vlatent report --study {name}{where}{uri_flag(job.config.tracking)}",
     ):
@@ -212,7 +211,7 @@ def _changes(result: StudyResult, baseline: FrozenTrial, leader: FrozenTrial) ->
         values = (trial.params.get(name) for trial in (baseline, leader))
         made.add_row(name, *("not drawn" if v is None else f"{v:.4g}" for v in values))
     made.add_section()
-    if result.workload == "problem":  # else the score says less than the criteria behind it
+    if result.workload != "encoder":  # else the score says less than the criteria behind it
         values = (trial.values[0] if trial.values else math.nan for trial in (baseline, leader))
         made.add_row(result.objectives[0].label, *(f"{value:.4g}" for value in values))
     lines = [trial.user_attrs.get("criteria", []) for trial in (baseline, leader)]

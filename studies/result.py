@@ -147,7 +147,8 @@ class StudyResult(Record):
         selection: What being the best of the finalists does to the leader's mean; None of one.
         tested: The trials that were judged on the test set, in that order: each is a look at it.
         verifications: What came of the values on other configs.
-        workload: What was trained: our `encoder`, or a `problem` of the user's own.
+        workload: What was trained: our `encoder`, a `decoder` of one, or a `problem` of the user's
+            own.
         confirmation: Whether finalists had equal seeds, or raced for them.
         cost: What each part has cost: `search`, `confirmation`, `test`, `verification on NAME`;
             none of a result of earlier versions.
@@ -174,7 +175,7 @@ class StudyResult(Record):
     selection: Selection | None = None
     tested: tuple[Finalist, ...] = ()
     verifications: tuple[Verification, ...] = ()
-    workload: Literal["encoder", "problem"] = "encoder"
+    workload: Literal["encoder", "decoder", "problem"] = "encoder"
     confirmation: Literal["equal", "racing"] = "equal"
     cost: Mapping[str, Cost] = field(default_factory=dict)
 

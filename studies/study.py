@@ -56,7 +56,7 @@ def main(question_name: str, arguments: Sequence[str]) -> int:
     """Run a study from the command line, or continue it, and report its results."""
     question = question_of(question_name)
     script = f"vlatent study {shown_path(question_name)}"
-    config = "" if question.workload.kind == "problem" else " --config quick"
+    begun = f"{script} {question.workload.example}".rstrip()
     parser = Parser(
         prog=script,
         description=f"{question.text} Running the same command again continues the study up to "
@@ -64,8 +64,8 @@ def main(question_name: str, arguments: Sequence[str]) -> int:
         "as --study.storage other machines join it by the same command.",
         own="study",
         examples=(
-            f"{script}{config} --study.trials 40",
-            f"{script}{config} --study.workers 2",
+            f"{begun} --study.trials 40",
+            f"{begun} --study.workers 2",
         ),
     )
     add_settings(parser, StudyConfig, question.workload.config_type)
@@ -147,9 +147,9 @@ def _planned_job(
     corpus = workload.corpus(config)
     check_racing(settings, len(question.objectives))
     verify = settings.verify
-    if workload.kind == "problem" and (verify or settings.rehearse):
+    if workload.kind != "encoder" and (verify or settings.rehearse):
         flag = "verify" if verify else "rehearse"
-        raise UserError(f"study.{flag} is for our encoder: a Problem has no other config.")
+        raise UserError(f"study.{flag} is for our encoder: a {workload.kind} has no other config.")
     job = Job(
         question_name=absolute(question_name) if is_path(question_name) else question_name,
         name=settings.name or question.name,

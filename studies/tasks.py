@@ -173,7 +173,7 @@ class Again(Task):
         seed = trial.suggest_int("seed", 0, 2**31)
         part = self.judged_on if self.job.divided else "search"
         question = self.job.question
-        trial.set_user_attr("held_out", part if question.workload.kind == "encoder" else None)
+        trial.set_user_attr("held_out", part if question.workload.kind != "problem" else None)
         values = values_of(self.search.get_trials(deepcopy=False)[number])
         config = question.apply(self.job.config, values)
         judged: RunConfig = question.workload.judged_on(config, seed, part)

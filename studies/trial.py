@@ -140,7 +140,7 @@ class _TrialRun:
         if read := part_sources(config) | job.question.workload.own_file():
             trial.set_user_attr("sources", read)
         trial.set_user_attr("threads", torch.get_num_threads())
-        if job.question.workload.kind == "problem":
+        if job.question.workload.kind != "encoder":
             trial.set_user_attr("reported", job.question.objectives[0].name)
         trial.set_user_attr("stretch", self._whole / self._steps)
         self._resumed = 0 if resume is None else checkpoints.load(resume)["step"]

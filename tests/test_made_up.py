@@ -18,6 +18,7 @@ from studies.questions import question_of
 from studies.result import FILE, StudyResult
 from studies.settings import StudyConfig
 from vlatent.config import from_yaml, override
+from vlatent.decoder_run import DecoderRunConfig
 from vlatent.figures.page import Page
 
 QUESTIONS = sorted(
@@ -36,7 +37,9 @@ CASES: dict[str, tuple[Kind, ...]] = {
 
 
 def job(asks: str, folder: Path, **settings: Any) -> Job:
-    config = smoke(folder)
+    config: Any = smoke(folder)
+    if asks == "reading":
+        config = DecoderRunConfig(run=folder, tracking=config.tracking)
     if asks == "meaning":
         meaning = from_yaml((CONFIGS / "quick_meaning.yaml").read_text("utf-8"))
         config = override(meaning, {"encoder.height": 16, "encoder.width": 16})

@@ -31,10 +31,11 @@ ABOUT = {
     "encoder": "A small encoder maps every sentence to a latent of a few channels. It never "
     "sees an image: the *priors*, penalties, pull its latents towards the statistics of "
     "photographs. How strongly each prior pulls decides whether that works.",
+    "decoder": "A decoder learns to say a sentence from its latent alone; the encoder stays fixed.",
     "problem": "A loss is a sum of terms, each times a weight. Which weights serve best is "
     "searched: every trial is one run with other weights, on the same seed.",
 }
-FORMS = {"encoder": ".3f", "problem": ".3g"}  # of values
+FORMS = {"encoder": ".3f", "decoder": ".3g", "problem": ".3g"}  # of values
 OF_ENCODERS = (
     (
         "channels in band",
@@ -141,11 +142,11 @@ def _next(result: StudyResult) -> str:
     if leader is None:
         return "Wait for the study to end, or run the same command again: it goes on."
     if leader.feasible and result.workload == "problem":
-        ablate = (
-            f"vlatent ablate {shlex.quote(result.question)} --ablation.from_study "
-            f"{shlex.quote(result.name)}"
-        )
+        question, name = shlex.quote(result.question), shlex.quote(result.name)
+        ablate = f"vlatent ablate {question} --ablation.from_study {name}"
         return f"Take these weights. What each of them buys: {inline_code(ablate)}."
+    if leader.feasible and result.workload == "decoder":
+        return "Train it beside controls: `vlatent train --config best.yaml --folder runs/reader`."
     if leader.feasible:
         suite = f"vlatent ablate suite --ablation.from_study {shlex.quote(result.name)}"
         return (
@@ -154,7 +155,7 @@ def _next(result: StudyResult) -> str:
         )
     return (
         "No trial passes every criterion: read which are violated below, widen `--study.space` or "
-        "give more `--training.steps`, and search again."
+        "give more steps, and search again."
     )
 
 
@@ -182,7 +183,7 @@ def _verdict(result: StudyResult, leader: TrialResult) -> str:
         f"{objective.label} {value:.4g}"
         for objective, value in zip(result.objectives, leader.values, strict=True)
     )
-    judged = "on the search's held-out sentences" if result.workload == "encoder" else values
+    judged = values if result.workload == "problem" else "on the search's held-out sentences"
     if not rows:
         return f"Trial {leader.number}: {values}. There are no limits that a run must keep."
     heads = ("criterion", "wanted", "found", "margin", "holds")
@@ -270,18 +271,18 @@ def _by_value(study: Study) -> Sequence[Trial]:
 
 def _again(study: Study, run: RecordedRun) -> str:
     result, leader = study.result, study.result.leading
-    config = " --config CONFIG" if result.workload == "encoder" else ""
+    config = "" if result.workload == "problem" else " --config CONFIG"
     script = f"vlatent study {shlex.quote(result.question)}{config}{_flags(run.params)}"
-    seed = run.params.get("study.seed", "0")
+    seed, params = run.params.get("study.seed", "0"), run.params
+    trained = params.get("training.seed", params.get("reading.seed", "0"))
     commit = run.tags.get("mlflow.source.git.commit", "unknown")
     dirty = ", with uncommitted changes" if run.tags.get("vlatent.git.dirty") == "true" else ""
     replay = "" if leader is None else f"\nvlatent replay {shlex.quote(study.name)} {leader.number}"
     analysis = inline_code(f"vlatent importance {shlex.quote(study.name)}")
     return "\n\n".join(
         (
-            f"Commit `{commit}`{dirty}; sampler's seed {seed}, training seed "
-            f"{run.params.get('training.seed', '0')}, corpus `{study.corpus}`. The whole config is "
-            "among the params of the study's run in MLflow.",
+            f"Commit `{commit}`{dirty}; sampler's seed {seed}, training seed {trained}, corpus "
+            f"`{study.corpus}`. The whole config is among the params of the study's run in MLflow.",
             code(f"git checkout {commit}\n{script} --study.seed {seed}{replay}"),
             "With one worker the study finds the same trials again; with several the order in "
             "which they end is chance. `replay` trains one trial again and compares every number.",
