@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ pytestmark = pytest.mark.processes
 
 @contextmanager
 def command(
-    work: str, folder: Path, *before: str, **settings: Any
+    work: str, folder: Path, *before: str, launcher: Sequence[str] = (), **settings: Any
 ) -> Iterator[subprocess.Popen[str]]:
+    crew = str(TESTS / "helpers" / "crew.py")
     process = subprocess.Popen(
-        [*before, sys.executable, str(TESTS / "helpers" / "crew.py"), work, str(folder)],
+        [*before, sys.executable, crew, work, str(folder), *launcher],
         **settings,
         env=os.environ | {"PYTHONPATH": f"{TESTS.parent}:{TESTS / 'helpers'}"},
         stdout=subprocess.PIPE,

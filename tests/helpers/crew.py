@@ -11,9 +11,16 @@ from pathlib import Path
 import torch
 from process_state import state
 
+from vlatent.command_line import run
 from vlatent.runtime.interruption import Stop, gentle_interruption
+from vlatent.runtime.ray_tasks import run_ray
+from vlatent.runtime.settings import WorkSettings
 from vlatent.runtime.workers import run_processes
 from vlatent.shapes import UserError
+
+
+class Settings(WorkSettings):
+    section = "crew"
 
 
 def until_stopped(folder: Path, stop: Stop) -> None:
@@ -45,19 +52,23 @@ def never_ends(folder: Path, stop: Stop) -> None:
 
 
 def main() -> None:
-    """What a command with two workers does: python crew.py WORK FOLDER."""
-    stop, folder = Stop(), Path(sys.argv[2])
+    """What a command with two workers does: python crew.py WORK FOLDER; or with one, on Ray."""
+    stop, work, folder = Stop(), globals()[sys.argv[1]], Path(sys.argv[2])
 
     def look() -> None:
         with (folder / "looks").open("a") as looks:
             looks.write(".")
 
     with gentle_interruption(stop, "Ending."):
-        run_processes(globals()[sys.argv[1]], folder, 2, stop, look)
+        if sys.argv[3:]:
+            settings = Settings(storage="", retries=0, cpus=0.5)
+            run_ray(work, folder, settings, stop, look)
+        else:
+            run_processes(work, folder, 2, stop, look)
     print("all workers are done", flush=True)
 
 
 if __name__ == "__main__":
     import crew
 
-    crew.main()
+    run(lambda _: crew.main())

@@ -220,9 +220,7 @@ def brought(name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_from_training_to_report(
-    name: str, run: Command, environment: Path, tmp_path: Path
-) -> None:
+def test_from_training_to_report(name: str, run: Command, tmp_path: Path) -> None:
     """A study by two processes, an ablation by two tasks of Ray: each finds the file by its path.
 
     A problem writes no checkpoint; what is read back of it are a trial and the best weights.
@@ -242,10 +240,7 @@ def test_from_training_to_report(
     found = next(f for f in (folder / "best.yaml", folder / "nearest.yaml") if f.is_file())
     asked, ablation = example.ablation
     base = ("--config", str(found))
-    with FileLock(environment / "ray.lock"):  # who begins would join the other's cluster, and hang
-        done = run(
-            "vlatent", "ablate", asked, *base, *ON_RAY, "--ablation.arms", f"[{example.arm}]"
-        )
+    done = run("vlatent", "ablate", asked, *base, *ON_RAY, "--ablation.arms", f"[{example.arm}]")
     assert "4 cells measured, 0 missing" in done.stdout
     for kind, named in (("study", study), ("ablation", ablation)):
         run("vlatent", "report", f"--{kind}", named)
@@ -271,7 +266,7 @@ def test_from_training_to_report(
     assert "Traceback" not in refused
 
 
-def test_own_text_from_file_to_report(run: Command, environment: Path, tmp_path: Path) -> None:
+def test_own_text_from_file_to_report(run: Command, tmp_path: Path) -> None:
     """The example types the commands itself; then its checkpoint, two workers, and Ray."""
     brought("own_text", tmp_path)
     done = run("python", "own_text.py")
@@ -283,10 +278,7 @@ def test_own_text_from_file_to_report(run: Command, environment: Path, tmp_path:
     assert "changed" not in run("vlatent", "evaluate", "--checkpoint", "runs/own").stderr
     base = ("--config", "runs/own/config.yaml", "--training.steps", "6")
     run("vlatent", "study", "loss_weights", *base, "--study.name", "two", *SEARCH)
-    with FileLock(environment / "ray.lock"):
-        run(
-            "vlatent", "ablate", "variance", *base, *ON_RAY, "--ablation.arms", "[without variance]"
-        )
+    run("vlatent", "ablate", "variance", *base, *ON_RAY, "--ablation.arms", "[without variance]")
     (tmp_path / "manual.jsonl").unlink()
     refused = run("vlatent", "evaluate", "--checkpoint", "runs/own", status=2).stderr
     assert refused.startswith("error: ")

@@ -8,8 +8,9 @@ from rich.progress import Progress
 from rich.text import Text
 
 from vlatent.runtime.interruption import Stop, gentle_interruption
+from vlatent.runtime.ray_tasks import run_ray
 from vlatent.runtime.settings import WorkSettings
-from vlatent.runtime.workers import run_processes, run_ray
+from vlatent.runtime.workers import run_processes
 
 # What a worker does: take one piece of a job after the other until none is left. It is called with
 # the job, its `Stop` and, in this process, with `look` and a progress display.
