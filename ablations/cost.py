@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vlatent.config import Config
 from vlatent.corpus import order
+from vlatent.joint import joint_of
 from vlatent.objective import loss
 from vlatent.own_encoder import encoder_of
 from vlatent.preparation import corpus_of
@@ -37,7 +38,11 @@ def cost(config: Config) -> Cost:
     torch.manual_seed(config.training.seed)
     model = encoder_of(config.encoder, corpus.vocabulary_size)
     model.train()
-    owned = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    joint = joint_of(config, corpus, model)
+    reader = None if joint is None else joint.training
+    parts = [model] if reader is None else [model, reader.decoder]
+    weights = [parameter for part in parts for parameter in part.parameters()]
+    owned = {parameter.untyped_storage().data_ptr() for parameter in weights}
     kept: dict[int, int] = {}
     alive: list[Tensor] = []  # a freed storage's address may be given out again
 
@@ -50,12 +55,11 @@ def cost(config: Config) -> Cost:
     index = next(order(corpus.train, config.training.batch_size, config.training.seed))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda nothing: nothing):
         if config.terms.active:
-            views = encode_views(
-                model, corpus, config, index, 0, partial(torch.autocast, "cpu", enabled=False)
-            )
+            exact = partial(torch.autocast, "cpu", enabled=False)
+            views = encode_views(model, corpus, config, index, 0, exact, reader)
             loss(config.priors, views.sentences, config.terms, views)
         else:
             batch = corpus.train.batch(index)
             loss(config.priors, model(batch.ids, batch.mask))
-    trained = (weights.numel() for weights in model.parameters() if weights.requires_grad)
-    return Cost(sum(trained), sum(kept.values()))
+    trained = sum(parameter.numel() for parameter in weights if parameter.requires_grad)
+    return Cost(trained, sum(kept.values()))

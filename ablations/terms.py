@@ -7,6 +7,7 @@ from vlatent.config import Config
 from vlatent.shapes import UserError
 
 CONTRAST, INVARIANCE = "terms.contrast", "terms.invariance"
+RECONSTRUCTION = "terms.reconstruction"
 
 
 def changed(name: str, changes: dict[str, object]) -> Arm:

@@ -17,7 +17,7 @@ from vlatent.shapes import UserError
 logger = logging.getLogger(__name__)
 
 # What judges a run needs of its checkpoint; the rest, two thirds of it, only continues the run.
-JUDGED = ("step", "config", "corpus", "sources", "average", "history", "log")
+JUDGED = ("step", "config", "corpus", "sources", "average", "decoder_average", "history", "log")
 
 
 def keep_best(study: optuna.Study, folder: Path, count: int) -> None:

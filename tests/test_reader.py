@@ -12,15 +12,13 @@ from torch import Tensor
 
 from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.layers import mean_and_variance
+from vlatent.noise import half_noisy, noisy, permuted
 from vlatent.optimization import OptimizerConfig
 from vlatent.reader import (
     ReadingConfig,
     Told,
     Training,
-    half_noisy,
-    noisy,
     normalised,
-    permuted,
     tokens_read,
 )
 from vlatent.scenes import Example, Fact, generate

@@ -16,11 +16,15 @@ from vlatent.console import (
     dependence_lines,
     print_evaluation,
     progress_display,
+    reading_commands,
+    reading_table,
     verdict_table,
 )
 from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
-from vlatent.models import require_same_corpus, state_to_resume, trained_model
+from vlatent.joint import averaged_decoder, joint_of
+from vlatent.models import begin_with, require_same_corpus, state_to_resume, trained_model
+from vlatent.own_encoder import encoder_of
 from vlatent.own_record import own_record
 from vlatent.preparation import corpus_for, corpus_lines, placement
 from vlatent.reading_command import is_of_decoder, train_decoder_command
@@ -46,7 +50,13 @@ def train_command(arguments: Sequence[str]) -> int:
         ),
     )
     add_settings(parser)
-    config = build(parser.checked(arguments))
+    parser.add_argument(
+        "--run", type=Path, help="The same as --training.start: a run whose weights are the first."
+    )
+    given = parser.checked(arguments)
+    config = build(given)
+    if given["run"] is not None:
+        config = override(config, {"training.start": given["run"]})
     if not any(part.weight for _, part in (*config.priors, *config.terms)):
         raise UserError(
             "every weight of priors.* and terms.* is 0, so there is nothing to train: set one, "
@@ -57,15 +67,35 @@ def train_command(arguments: Sequence[str]) -> int:
     console.print(corpus_lines(config, corpus), markup=False)
     if config.training.resume is not None:
         state_to_resume(config.training.resume, config, corpus)
+    elif config.training.start is not None:
+        console.print(_beginning(config, corpus), soft_wrap=True)
     folder = claimed_folder(config.training)
     config = override(config, {"training.folder": folder})
     result = _recorded(config)
-    _close(result.verdict, result.history[-1])
+    last = result.history[-1]
+    _close(result.verdict, last)
     console.print(f"{result.seconds:.0f} s. Checkpoint, config and figures: {result.folder}")
     again = f"vlatent evaluate --checkpoint {shlex.quote(str(result.folder))}"
     console.print(f"Judge it again: {again}", soft_wrap=True)
+    for line in reading_commands(last, result.folder):
+        console.print(line, soft_wrap=True)
     console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
     return 0
+
+
+def _beginning(config: Config, corpus: Corpus) -> str:
+    """With what a run begins that has the weights of another one.
+
+    Raises:
+        UserError: The other run cannot be used.
+    """
+    place = config.training.start
+    assert place is not None
+    model = encoder_of(config.encoder, corpus.vocabulary_size)
+    joint = joint_of(config, corpus, model)
+    has_decoder = begin_with(place, corpus, model, joint)
+    decoder = "and its decoder" if has_decoder else "and a new decoder, as it has none"
+    return f"Begins with the encoder of {place}{'' if joint is None else f' {decoder}'}."
 
 
 def _recorded(config: Config) -> Result:
@@ -120,7 +150,9 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     history = [Evaluation(**evaluation) for evaluation in json.loads(state["history"])]
     step = state["step"]
     evaluation = evaluate(
-        step, averaged, corpus, config.evaluation, config.priors, config.terms, last=True
+        *(step, averaged, corpus, config.evaluation, config.priors, config.terms),
+        last=True,
+        decoder=averaged_decoder(state, config, corpus, averaged),
     )
     history = [*history[:-1], evaluation]
     verdict = judge(history, config.training.steps, config.priors)
@@ -151,5 +183,7 @@ def _require_readable(
 def _close(verdict: Verdict, evaluation: Evaluation) -> None:
     passed = "PASS" if verdict.passed else "FAIL"
     console.print(verdict_table(verdict, f"{passed} after {evaluation.step} steps"))
+    if table := reading_table(evaluation):
+        console.print(table)
     for line in dependence_lines(evaluation):
         console.print(line)

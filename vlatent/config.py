@@ -38,10 +38,12 @@ EARLIER: Mapping[str, object] = {
     "data.split": "line",
     "data.duplicates": "keep",
     "evaluation.held_out": "search",
+    "evaluation.read": 0,
     "encoder.initialisation": "normal",
     "encoder.window": 0,
     "objective.balance": "fixed",
     "terms.contrast.kinds": "alike",
+    "training.start": None,
     "priors.spectrum.reference": (),
     "priors.decorrelation.modes": 0,
     "priors.decorrelation.over": "batch",
@@ -65,6 +67,8 @@ class TrainingConfig:
         blur: Standard deviation of that blur, in pixels.
         folder: Where the checkpoint, the resolved config and the figures go; null makes
             `runs/<date>-<time>`.
+        start: Folder of another run, whose encoder's averaged weights are the first ones, and its
+            decoder's where terms.reconstruction has a weight; null begins anew.
         resume: A checkpoint, or the folder of a run, to continue from.
     """
 
@@ -77,6 +81,7 @@ class TrainingConfig:
     blur_steps: NonNegativeInt = 0
     blur: NonNegativeFloat = 0.8
     folder: Path | None = None
+    start: Path | None = None
     resume: Path | None = None
 
     def __post_init__(self) -> None:
@@ -230,9 +235,9 @@ def to_yaml(config: Any) -> str:
 def effective(config: RunConfig) -> dict[str, object]:
     """Collect the dotted names and values that can change what is computed.
 
-    A prior that is off, was declared off and is not judged changes nothing, and settings that came
-    later change nothing where they have the value that every run had before (`EARLIER`): adding
-    either leaves what was recorded before it comparable.
+    A prior that is off, was declared off and is not judged changes nothing, nor does a term that
+    came later and is off, and settings that came later change nothing where they have the value
+    that every run had before (`EARLIER`): adding any leaves what was recorded before it comparable.
     """
     flat = flatten(config)
     unused: tuple[str, ...] = ()
@@ -241,6 +246,7 @@ def effective(config: RunConfig) -> dict[str, object]:
             # Its file is identified by its content, wherever it lies.
             flat["encoder.class_path"] = re.split(r"[.:]", config.encoder.class_path)[-1]
         unused = tuple(f"priors.{name}." for name, prior in config.priors if prior.unused)
+        unused += tuple(f"terms.{name}." for name, term in config.terms if term.unused)
     for group, name, part in own_parts(config):
         if digest := source_digest(part):  # wherever its file lies
             flat[f"{group}.{name}.class_path"] = f"{part.__qualname__} {digest}"
@@ -267,7 +273,7 @@ def fingerprint(config: RunConfig) -> str:
 
 def corpus_digests(config: Config, corpus: Corpus) -> dict[str, str]:
     """Digests of every part of the corpus that a run with this config reads, by the part's name."""
-    return corpus.digests(config.terms.active, config.evaluation.retrieved > 0)
+    return corpus.digests(config.terms.compared, config.evaluation.retrieved > 0)
 
 
 def _nested(config: Any) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -13,6 +16,7 @@ from rich.text import Text
 
 from vlatent.dependence import TARGETS, in_words
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.evaluation.round_trip import SPLITS
 from vlatent.meaning import kinds_of
 from vlatent.notebook import CellLog
 
@@ -59,9 +63,15 @@ def print_evaluation(step: int, evaluation: Evaluation, verdict: Verdict) -> Non
     """Print one line per evaluation, for logs and other places without a progress bar."""
     broken = verdict.violated
     alpha = evaluation.channels["spectrum"]
+    read = [
+        f", fact F1 {split} {evaluation.metrics[name]:.2f}"
+        for split in SPLITS
+        if (name := f"reading/{split}/fact_f1") in evaluation.metrics
+    ]
     console.print(
         f"step {step}: alpha {min(alpha):.2f} to {max(alpha):.2f}, "
         f"{evaluation.metrics['channels_in_band']:.0f} of {len(alpha)} channels in band"
+        + "".join(read)
         + (f"; violates {', '.join(broken)}" if broken else "; passes every criterion")
     )
 
@@ -95,6 +105,44 @@ def verdict_table(verdict: Verdict, title: str) -> Table:
             Text("pass", "green") if criterion.holds else Text("FAIL", "bold red"),
         )
     return made
+
+
+# What a decoder is shown, by the end of the metric's name.
+SHOWN = {
+    "": "its latents",
+    "_noise": "its latents, noise",
+    "_another": "another sentence's latent",
+    "_shuffled": "pixels in another order",
+}
+READ = ("fact_f1", "exact", "readable", "rouge_l", "cosine", "diversity")
+
+
+def reading_table(evaluation: Evaluation) -> Table | None:
+    """Table of what a decoder that learned beside the encoder reads, and of controls."""
+    metrics = evaluation.metrics
+    names = [name for name in READ if any(key.endswith(f"/{name}") for key in metrics)]
+    headings = ("split", "shown", *(name.replace("_", " ") for name in names))
+    made = empty_table("Read back", *headings, left=headings[:2])
+    for split in SPLITS:
+        for view, said in SHOWN.items():
+            before = f"reading/{split}{view}/"
+            if f"{before}cosine" in metrics:
+                values = (metrics.get(f"{before}{name}", math.nan) for name in names)
+                shown = ("" if math.isnan(value) else f"{value:.2f}" for value in values)
+                made.add_row(split, said, *shown)
+    return made if made.rows else None
+
+
+def reading_commands(evaluation: Evaluation, folder: Path) -> list[str]:
+    """What to run next with a decoder that learned beside the encoder."""
+    if not any(name.startswith("reading/") for name in evaluation.metrics):
+        return []
+    place = shlex.quote(str(folder))
+    return [
+        f'Read a sentence: vlatent read {place} "A red cube is on a blue sphere." --samples 3',
+        "Is it read better than before? A new decoder on its frozen encoder, beside controls: "
+        f"vlatent train --config reading --run {place}",
+    ]
 
 
 def dependence_lines(evaluation: Evaluation) -> list[str]:

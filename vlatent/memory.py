@@ -86,7 +86,10 @@ def require_memory(config: Config, corpus: Corpus, device: torch.device, half: b
             "batch holds them all.",
             stacklevel=2,
         )
-    encoder, views = config.encoder, 2 + config.terms.counterfactuals if config.terms.active else 1
+    encoder, views = (
+        config.encoder,
+        2 + config.terms.counterfactuals if config.terms.compared else 1,
+    )
     tokens = int(max(corpus.train.lengths.max(), corpus.validation.lengths.max()))
     count = need if isinstance(encoder, EncoderConfig) else own_need
     needed = count(encoder, corpus.vocabulary_size, tokens)

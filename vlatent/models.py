@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,9 +15,11 @@ from vlatent import checkpoints
 from vlatent.balance import weighed
 from vlatent.config import Config, corpus_digests, from_yaml
 from vlatent.corpus import Corpus, changed_parts
+from vlatent.joint import Joint, decoder_weights
 from vlatent.optimization import MovingAverage
 from vlatent.own_encoder import encoder_of
 from vlatent.own_sources import changed_sources, warn_of_changed_sources
+from vlatent.reader import decoder_name
 from vlatent.shapes import UserError
 
 
@@ -58,6 +61,57 @@ def require_same_corpus(
             f"checkpoint {place} belongs to another corpus: {', '.join(parts)} changed; "
             f"{f'give its own {flags}' if flags else _restoring(state)}{otherwise}."
         )
+
+
+def begin_with(place: Path, corpus: Corpus, model: nn.Module, joint: Joint | None) -> bool:
+    """Give an encoder the averaged weights of another run, and a decoder those of its decoder.
+
+    Args:
+        place: Folder of the other run, or its checkpoint.
+        corpus: What is read now.
+        model: The encoder.
+        joint: The decoder; None if none is trained.
+
+    Returns:
+        Whether there was a decoder to begin with, where one is trained.
+
+    Raises:
+        UserError: The run cannot be read, or has another tokenizer or other sizes.
+    """
+    way_out = "name the folder of a run, or leave --run out to begin anew"
+    state = checkpoints.load(place, way_out)
+    if "average" not in state:
+        raise UserError(f"{place} is no checkpoint of an encoder; {way_out}.")
+    require_same_corpus(state, {"tokenizer": corpus.tokenizer.digest}, place)
+    trained = trained_model(state, corpus.vocabulary_size)
+    checkpoints.load_weights(model, trained.state_dict())
+    if joint is None:
+        return False
+    weights = decoder_weights(state, place if place.is_dir() else place.parent)
+    if weights is not None:
+        joint.begin(weights)
+    return weights is not None
+
+
+def first_weights(config: Config) -> dict[str, str]:
+    """Digests of what a run begins with, by the file's name; none of one that begins anew.
+
+    Raises:
+        UserError: There is no such run.
+    """
+    place = config.training.start
+    if place is None:
+        return {}
+    checkpoint = place / checkpoints.NAME if place.is_dir() else place
+    if not checkpoint.exists():
+        raise UserError(f"training.start {place} holds no run: name the folder of one.")
+    files = [checkpoint]
+    if config.terms.reconstruction.weight > 0:
+        files += sorted(checkpoint.parent.glob(decoder_name("latent")))
+    return {
+        f"first weights ({file.name})": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        for file in files
+    }
 
 
 def state_to_resume(place: Path, config: Config, corpus: Corpus) -> dict[str, Any]:

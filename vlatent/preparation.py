@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from math import isfinite
 
@@ -17,6 +18,7 @@ from vlatent.evaluation import measure
 from vlatent.memory import require_memory
 from vlatent.objective import loss
 from vlatent.priors import Priors
+from vlatent.reader import new_decoder
 from vlatent.scenes import about_blocks
 from vlatent.shapes import UserError
 from vlatent.soundness import require_sound_priors, require_sound_terms
@@ -38,7 +40,7 @@ def corpus_for(config: Config) -> Corpus:
     size = latent_size(config, corpus)
     _require_statistics(config.priors, *size)
     require_sound_terms(config.terms, size)
-    if config.terms.active:
+    if config.terms.compared:
         counterfactuals = corpus.variants.counterfactuals
         if config.terms.counterfactuals and not len(counterfactuals.sentences):
             raise UserError(
@@ -52,6 +54,10 @@ def corpus_for(config: Config) -> Corpus:
                 f"{config.data.train} is known to be a swap or a change of relation: give "
                 "counterfactual_kinds in it, or --terms.contrast.kinds alike."
             )
+    if config.terms.reconstruction.weight > 0:
+        sizes = replace(config.terms.reconstruction.decoder, restricted=False)
+        with torch.device("meta"):  # only to see whether its patches fill the latent
+            new_decoder(sizes, corpus, size, 1)
     config.evaluation.sentences_of(corpus)
     return corpus
 

@@ -21,7 +21,8 @@ from vlatent.decoding import greedy, sampled
 from vlatent.evaluation.attention import SaidWords, said_words
 from vlatent.evaluation.marking import Mark, marked
 from vlatent.evaluation.reading import fact_f1, rouge_l
-from vlatent.reader import ReadingConfig, noisy
+from vlatent.noise import noisy
+from vlatent.reader import ReadingConfig
 from vlatent.reading_run import (
     Frozen,
     frozen,
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     if not text:
         raise UserError("SENTENCE is empty; give one in quotes.")
     run = frozen(given["run"])
-    is_first = kept_settings(run) is None
+    is_first = run.decoder is None and kept_settings(run) is None
     with progress_display() as progress:
         decoder = _decoder(run, given["steps"], progress)
     found = _read(run, decoder, text, given["noise"], given["samples"], given["seed"])
@@ -112,7 +113,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _decoder(run: Frozen, steps: int | None, progress: Progress) -> Decoder:
-    """The run's decoder, with a bar while it is trained."""
+    """The run's decoder, with a bar while it is trained.
+
+    Raises:
+        UserError: It learned beside the encoder, and cannot be trained longer without it.
+    """
+    if run.decoder is not None:
+        if steps is not None:
+            raise UserError(
+                f"the decoder of {run.place} learned beside its encoder: leave --steps out."
+            )
+        return run.decoder
     kept = kept_settings(run)
     config = kept or ReadingConfig()
     config = replace(config, steps=steps or config.steps)

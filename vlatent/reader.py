@@ -1,7 +1,8 @@
-"""Training of a decoder on what is given of sentences: latents of a frozen encoder, or of controls.
+"""Training of a decoder on what is given of sentences: latents of an encoder, or of controls.
 
-The encoder is never trained here, so latents are made once. Every batch is drawn by the number of
-its step, so that a training that was stopped goes on bitwise.
+An encoder that is trained too gets the gradient of `Training.loss`; one that is frozen gets none.
+What a step adds to latents is drawn by its number, so that a training that was stopped goes on
+bitwise.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,9 +25,11 @@ from vlatent.annotations import (
     PositiveInt,
 )
 from vlatent.bounds import require_bounds
+from vlatent.corpus import Corpus
 from vlatent.decoder import Decoder, DecoderConfig
+from vlatent.noise import half_noisy
 from vlatent.optimization import OptimizerConfig, adamw, learning_rate, restore, set_learning_rate
-from vlatent.shapes import Latent
+from vlatent.shapes import Latent, PerBatch
 
 Embed = Callable[[Latent], Float[Tensor, "batch embedding"]]
 
@@ -89,19 +91,30 @@ class Training:
 
     def take(self, told: Told) -> float:
         """Take one step by the cross-entropy of the next token; returns it."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(told)
+        loss.backward()
+        self.clip()
+        self.follow()
+        return float(loss.detach())
+
+    def loss(self, told: Told) -> PerBatch:
+        """The cross-entropy of the next token, half of the latents under noise."""
+        latent = half_noisy(told.latent, self.config.noise, (self.config.seed, self.step))
+        self.decoder.train()
+        return cross_entropy(self.decoder, self.embed, told._replace(latent=latent))
+
+    def clip(self) -> Tensor:
+        """Clip the gradient, once there is one; returns the norm that it had."""
+        clip = self.config.optimizer.clip
+        return nn.utils.clip_grad_norm_(self.decoder.parameters(), clip)
+
+    def follow(self) -> None:
+        """Follow the gradient at the rate of this step."""
         config = self.config
         set_learning_rate(self.optimizer, learning_rate(config.optimizer, self.step, config.steps))
-        latent = half_noisy(told.latent, config.noise, (config.seed, self.step))
-        self.decoder.train()
-        read, said = self.decoder.targets(told.ids, told.mask)
-        logits, _ = self.decoder(read, self.decoder.begin(latent, self.embed(latent)))
-        loss = functional.cross_entropy(logits.flatten(0, 1), said.flatten())
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.decoder.parameters(), config.optimizer.clip)
         self.optimizer.step()
         self.step += 1
-        return float(loss.detach())
 
     def state(self) -> dict[str, Any]:
         """Everything from which the training can go on bitwise."""
@@ -124,24 +137,37 @@ class Training:
         self.step = state["step"]
 
 
-def half_noisy(latent: Latent, strength: float, key: tuple[int, ...]) -> Latent:
-    """Add noise to every second latent, `strength` times as strong as the latent varies."""
-    if not strength:
-        return latent
-    noise = _noise(latent, strength, key)
-    noise[::2] = 0
-    return latent + noise
+def decoder_name(shown: str) -> str:
+    """Name of the file in a run's folder that keeps a decoder, by what it was shown."""
+    return f"decoder-{shown}.pt"
 
 
-def noisy(latent: Latent, strength: float, key: tuple[int, ...]) -> Latent:
-    """Add noise to all latents, `strength` times as strong as each varies."""
-    return latent + _noise(latent, strength, key) if strength else latent
+def new_decoder(
+    config: DecoderConfig, corpus: Corpus, latent: tuple[int, int, int], embedding: int
+) -> Decoder:
+    """A decoder with first weights for the tokens of a corpus.
+
+    Args:
+        config: Its sizes.
+        corpus: Whose training sentences have the tokens that it may say, if not all may be said.
+        latent: Height, width and channels of the latents.
+        embedding: Width of the pooled embedding.
+
+    Raises:
+        UserError: Patches do not fill the latent.
+    """
+    allowed = None
+    if config.restricted:
+        allowed = torch.zeros(corpus.vocabulary_size, dtype=torch.bool)
+        allowed[corpus.train.tokens.long()] = True
+    return Decoder(config, corpus.vocabulary_size, latent, embedding, allowed)
 
 
-def _noise(latent: Latent, strength: float, key: tuple[int, ...]) -> Latent:
-    drawn = np.random.default_rng(key).standard_normal(latent.shape, dtype=np.float32)
-    spread = latent.flatten(1).std(1).view(-1, 1, 1, 1)
-    return strength * spread * torch.from_numpy(drawn).to(latent)
+def cross_entropy(decoder: Decoder, embed: Embed, told: Told) -> PerBatch:
+    """Mean over the tokens, the end included, of -log p(token | latent, true tokens before)."""
+    read, said = decoder.targets(told.ids, told.mask)
+    logits, _ = decoder(read, decoder.begin(told.latent, embed(told.latent)))
+    return functional.cross_entropy(logits.flatten(0, 1), said.flatten())
 
 
 class TokensRead(NamedTuple):
@@ -168,13 +194,6 @@ def tokens_read(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:
     said = said.clamp(min=0)
     gains = logits.float().log_softmax(-1).gather(-1, said[..., None])[..., 0]
     return TokensRead((logits.argmax(-1) == said) & counted, gains, counted)
-
-
-def permuted(latent: Latent, seed: int = 0) -> Latent:
-    """The pixels of all latents in one other order: what is left says whether place matters."""
-    height, width = latent.shape[1:3]
-    order = torch.from_numpy(np.random.default_rng(seed).permutation(height * width))
-    return latent.flatten(1, 2)[:, order].unflatten(1, (height, width))
 
 
 def normalised(accuracy: float, floor: float, ceiling: float) -> float:

@@ -18,11 +18,13 @@ from vlatent import checkpoints
 from vlatent.config import Config, from_yaml
 from vlatent.corpus import Corpus, load, order
 from vlatent.decoder import Decoder, DecoderConfig
-from vlatent.decoding import greedy
 from vlatent.dependence import encode
 from vlatent.evaluation.attention import tokens_of_words
 from vlatent.evaluation.reading import reading_scores
+from vlatent.evaluation.round_trip import TOGETHER, readings
+from vlatent.joint import averaged_decoder
 from vlatent.models import require_same_corpus, trained_model
+from vlatent.noise import noisy, permuted
 from vlatent.optimization import OptimizerConfig
 from vlatent.own_encoder import embed_of, encoder_of
 from vlatent.reader import (
@@ -31,9 +33,9 @@ from vlatent.reader import (
     TokensRead,
     Told,
     Training,
-    noisy,
+    decoder_name,
+    new_decoder,
     normalised,
-    permuted,
     tokens_read,
 )
 from vlatent.scenes import Complexity
@@ -45,7 +47,6 @@ from vlatent.shapes import Latents, UserError
 Shown = Literal["latent", "another", "untrained", "permuted", "nothing"]
 SAVED_EVERY = 100  # steps
 REMOVE = "remove it to train another"
-TOGETHER = 50  # sentences that are read at once
 MOST = 20_000  # training sentences whose latents are kept in memory: half a gigabyte of 32 x 32 x 6
 
 
@@ -59,6 +60,7 @@ class Frozen(NamedTuple):
     Attributes:
         place: Its folder.
         digest: Sixteen hexadecimal digits that change with the encoder's weights.
+        decoder: The one that learned beside the encoder; None where none did.
     """
 
     place: Path
@@ -66,6 +68,7 @@ class Frozen(NamedTuple):
     corpus: Corpus
     encoder: nn.Module
     digest: str
+    decoder: Decoder | None = None
 
 
 class Source(NamedTuple):
@@ -98,7 +101,8 @@ def frozen(place: Path, corpus: Corpus | None = None) -> Frozen:
     for parameter in encoder.parameters():
         weights.update(parameter.detach().float().numpy().tobytes())
     folder = place if place.is_dir() else place.parent
-    return Frozen(folder, config, corpus, encoder, weights.hexdigest()[:16])
+    decoder = averaged_decoder(state, config, corpus, encoder)
+    return Frozen(folder, config, corpus, encoder, weights.hexdigest()[:16], decoder)
 
 
 def source(run: Frozen, shown: Shown, seed: int) -> Source:
@@ -128,7 +132,7 @@ def source(run: Frozen, shown: Shown, seed: int) -> Source:
 
 def decoder_file(run: Frozen, shown: Shown = "latent") -> Path:
     """Where the decoder of a run is kept."""
-    return run.place / f"decoder-{shown}.pt"
+    return run.place / decoder_name(shown)
 
 
 def kept_settings(run: Frozen, shown: Shown = "latent") -> ReadingConfig | None:
@@ -177,16 +181,9 @@ def trained_decoder(
     every = -(-len(corpus.train) // MOST)
     sentences = corpus.encoded(corpus.train.texts[::every])
     probe = given.latents(sentences.texts[:1])
-    allowed = torch.zeros(corpus.vocabulary_size, dtype=torch.bool)
-    allowed[corpus.train.tokens.long()] = True
     torch.manual_seed(config.seed)
-    decoder = Decoder(
-        config.decoder,
-        corpus.vocabulary_size,
-        (probe.shape[1], probe.shape[2], probe.shape[3]),
-        given.embed(probe).shape[1],
-        allowed if config.decoder.restricted else None,
-    )
+    size = probe.shape[1], probe.shape[2], probe.shape[3]
+    decoder = new_decoder(config.decoder, corpus, size, given.embed(probe).shape[1])
     training = Training(decoder, given.embed, config)
     if file.exists():
         state = checkpoints.load(file, REMOVE)
@@ -213,16 +210,6 @@ def trained_decoder(
             if training.step % SAVED_EVERY == 0 or training.step == config.steps:
                 checkpoints.save(file, training.state() | {"identity": identity})
     return decoder.eval()
-
-
-def readings(
-    run: Frozen, decoder: Decoder, latents: Latents, embed: Embed, longest: int
-) -> list[str]:
-    """What a decoder says, word by likeliest word, of latents alone."""
-    said: list[list[int]] = []
-    for part in latents.split(TOGETHER):
-        said += greedy(decoder, decoder.begin(part, embed(part)), longest)
-    return [run.corpus.tokenizer.decode(ids) for ids in said]
 
 
 def judged(
@@ -273,7 +260,7 @@ def judged(
         found[name], found[f"cross_entropy_{name}"] = limits(known, places)
     found["normalised"] = normalised(found["accuracy"], found["floor"], found["ceiling"])
     longest = 2 * int(sentences.lengths.max())
-    return found | reading_scores(readings(run, decoder, latents, given.embed, longest), texts)
+    return found | reading_scores(readings(decoder, given.embed, latents, longest, decode), texts)
 
 
 def read_in_parts(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:

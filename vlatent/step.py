@@ -19,9 +19,11 @@ from vlatent.config import Config
 from vlatent.corpus import Corpus, TokenBatch, TokenTable
 from vlatent.encoder import Encoder
 from vlatent.jitter import blurred
+from vlatent.joint import Joint
 from vlatent.objective import Loss, loss
 from vlatent.optimization import MovingAverage, learning_rate, set_learning_rate
 from vlatent.own_encoder import embed_of
+from vlatent.reader import Told, Training
 from vlatent.shapes import Latent
 from vlatent.terms import Views
 
@@ -55,6 +57,7 @@ class Step:
     optimizer: torch.optim.Optimizer
     autocast: Autocast
     balance: Balance = field(default_factory=partial(Balance, "fixed", ()))
+    joint: Joint | None = None
 
     def __post_init__(self) -> None:
         self.encoder = compiled(self.model) if self.config.training.compile else self.model
@@ -64,6 +67,9 @@ class Step:
         self.halted = torch.zeros((), device=self.device)  # 1 from the step on that was not finite
         self.at_halt = torch.zeros(1 + len(self.names), device=self.device)  # number, penalties
         self.optimizer.found_inf = self.halted  # type: ignore[attr-defined]
+        self.reader = None if self.joint is None else self.joint.training
+        if self.reader is not None:
+            self.reader.optimizer.found_inf = self.halted  # type: ignore[attr-defined]
 
     def __call__(self, index: Index, step: int) -> StepResult:
         """Take step number `step` on these sentences.
@@ -96,7 +102,8 @@ class Step:
 
     def _encoded(self, index: Index, step: int) -> tuple[Latent, Views | None]:
         if self.config.terms.active:
-            views = encode_views(self.model, self.corpus, self.config, index, step, self.autocast)
+            parts = self.model, self.corpus, self.config
+            views = encode_views(*parts, index, step, self.autocast, self.reader)
             return views.sentences, views
         return self._encode(self.corpus.train.batch(index)), None
 
@@ -115,11 +122,15 @@ class Step:
             latent = blurred(latent, self.config.training.blur)
         terms = loss(self.config.priors, latent, self.config.terms.at(step), views)
         self.optimizer.zero_grad()
+        if self.reader is not None:
+            self.reader.optimizer.zero_grad()
         terms = self.balance(terms, features)
         terms.total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
-        self._note(terms, norm)
+        self._note(terms, norm if self.reader is None else norm + self.reader.clip())
         self.optimizer.step()
+        if self.joint is not None:
+            self.joint.follow()
         return StepResult(terms, norm)
 
     @torch.no_grad()
@@ -204,23 +215,41 @@ def encode_views(
     index: Index,
     step: int,
     autocast: Autocast,
+    reader: Training | None = None,
 ) -> Views:
-    """Sentences, paraphrases and counterfactuals, encoded at once.
+    """Sentences and, where terms compare them, paraphrases and counterfactuals, encoded at once.
 
     Which ones depends on nothing but the seed and the step.
     """
     generator = np.random.default_rng((config.training.seed, 1, step))
     terms = config.terms
-    batch, same = corpus.variants.batch(
-        corpus.train, index, terms.counterfactuals, generator, terms.structure_first
-    )
-    device = next(model.parameters()).device
-    with autocast():
-        latent = model(batch.ids.to(device), batch.mask.to(device))
     count = len(index)
+    if terms.compared:
+        batch, same = corpus.variants.batch(
+            corpus.train, index, terms.counterfactuals, generator, terms.structure_first
+        )
+    else:
+        batch, same = corpus.train.batch(index), torch.eye(count, dtype=torch.bool)
+    device = next(model.parameters()).device
+    ids, mask = batch.ids.to(device), batch.mask.to(device)
+    with autocast():
+        latent = model(ids, mask)
     sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
+    if not terms.compared:
+        paraphrases = sentences
+    reading = None
+    if reader is not None:
+        first = count if terms.reconstruction.says == "paraphrase" else 0
+        rows = slice(first, first + count)
+        longest = int(batch.mask[rows].sum(1).max())  # without the padding of the other views
+        said = partial(Told, ids=ids[rows, :longest], mask=mask[rows, :longest])
+
+        def reading(latent: Latent) -> Tensor:
+            return reader.loss(said(latent))
+
     return Views(
-        sentences, paraphrases, counterfactuals, same.to(device), terms.on, embed_of(model)
+        *(sentences, paraphrases, counterfactuals, same.to(device), terms.on, embed_of(model)),
+        reading,
     )
 
 

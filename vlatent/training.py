@@ -26,7 +26,8 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
-from vlatent.models import state_to_resume
+from vlatent.joint import joint_of
+from vlatent.models import begin_with, state_to_resume
 from vlatent.optimization import MovingAverage, adamw, learning_rate, restore
 from vlatent.own_encoder import described, encoder_of
 from vlatent.own_sources import part_sources
@@ -119,6 +120,9 @@ class _Run:
         self.corpus, self.folder, self.autocast = corpus, folder, autocast
         torch.manual_seed(config.training.seed)
         self.model = encoder_of(config.encoder, corpus.vocabulary_size).to(device)
+        self.joint = joint_of(config, corpus, self.model)
+        if config.training.start is not None and config.training.resume is None:
+            begin_with(config.training.start, corpus, self.model, self.joint)
         self.average = MovingAverage(self.model, config.optimizer)
         self.averaged = self.average.module
         self.balance = balance_of(config.objective.balance, config.priors, config.terms).to(device)
@@ -130,7 +134,7 @@ class _Run:
         size, seed = config.training.batch_size, config.training.seed
         self.batches = order(corpus.train, size, seed, start_step=self.start)
         kind, parts = step_kind(self.model, config), (self.model, self.average, self.optimizer)
-        self.take = kind(config, corpus, *parts, autocast, self.balance)
+        self.take = kind(config, corpus, *parts, autocast, self.balance, self.joint)
         self.sentences, self.clock = 0, time.perf_counter()  # since the last evaluation
         self.model.train()
 
@@ -142,6 +146,8 @@ class _Run:
         state = state_to_resume(path, self.config, self.corpus)
         start, history, log = _restore(state, self.model, self.average, self.optimizer)
         self.balance.load_state_dict(state.get("balance", {}))  # of earlier versions: fixed
+        if self.joint is not None:
+            self.joint.restore(state)
         if start > steps:
             raise UserError(
                 f"{path} has done {start} of {steps} steps: there is nothing to continue; raise "
@@ -190,8 +196,11 @@ class _Run:
                 config.priors,
                 config.terms,
                 step == steps,
+                None if self.joint is None else self.joint.averaged,
             )
         evaluation.metrics.update(self.balance.in_force())
+        if config.training.start is not None:
+            evaluation.metrics["from_run"] = 1.0  # so that step 0 is not called untrained
         self.history.append(evaluation)
         verdict = judge(self.history, steps, config.priors)
         self.tracker.metrics(recording.evaluation_metrics(evaluation, verdict), step)
@@ -252,6 +261,7 @@ class _Run:
             "random": checkpoints.random_state(),
             "history": json.dumps([asdict(evaluation) for evaluation in self.history]),
             "log": json.dumps(self.log),
+            **({} if self.joint is None else self.joint.state()),
         }
 
 

@@ -29,6 +29,7 @@ from vlatent.evaluation import (
     measure,
     score,
 )
+from vlatent.models import first_weights
 from vlatent.own_sources import changed_sources
 from vlatent.preparation import corpus_for, not_divided, placement, size_of_latents
 from vlatent.problem import Problem, ProblemConfig, config_of
@@ -192,6 +193,9 @@ class EncoderWorkload(Workload):
 
     def judged_on(self, config: Config, seed: int, part: Part) -> Config:
         return override(config, {"training.seed": seed, "evaluation.held_out": part})
+
+    def digests(self, config: Config, corpus: Corpus | None) -> dict[str, str]:
+        return super().digests(config, corpus) | first_weights(config)
 
     def train(
         self, config: Config, tracker: Tracker, report: Report, progress: Progress | None = None

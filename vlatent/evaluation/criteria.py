@@ -15,6 +15,7 @@ from vlatent.evaluation.likeness import pairs
 from vlatent.evaluation.meaning_criteria import of_meaning
 from vlatent.evaluation.measure import CONSECUTIVE, Evaluation
 from vlatent.evaluation.photographs import Photographs, photographs
+from vlatent.evaluation.round_trip_criteria import of_round_trip
 from vlatent.priors import Priors
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT
 from vlatent.statistics import CHANNELS_NEEDED, LIKE_PHOTOGRAPHS, MOSTLY
@@ -95,6 +96,7 @@ def judge(history: Sequence[Evaluation], steps: int, priors: Priors) -> Verdict:
                 )
     criteria += [*_of_photographs(last), _plateau(recent), _checkerboard(last), _finite(last)]
     criteria += starmap(Criterion, of_meaning(history[0], last))
+    criteria += starmap(Criterion, of_round_trip(last))
     return Verdict(tuple(map(_bounded, criteria)))
 
 

@@ -89,7 +89,8 @@ def _baselines(first: Evaluation, last: Evaluation, split: str, metric: str) -> 
     name, metrics = MEANING[metric].of_split(split).name, last.metrics
     beside = {"bag of words": metrics.get(f"{name}_{BAG}", math.nan)}
     if first.step == 0 < last.step:
-        beside["untrained"] = first.metrics.get(name, math.nan)
+        before = "before" if "from_run" in first.metrics else "untrained"
+        beside[before] = first.metrics.get(name, math.nan)
     among = int(metric.rpartition("_")[2])
     beside["chance"] = min(among * metrics.get(f"meaning/{split}/chance", math.nan), 1.0)
     known = [f"{what} {percent(value)}" for what, value in beside.items() if math.isfinite(value)]

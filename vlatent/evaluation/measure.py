@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus, HeldOut, Part, held_out
+from vlatent.decoder import Decoder
 from vlatent.dependence import dependence, encode, probe, retrieval
 from vlatent.evaluation import likeness, unevenness
 from vlatent.evaluation.photographs import photographs
+from vlatent.evaluation.round_trip import round_trip
 from vlatent.meaning import meaning
 from vlatent.priors import Priors
 from vlatent.priors.total_variation import TotalVariation
@@ -49,6 +51,8 @@ class EvaluationConfig:
             its colors, shapes and relations; 0 omits that, as studies do.
         retrieved: Held-out sentences per split that paraphrases must retrieve at every evaluation,
             and that must differ from a counterfactual; 0 omits that.
+        read: Held-out sentences per split that a decoder reads back at every evaluation, where
+            terms.reconstruction trains one; 0 omits that.
         held_out: Which of three disjoint sets of held-out sentences judges: that of a study's
             `search`, as in every single run, or those that it keeps for `confirmation` and `test`,
             which have as many sentences, without the fixed ones.
@@ -59,6 +63,7 @@ class EvaluationConfig:
     sentences: PositiveInt = 64
     probed: NonNegativeInt = 200
     retrieved: NonNegativeInt = 0
+    read: NonNegativeInt = 0
     held_out: Part = "search"
     batch_size: PositiveInt = 32
 
@@ -132,6 +137,7 @@ def evaluate(
     priors: Priors,
     terms: Terms,
     last: bool,
+    decoder: Decoder | None = None,
 ) -> Evaluation:
     """Encode held-out and fixed sentences and measure their latents.
 
@@ -142,7 +148,9 @@ def evaluate(
         config: How many of them.
         priors: Whose statistics are measured.
         terms: What of two latents is compared.
-        last: Whether the run ends: then dependence on the sentence is probed too.
+        last: Whether the run ends: then dependence on the sentence is probed too, and the decoder
+            shown controls.
+        decoder: The decoder that learns beside the encoder, if there is one.
     """
     size = config.batch_size
     latent, _ = encode_judged(model, corpus, config)
@@ -152,6 +160,14 @@ def evaluate(
         probed_on = corpus.validation if last else None
         evaluation.metrics.update(
             meaning(model, sentences.splits, terms.on, config.retrieved, size, probed_on)
+        )
+    if decoder is not None and config.read:
+        splits = {split: triples.originals for split, triples in sentences.splits.items()}
+        held_out = splits or {
+            "random": corpus.fixed if sentences.judged is None else sentences.judged
+        }
+        evaluation.metrics.update(
+            round_trip(model, decoder, corpus, held_out, terms, config.read, last)
         )
     if last and config.probed:
         probed = encode(model, sentences.probed, size, config.probed)

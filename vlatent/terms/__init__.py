@@ -1,4 +1,4 @@
-"""The terms that see which sentences mean the same. A third is one file and one line here."""
+"""The terms that see the text. Another is one file and one line here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from vlatent.parts import Parts
 from vlatent.terms.base import Representation, Term, Views, represent
 from vlatent.terms.contrast import Contrast
 from vlatent.terms.invariance import Invariance
+from vlatent.terms.reconstruction import Reconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms(Parts):
-    """Paraphrase contrast (phase 2) and jitter invariance (phase 3); off by default.
+    """Contrast (phase 2), jitter invariance (phase 3), reconstruction (phase 5); off by default.
 
     Attributes:
         on: What of two latents is compared, in training and in judging: means over an 8 x 8 grid
@@ -27,6 +28,7 @@ class Terms(Parts):
     on: Representation = "coarse"
     contrast: Contrast = Contrast()
     invariance: Invariance = Invariance()
+    reconstruction: Reconstruction = Reconstruction()
 
     def __iter__(self) -> Iterator[tuple[str, Term]]:
         """Every term with its name, which is its metric's, its file's and its ablation's."""
@@ -41,8 +43,13 @@ class Terms(Parts):
 
     @property
     def active(self) -> bool:
-        """Whether training needs paraphrases."""
+        """Whether training sees more than latents."""
         return any(term.weight > 0 for _, term in self)
+
+    @property
+    def compared(self) -> bool:
+        """Whether training needs paraphrases."""
+        return any(term.weight > 0 and term.compares for _, term in self)
 
     @property
     def counterfactuals(self) -> int:
@@ -57,4 +64,13 @@ class Terms(Parts):
         return contrasted and self.contrast.kinds == "structure_first"
 
 
-__all__ = ["Contrast", "Invariance", "Representation", "Term", "Terms", "Views", "represent"]
+__all__ = [
+    "Contrast",
+    "Invariance",
+    "Reconstruction",
+    "Representation",
+    "Term",
+    "Terms",
+    "Views",
+    "represent",
+]

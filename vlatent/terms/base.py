@@ -30,11 +30,13 @@ class Views:
 
     Attributes:
         sentences: Their latents.
-        paraphrases: One of each.
+        paraphrases: One of each; the sentences themselves where no term compares them.
         counterfactuals: The same number of each, those of a sentence in a row; possibly none.
         same: Which two sentences of the batch mean the same.
         on: What of the latents is compared.
         embed: The encoder's pooled embedding.
+        reading: The cross-entropy of the sentences' tokens, as a decoder reads latents of them;
+            None where no decoder is trained.
     """
 
     sentences: Latent
@@ -43,6 +45,7 @@ class Views:
     same: Bool[Tensor, "batch batch"]
     on: Representation
     embed: Embed
+    reading: Callable[[Latent], PerBatch] | None = None
 
     def represent(self, latent: Latent) -> Rows:
         """Rows of length 1, whose products are cosines."""
@@ -61,6 +64,17 @@ class Term(metaclass=ABCMeta):
 
     search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
     most: ClassVar[Mapping[str, float]] = {}  # largest values that make sense
+    later: ClassVar[bool] = False  # than records that must keep what identifies them
+
+    @property
+    def unused(self) -> bool:
+        """Whether it is off and came later: no result depends on it, and none recorded names it."""
+        return self.later and self.weight == 0
+
+    @property
+    def compares(self) -> bool:
+        """Whether it needs paraphrases."""
+        return True
 
     def __post_init__(self) -> None:
         name = part_name(type(self))

@@ -1,0 +1,51 @@
+"""Does a decoder that learns beside the encoder make latents tell more of their sentence?
+
+Cross-entropy of all words asks for what contrast does not: everything that another word would
+show. It may cost invariance to wording, since the words themselves help to guess the words.
+"""
+
+from __future__ import annotations
+
+from ablations.ablation import command
+from ablations.arms import Arm
+from ablations.question import Ablation
+from ablations.result import Prediction
+from ablations.terms import RECONSTRUCTION, changed
+from vlatent.config import Config
+from vlatent.shapes import UserError
+
+
+def arms(base: Config) -> list[Arm]:
+    """Reconstruction off, weaker, stronger, without noise, and of other words."""
+    term = base.terms.reconstruction
+    if term.weight == 0 or base.evaluation.read == 0:
+        raise UserError(
+            "this ablation needs terms.reconstruction.weight and evaluation.read above 0 in its "
+            "base: begin with --config round_trip."
+        )
+    other = "sentence" if term.says == "paraphrase" else "paraphrase"
+    return [
+        changed("without reconstruction", {f"{RECONSTRUCTION}.weight": 0.0}),
+        *(
+            changed(
+                f"reconstruction x {factor:g}", {f"{RECONSTRUCTION}.weight": factor * term.weight}
+            )
+            for factor in (0.25, 4.0)
+        ),
+        changed("without noise", {f"{RECONSTRUCTION}.noise": 0.0}),
+        changed(f"says the {other}", {f"{RECONSTRUCTION}.says": other}),
+    ]
+
+
+ABLATION = Ablation(
+    name="reconstruction",
+    question="Does a decoder that learns beside the encoder make latents tell more?",
+    predictions=(
+        Prediction("without reconstruction", "triplet accuracy, compositional", "falls"),
+        Prediction("without reconstruction", "relation AUC, compositional", "falls"),
+    ),
+    arms=arms,
+)
+
+if __name__ == "__main__":
+    command(ABLATION)
