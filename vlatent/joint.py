@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -43,8 +43,7 @@ class Joint:
     @property
     def averaged(self) -> Decoder:
         """The decoder with its averaged weights."""
-        decoder: Decoder = self.average.module
-        return decoder.eval()
+        return cast(Decoder, self.average.module).eval()
 
     def follow(self) -> None:
         """Follow the gradient by one step, and the weights by their average."""
@@ -119,8 +118,7 @@ def averaged_decoder(
     with torch.random.fork_rng(devices=[]):
         average = MovingAverage(decoder_of(config, corpus, encoder), config.optimizer)
     checkpoints.load_weights(average, state["decoder_average"])
-    decoder: Decoder = average.module
-    return decoder.eval().requires_grad_(False)
+    return cast(Decoder, average.module).eval().requires_grad_(False)
 
 
 def decoder_weights(state: Mapping[str, Any], place: Path) -> Mapping[str, Any] | None:
