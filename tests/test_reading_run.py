@@ -14,13 +14,13 @@ from vlatent.config import Config
 from vlatent.corpus import DataConfig, load
 from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.encoder import Encoder, EncoderConfig
-from vlatent.evaluation.round_trip import readings
 from vlatent.reader import ReadingConfig
 from vlatent.reading_run import (
     Frozen,
     Shown,
     Source,
     judged,
+    readings,
     source,
     trained_decoder,
 )
@@ -138,8 +138,7 @@ def test_judged_beside_what_can_be_known(run: Frozen) -> None:
     assert shown["cross_entropy"] == shown["cross_entropy_shuffled"]
     easier = judged(run, decoder, given, ["A red cube is on a blue sphere."], complexity=1)
     assert easier["cross_entropy_floor"] < scores["cross_entropy_floor"]
-    decode = run.corpus.tokenizer.decode
-    texts = readings(decoder, given.embed, given.latents(TEXTS[:2]), 12, decode)
+    texts = readings(run, decoder, given.latents(TEXTS[:2]), given.embed, 12)
     known = {token for text in TEXTS for token in text.lower().split()}
     assert all(word in known for text in texts for word in text.lower().split()[1:-1])
 

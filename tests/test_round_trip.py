@@ -75,7 +75,7 @@ def judged(corpus: Corpus, say: Say, monkeypatch: pytest.MonkeyPatch) -> Verdict
     def readings(*given: object) -> list[str]:
         return say(TOLD, next(draws))
 
-    monkeypatch.setattr(round_trip, "readings", readings)
+    monkeypatch.setattr(round_trip, "texts_read", readings)
     held_out = {split: corpus.encoded(TOLD) for split in ("random", "compositional")}
     terms = Terms(on="latent", reconstruction=Reconstruction(weight=0.7))
     metrics = round_trip.round_trip(encoder, decoder, corpus, held_out, terms, len(TOLD), False)

@@ -15,8 +15,9 @@ from vlatent.decoder import Decoder
 from vlatent.decoder_run import DecoderRunConfig, trained_beside
 from vlatent.evaluation.chrf import chrf
 from vlatent.evaluation.reading import rouge_l
+from vlatent.noise import noisy
 from vlatent.own_record import own_record
-from vlatent.reader import Told, noisy
+from vlatent.reader import Told
 from vlatent.reading_run import Frozen, Shown, Source, read_in_parts, readings, source
 from vlatent.tables import as_markdown
 from vlatent.tracking import Tracker, view_command

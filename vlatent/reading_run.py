@@ -21,7 +21,7 @@ from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.dependence import encode
 from vlatent.evaluation.attention import tokens_of_words
 from vlatent.evaluation.reading import reading_scores
-from vlatent.evaluation.round_trip import TOGETHER, readings
+from vlatent.evaluation.round_trip import TOGETHER, texts_read
 from vlatent.joint import averaged_decoder
 from vlatent.models import require_same_corpus, trained_model
 from vlatent.noise import noisy, permuted
@@ -212,6 +212,13 @@ def trained_decoder(
     return decoder.eval()
 
 
+def readings(
+    run: Frozen, decoder: Decoder, latents: Latents, embed: Embed, longest: int
+) -> list[str]:
+    """What a decoder says, word by likeliest word, of latents alone."""
+    return texts_read(decoder, embed, latents, longest, run.corpus.tokenizer.decode)
+
+
 def judged(
     run: Frozen,
     decoder: Decoder,
@@ -260,7 +267,7 @@ def judged(
         found[name], found[f"cross_entropy_{name}"] = limits(known, places)
     found["normalised"] = normalised(found["accuracy"], found["floor"], found["ceiling"])
     longest = 2 * int(sentences.lengths.max())
-    return found | reading_scores(readings(decoder, given.embed, latents, longest, decode), texts)
+    return found | reading_scores(readings(run, decoder, latents, given.embed, longest), texts)
 
 
 def read_in_parts(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:

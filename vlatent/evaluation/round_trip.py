@@ -70,7 +70,7 @@ def round_trip(
         for name, seen in views.items():
             generator = torch.Generator(next(decoder.parameters()).device).manual_seed(0)
             read, *drawn = (
-                readings(decoder, embed, seen, longest, decode, top_p, generator)
+                texts_read(decoder, embed, seen, longest, decode, top_p, generator)
                 for top_p in (0.0, TOP_P, TOP_P)
             )
             found = scores(texts, read, *drawn) | {
@@ -80,7 +80,7 @@ def round_trip(
     return metrics
 
 
-def readings(
+def texts_read(
     decoder: Decoder,
     embed: Embed,
     latents: Latents,
