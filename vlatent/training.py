@@ -199,7 +199,7 @@ class _Run:
                 None if self.joint is None else self.joint.averaged,
             )
         evaluation.metrics.update(self.balance.in_force())
-        if config.training.start is not None:
+        if step == 0 and config.training.start is not None:
             evaluation.metrics["from_run"] = 1.0  # so that step 0 is not called untrained
         self.history.append(evaluation)
         verdict = judge(self.history, steps, config.priors)
