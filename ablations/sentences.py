@@ -20,14 +20,13 @@ def paragraphs(result: AblationResult) -> list[str]:
     for arm in result.arms:
         if arm.group in ("base", "dose", "present"):
             continue
-        change = arm.name[0].upper() + arm.name[1:]
         mine = {statistic: arm.effects[statistic] for statistic in result.statistics}
         passed = counted(arm.passed, arm.n, "seeds")
-        lines = [f"**{change}**: {passed} pass (base: {passes(base)})."]
+        lines = [f"**{arm.name}**: {passed} pass (base: {passes(base)})."]
         if arm.n < len(result.seeds):
             lines.append(_missing(arm, len(result.seeds)))
         shown = {s: e for s, e in mine.items() if e.established or e.suggestive or e.n < 2}
-        lines += [in_words(change, statistic, effect) for statistic, effect in shown.items()]
+        lines += [in_words(arm.name, statistic, effect) for statistic, effect in shown.items()]
         rest = {s: e for s, e in mine.items() if s not in shown}
         lines += _the_rest(rest)
         said.append(" ".join(lines))

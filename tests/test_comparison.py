@@ -249,9 +249,9 @@ def test_the_report_says_what_the_numbers_support_and_no_more() -> None:
     made = table(arms, value)
     first, second = sentences.paragraphs(result(made))
     assert first.startswith(
-        "**Without kurtosis**: 5 of 8 seeds [24 %, 92 %] pass (base: 8 of 8 [63 %, 100 %])."
+        "**without kurtosis**: 5 of 8 seeds [24 %, 92 %] pass (base: 8 of 8 [63 %, 100 %])."
     )
-    assert "Without kurtosis, kurtosis falls by" in first
+    assert "without kurtosis, kurtosis falls by" in first  # a name stays as it is
     assert "No detectable effect (effects larger than the number in brackets are ruled" in first
     assert "alpha (" in first.partition("No detectable effect")[2]
     assert "rises" not in second

@@ -188,7 +188,7 @@ def in_words(change: str, statistic: str, effect: Effect) -> str:
     """What the numbers support in a sentence, and their cautions in others.
 
     Args:
-        change: What was done, at the beginning of a sentence: "Without total_variation".
+        change: Name of what was done: "without total_variation".
         statistic: What was measured, inside a sentence: "kurtosis".
         effect: What came of it, adjusted over its family.
     """
