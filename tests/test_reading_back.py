@@ -26,7 +26,7 @@ from vlatent.decoder import DecoderConfig
 from vlatent.evaluation import Verdict
 from vlatent.figures.page import Page
 from vlatent.reader import ReadingConfig
-from vlatent.reading_back import READ_BACK, ReadBackConfig, of_encoder
+from vlatent.reading_back import READ_BACK, Follow, ReadBackConfig, of_encoder
 from vlatent.result import Result
 from vlatent.scenes.splits import draw_parts
 from vlatent.shapes import UserError
@@ -110,8 +110,11 @@ def test_the_time_of_a_cell_counts_its_decoder(
     """Of an encoder that takes no time, a second of judging, a hundredth a decoder's step."""
     clock = [0.0]
 
-    def read(folder: Path, config: ReadBackConfig) -> None:
-        clock[0] += 1.0 + 0.01 * config.reading.steps
+    def read(folder: Path, config: ReadBackConfig, follow: Follow) -> None:
+        clock[0] += 1.0
+        for step in range(config.reading.steps):
+            clock[0] += 0.01
+            follow(step + 1, 0.0)
 
     trained = Result([], Verdict(()), 0.0, None, tmp_path, 0.0)
     monkeypatch.setattr(timing, "train", lambda config, tracker: trained)

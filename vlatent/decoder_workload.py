@@ -15,7 +15,7 @@ from vlatent.decoder import Decoder
 from vlatent.decoder_run import DecoderRunConfig, judged_texts
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.evaluation.reading_criteria import judge_reading
-from vlatent.reading_back import VIEWS, reading_metrics, scores_by_view
+from vlatent.reading_back import VIEWS, reading_metrics, scores_by_view, step_bar
 from vlatent.reading_run import Frozen, NotFinite, decoder_file, frozen, source, trained_decoder
 from vlatent.recording import verdict_metrics
 from vlatent.result import Result
@@ -87,21 +87,17 @@ class DecoderWorkload(Workload):
         tracker.params(flatten(config) | {"encoder": run.digest})
         tracker.text("config.yaml", to_yaml(config))
         tracker.tags({"seed": reading.seed})
-        bar = None if progress is None else progress.add_task("decoder", total=reading.steps)
+        with step_bar(progress, reading.steps) as show:
 
-        def follow(step: int, loss: float) -> None:
-            if progress is not None and bar is not None:
-                progress.update(bar, completed=step, description=f"decoder, loss {loss:.2f}")
-            if step % config.tracking.every == 0:
-                tracker.metrics({"loss": loss}, step)
+            def follow(step: int, loss: float) -> None:
+                show(step, loss)
+                if step % config.tracking.every == 0:
+                    tracker.metrics({"loss": loss}, step)
 
-        try:
-            decoder = trained_decoder(run, reading, report=follow)
-        except NotFinite as error:
-            raise Diverged(str(error)) from None
-        finally:
-            if progress is not None and bar is not None:
-                progress.remove_task(bar)
+            try:
+                decoder = trained_decoder(run, reading, report=follow)
+            except NotFinite as error:
+                raise Diverged(str(error)) from None
         given = source(run, "latent", reading.seed)
         views = scores_by_view(run, decoder, given, judged_texts(run, config))
         evaluation = Evaluation(reading.steps, reading_metrics(views), {})

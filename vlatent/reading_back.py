@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,7 @@ from vlatent.training import Report, train
 from vlatent.workload import EncoderWorkload
 
 NOISE = 0.3  # in standard deviations of a latent: it judges, whatever noise a decoder is trained on
+Follow = Callable[[int, float], None]
 VIEWS = tuple(f"{split}{noise}" for split in SPLITS for noise in ("", ", noise"))
 
 
@@ -91,7 +93,8 @@ class ReadBackWorkload(EncoderWorkload):
         began = time.perf_counter()
         result = train(of_encoder(config), tracker, report, progress)
         tracker.params(flatten(config))
-        views = read_back(result.folder, config, progress)
+        with step_bar(progress, config.reading.steps) as follow:
+            views = read_back(result.folder, config, follow)
         metrics = reading_metrics(views)
         tracker.metrics(metrics, config.training.steps)
         last = result.history[-1]
@@ -114,15 +117,39 @@ def of_encoder(config: Config) -> Config:
 READ_BACK = ReadBackWorkload()
 
 
-def read_back(
-    folder: Path, config: ReadBackConfig, progress: Progress | None = None
-) -> dict[str, Scores]:
+@contextmanager
+def step_bar(progress: Progress | None, steps: int) -> Iterator[Follow]:
+    """A bar for the steps of a decoder in a running display, if there is one."""
+    if progress is None:
+        yield _unseen
+        return
+    bar = progress.add_task("decoder", total=steps)
+
+    def follow(step: int, loss: float) -> None:
+        progress.update(bar, completed=step, description=f"decoder, loss {loss:.2f}")
+
+    try:
+        yield follow
+    finally:
+        progress.remove_task(bar)
+
+
+def _unseen(step: int, loss: float) -> None:
+    pass
+
+
+def read_back(folder: Path, config: ReadBackConfig, follow: Follow = _unseen) -> dict[str, Scores]:
     """Judge a decoder of the encoder in a folder, trained first unless it is kept beside it.
 
+    Args:
+        folder: Where the encoder is.
+        config: How the decoder is trained.
+        follow: Called with each of its steps and the loss.
+
     Returns:
-        Its scores by view: a split, clean and under the noise of its training.
+        Its scores by view: a split, clean and under noise.
     """
-    reader = _reader(folder, config, progress)
+    reader = _reader(folder, config, follow)
     held_out = reader.run.corpus.held_out_lines
     texts = {split: [line.text for line in held_out[split][: config.sentences]] for split in SPLITS}
     return scores_by_view(*reader, texts)
@@ -156,20 +183,11 @@ def fixed_read(folder: Path, config: ReadBackConfig, count: int) -> list[str]:
     return readings(run, decoder, latents, given.embed, run.corpus.config.max_length)
 
 
-def _reader(folder: Path, config: ReadBackConfig, progress: Progress | None = None) -> _Reader:
+def _reader(folder: Path, config: ReadBackConfig, follow: Follow = _unseen) -> _Reader:
     run = frozen(folder, corpus_of(config.data))
     reading = replace(config.reading, seed=config.training.seed + config.reading.seed)
-    bar = None if progress is None else progress.add_task("decoder", total=reading.steps)
-
-    def report(step: int, loss: float) -> None:
-        if progress is not None and bar is not None:
-            progress.update(bar, completed=step, description=f"decoder, loss {loss:.2f}")
-
     try:
-        decoder = trained_decoder(run, reading, report=report)
+        decoder = trained_decoder(run, reading, report=follow)
     except NotFinite as error:
         raise Diverged(str(error)) from None
-    finally:
-        if progress is not None and bar is not None:
-            progress.remove_task(bar)
     return _Reader(run, decoder, source(run, "latent", reading.seed))
