@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from itertools import combinations
 
 import pytest
-from PIL import Image
-from test_figures_search import noted
+from drawn import check_whole, noted
 
 from vlatent.evaluation.confusion import confusions
 from vlatent.evaluation.reading import KINDS, kinds_read
@@ -84,18 +81,12 @@ def test_words_are_whole_and_beside_each_other(nothing: bool) -> None:
     texts = [example.text for example in generate(90, seed=3)]
     read = [""] * 90 if nothing else texts[1:] + texts[:1]
     found = confusions(read, texts)
-    (drawn,) = noted(lambda: confusion_figure("a run", "compositional, without noise", found))
-    png, words = drawn
-    image = Image.open(io.BytesIO(png))
+    ((png, words),) = noted(
+        lambda: confusion_figure("a run", "compositional, without noise", found)
+    )
     said = Counter(text for text, _ in words)
     shown = {each.kind for each in matrices(found) if each.rows}
     assert shown <= set(said)
     assert shown == ({"color", "shape", "number", "relation"} if nothing else set(KINDS))
     assert not any("…" in text for text in said)
-    for text, box in words:
-        assert 0 <= box.x0 <= box.x1 <= image.width, text
-        assert 0 <= box.y0 <= box.y1 <= image.height, text
-    for (one, first), (other, second) in combinations(words, 2):
-        across = min(first.x1, second.x1) - max(first.x0, second.x0)
-        down = min(first.y1, second.y1) - max(first.y0, second.y0)
-        assert min(across, down) <= 1, (one, other)
+    check_whole(png, words)

@@ -9,17 +9,16 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
+from drawn import check_whole, noted
 from fields import power_law
 from matplotlib.backend_bases import RendererBase
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
-from test_figures_search import noted
 
 from ablations.figures import ArmLatents, Dose, ForestRow, ablation_figures, in_figures
 from ablations.figures.numbers import called, criterion, extent, places
@@ -276,18 +275,8 @@ def test_pictures_have_their_names(made: dict[str, dict[str, Drawn]]) -> None:
 @pytest.mark.parametrize("name", MADE)
 def test_nothing_is_cut_off_or_overlaps(name: str, made: dict[str, dict[str, Drawn]]) -> None:
     for page in made[name].values():
-        image = Image.open(io.BytesIO(page.png))
-        whole = [*page.words, *(("an image", box) for box in page.images)]
         assert len(page.words) >= 3
-        for words, box in whole:
-            assert box.x0 >= 0, words
-            assert box.y0 >= 0, words
-            assert box.x1 <= image.width, words
-            assert box.y1 <= image.height, words
-        for (one, first), (other, second) in combinations(whole, 2):
-            across = min(first.x1, second.x1) - max(first.x0, second.x0)
-            down = min(first.y1, second.y1) - max(first.y0, second.y0)
-            assert min(across, down) <= 1, (one, other)  # 1: letters do not fill their boxes
+        check_whole(page.png, [*page.words, *(("an image", box) for box in page.images)])
 
 
 def test_only_long_names_and_sentences_are_shortened(made: dict[str, dict[str, Drawn]]) -> None:

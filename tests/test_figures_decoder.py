@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 import pytest
+from drawn import check_whole, noted
 from matplotlib.lines import Line2D
-from PIL import Image
-from test_figures_search import noted
 
 from vlatent.evaluation.reading import KINDS
 from vlatent.figures.decoder import decoder_figure
@@ -65,17 +62,10 @@ CASES: dict[str, tuple[list[Scored], Losses]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_words_are_whole_and_beside_each_other(name: str) -> None:
     ((png, words),) = noted(lambda: decoder_figure("study_1 $x$ trial", *CASES[name]))
-    image = Image.open(io.BytesIO(png))
     said = [text for text, _ in words]
     assert {"study_1 $x$ trial", "ceiling", "language model", *SHOWN, *KINDS} <= set(said)
     assert ("nothing was trained" in said) == (name == "nothing trained")
-    for text, box in words:
-        assert 0 <= box.x0 <= box.x1 <= image.width, text
-        assert 0 <= box.y0 <= box.y1 <= image.height, text
-    for (one, first), (other, second) in combinations(words, 2):
-        across = min(first.x1, second.x1) - max(first.x0, second.x0)
-        down = min(first.y1, second.y1) - max(first.y0, second.y0)
-        assert min(across, down) <= 1, (one, other)
+    check_whole(png, words)
 
 
 def lines(

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn import Drawn, check_whole, noted
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.decomposition import PCA
 from smoke import smoke
-from test_figures_search import Drawn, noted
 
 from vlatent import meaning, recording
 from vlatent.corpus import load
@@ -257,13 +257,7 @@ def test_words_are_whole_and_beside_each_other_whatever_there_is(name: str) -> N
         assert len(page[0]) < 1_000_000
         assert len(page[1]) > 15
         assert "study_1 $x$ trial" in said(page)
-        for text, box in page[1]:
-            assert 0 <= box.x0 <= box.x1 <= image.width, text
-            assert 0 <= box.y0 <= box.y1 <= image.height, text
-        for (one, first), (other, second) in combinations(page[1], 2):
-            across = min(first.x1, second.x1) - max(first.x0, second.x0)
-            down = min(first.y1, second.y1) - max(first.y0, second.y0)
-            assert min(across, down) <= 1, (one, other)
+        check_whole(*page)
 
 
 def test_the_page_says_what_it_shows() -> None:

@@ -11,7 +11,8 @@ from itertools import combinations, product
 import numpy as np
 import optuna
 import pytest
-from test_figures_search import Drawn, check_words, noted
+from drawn import Drawn, noted
+from test_figures_search import check_words
 
 from studies.figures.pareto import Objective, Point, front, pareto_figure
 from studies.figures.pareto.labels import HEIGHT, label_places

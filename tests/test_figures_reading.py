@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
+from drawn import Drawn, check_whole, noted
 from numpy.typing import NDArray
 from PIL import Image
-from test_figures_search import Drawn, noted
 
 from vlatent.evaluation.attention import SaidWords
 from vlatent.figures.reading import LOOKED, maps_of, overlaid, reading_figure
@@ -67,13 +66,7 @@ def test_words_are_whole_and_beside_each_other_whatever_is_read(name: str) -> No
     image = Image.open(io.BytesIO(png))
     assert image.width == 1000
     assert 250 <= image.height <= 2000
-    for text, box in words:
-        assert 0 <= box.x0 <= box.x1 <= image.width, text
-        assert 0 <= box.y0 <= box.y1 <= image.height, text
-    for (one, first), (other, second) in combinations(words, 2):
-        across = min(first.x1, second.x1) - max(first.x0, second.x0)
-        down = min(first.y1, second.y1) - max(first.y0, second.y0)
-        assert min(across, down) <= 1, (one, other)
+    check_whole(png, words)
 
 
 def test_the_page_says_what_it_shows() -> None:

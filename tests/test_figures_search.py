@@ -3,16 +3,12 @@ from __future__ import annotations
 import io
 import math
 import time
-from collections.abc import Callable
 from functools import partial
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
 import pytest
-from matplotlib.backend_bases import RendererBase
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
+from drawn import Drawn, Words, check_whole, noted
 from PIL import Image
 
 from studies.figures.search import TrialRow, search_figures
@@ -20,7 +16,6 @@ from studies.figures.search.history import HELD, NOT_JUDGED, VIOLATED, best_so_f
 from studies.figures.search.importances import FEWEST
 from studies.figures.search.parallel_coordinates import parallel_positions
 from studies.figures.search.trials import chosen, score_axis
-from vlatent.figures.page import Page
 from vlatent.figures.parameter_names import short_names
 from vlatent.figures.sheet import WIDTH
 from vlatent.figures.ticks import axis_ticks
@@ -263,48 +258,12 @@ def test_short_names_are_unambiguous(names: list[str], short: list[str]) -> None
 # Drawing
 
 
-Words = list[tuple[str, Bbox]]
-Drawn = tuple[bytes, Words]
-
-
-def noted(draw: Callable[[], object]) -> list[Drawn]:
-    """The pages that are drawn, each with the words on it and where they are."""
-    words, pages = Words(), list[Drawn]()
-    encode, write = Page.png, Text.draw
-
-    def note(text: Text, renderer: RendererBase) -> None:
-        if text.get_visible() and text.get_text().strip():
-            words.append((text.get_text(), text.get_window_extent(renderer)))
-        write(text, renderer)
-
-    def png(page: Page) -> bytes:
-        words.clear()
-        image = encode(page)
-        pages.append((image, list(words)))
-        return image
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Text, "draw", note)
-        patch.setattr(Page, "png", png)
-        draw()
-    return pages
-
-
 def check_words(png: bytes, words: Words) -> None:
-    """The page is as wide as MLflow shows it; its words are whole, on it and beside each other."""
-    image = Image.open(io.BytesIO(png))
-    assert image.width == WIDTH
+    """The page is as wide as MLflow shows it, and its words are whole."""
+    assert Image.open(io.BytesIO(png)).width == WIDTH
     assert len(words) >= 3
-    for text, box in words:
-        assert "…" not in text
-        assert box.x0 >= 0, text
-        assert box.y0 >= 0, text
-        assert box.x1 <= image.width, text
-        assert box.y1 <= image.height, text
-    for (one, first), (other, second) in combinations(words, 2):
-        across = min(first.x1, second.x1) - max(first.x0, second.x0)
-        down = min(first.y1, second.y1) - max(first.y0, second.y0)
-        assert min(across, down) <= 1, (one, other)  # 1: letters do not fill their boxes
+    assert not [text for text, _ in words if "…" in text]
+    check_whole(png, words)
 
 
 @pytest.fixture(scope="module")
