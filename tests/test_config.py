@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import yaml
 from smoke import CONFIGS
 
 from vlatent.command_line import Parser
@@ -116,6 +117,41 @@ def test_override_changes_one_name_and_refuses_unknown_ones() -> None:
     assert changed == {"priors.wavelet.weight", "training.seed"}
     with pytest.raises((TypeError, AttributeError)):
         override(Config(), {"priors.wavelet.wait": 0.3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("training.folder", "runs/mine"),
+        ("training.folder", Path("runs/mine")),
+        ("training.resume", None),
+        ("data.train", "sentences.txt"),
+        ("priors.spectrum.weight", 1),
+        ("priors.spectrum.reference", [3, 2.5]),
+        ("tracking.figures", "finalists"),
+        ("tracking.figures", False),
+        ("training.device", "cpu"),
+    ],
+)
+def test_python_gives_a_value_as_a_file_does(name: str, value: object) -> None:
+    group, *part, key = name.split(".")
+    given = {key: f"{value}" if isinstance(value, Path) else value}
+    text = yaml.safe_dump({group: {part[0]: given} if part else given})
+    assert repr(override(Config(), {name: value})) == repr(from_yaml(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("training.device", "gpu", r"^training\.device must be one of 'auto', 'cpu', 'cuda'"),
+        ("training.steps", "many", r"^training\.steps must be "),
+        ("training.steps", None, r"^training\.steps must not be null"),
+        ("priors.spectrum.weight", -1.0, r"^priors\.spectrum\.weight must be at least 0"),
+    ],
+)
+def test_python_is_told_of_a_bad_value_as_a_file_is(name: str, value: object, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        override(Config(), {name: value})
 
 
 def test_the_fingerprint_changes_with_what_changes_the_result() -> None:

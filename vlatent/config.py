@@ -18,6 +18,7 @@ from vlatent.command_line import Parser
 from vlatent.corpus import Corpus, DataConfig
 from vlatent.encoder import EncoderConfig
 from vlatent.evaluation import EvaluationConfig
+from vlatent.field_values import as_declared
 from vlatent.objective import ObjectiveConfig
 from vlatent.optimization import OptimizerConfig
 from vlatent.own_classes import OwnClass, path_of, source_digest
@@ -150,13 +151,16 @@ def flatten(config: Any) -> dict[str, object]:
 
 
 def override(config: C, changes: Mapping[str, object]) -> C:
-    """The config with some dotted names changed.
+    """The config with some dotted names changed, whose values are taken as in a file.
 
     >>> override(Config(), {"priors.spectrum.weight": 0.25}).priors.spectrum.weight
     0.25
+
+    Raises:
+        UserError: A value is not what its name takes.
     """
     for name, value in changes.items():
-        config = _replaced(config, name.split("."), value)
+        config = _replaced(config, name, name.split("."), value)
     return config
 
 
@@ -286,12 +290,13 @@ def _nested(config: Any) -> dict[str, Any]:
     return nested
 
 
-def _replaced(part: Any, names: Sequence[str], value: object) -> Any:
+def _replaced(part: Any, key: str, names: Sequence[str], value: object) -> Any:
     first, *rest = names
-    is_mapping = isinstance(part, Mapping)  # arguments of a class of the user's own
+    if isinstance(part, Mapping):  # arguments of a class of the user's own
+        return {**part, first: _replaced(part[first], key, rest, value) if rest else value}
     if rest:
-        value = _replaced(part[first] if is_mapping else getattr(part, first), rest, value)
-    return {**part, first: value} if is_mapping else replace(part, **{first: value})
+        return replace(part, **{first: _replaced(getattr(part, first), key, rest, value)})
+    return replace(part, **{first: as_declared(type(part), key, value)})
 
 
 def _plain(value: object) -> object:
