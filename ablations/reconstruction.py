@@ -10,7 +10,7 @@ from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
-from ablations.terms import RECONSTRUCTION, changed
+from ablations.terms import COPYING, CYCLE, RECONSTRUCTION, changed
 from vlatent.config import Config
 from vlatent.shapes import UserError
 
@@ -25,7 +25,10 @@ def arms(base: Config) -> list[Arm]:
         )
     other = "sentence" if term.says == "paraphrase" else "paraphrase"
     return [
-        changed("without reconstruction", {f"{RECONSTRUCTION}.weight": 0.0}),
+        changed(
+            "without reconstruction",  # nor what needs its decoder, which goes last
+            {f"{name}.weight": 0.0 for name in (CYCLE, COPYING, RECONSTRUCTION)},
+        ),
         *(
             changed(
                 f"reconstruction x {factor:g}", {f"{RECONSTRUCTION}.weight": factor * term.weight}

@@ -7,7 +7,7 @@ from vlatent.config import Config
 from vlatent.shapes import UserError
 
 CONTRAST, INVARIANCE = "terms.contrast", "terms.invariance"
-RECONSTRUCTION = "terms.reconstruction"
+RECONSTRUCTION, CYCLE, COPYING = "terms.reconstruction", "terms.cycle", "terms.copying"
 
 
 def changed(name: str, changes: dict[str, object]) -> Arm:

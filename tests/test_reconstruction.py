@@ -40,6 +40,7 @@ def made(folder: Path, **changes: object) -> Config:
         examples = default_corpus(60, 1, complexity=1)[0]
         path.write_text("\n".join(json.dumps(each.record()) for each in examples), encoding="utf-8")
     usual = {"terms__reconstruction__weight": 0.7, "evaluation__read": 2, "data__train": path}
+    usual |= {"terms__cycle__weight": 0.2, "terms__copying__weight": 0.1, "terms__cycle__start": 1}
     usual |= {f"terms__reconstruction__decoder__{name}": size for name, size in SMALL.items()}
     usual |= {"tracking__figures": False, "evaluation__probed": 0, "evaluation__count": 3}
     return smoke(folder, **usual | {"training__steps": 6} | changes)
@@ -85,6 +86,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
 def test_a_run_is_recorded_and_judged(whole: tuple[Path, Result, MemoryTracker]) -> None:
     folder, result, tracker = whole
     assert {"penalty/reconstruction", "weighted/reconstruction"} <= set(tracker.history)
+    assert set(tracker.history["penalty/cycle"]) == set(tracker.history["penalty/copying"]) - {0}
     assert sorted(tracker.history["reading/random/fact_f1"]) == [0, 2, 4, 6]
     assert set(tracker.history["reading/random_another/fact_f1"]) == {6}
     names = [criterion.name for criterion in result.verdict.criteria]

@@ -111,11 +111,12 @@ def balance_of(method: Method, priors: Priors, terms: Terms) -> Balance:
             f"objective.balance {method} weighs losses against each other, but "
             f"{names[0] if names else 'none'} alone has a weight above 0."
         )
-    if terms.invariance.weight > 0 and terms.invariance.start > 0:
-        raise UserError(
-            f"objective.balance {method} weighs the same losses in every step: set "
-            "terms.invariance.start to 0."
-        )
+    for name, term in terms:
+        if term.weight > 0 and getattr(term, "start", 0) > 0:
+            raise UserError(
+                f"objective.balance {method} weighs the same losses in every step: set "
+                f"terms.{name}.start to 0."
+            )
     return Balance(method, names)
 
 

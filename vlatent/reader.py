@@ -26,7 +26,7 @@ from vlatent.annotations import (
 )
 from vlatent.bounds import require_bounds
 from vlatent.corpus import Corpus
-from vlatent.decoder import Decoder, DecoderConfig
+from vlatent.decoder import Decoder, DecoderConfig, State
 from vlatent.noise import half_noisy
 from vlatent.optimization import OptimizerConfig, adamw, learning_rate, restore, set_learning_rate
 from vlatent.shapes import Latent, PerBatch
@@ -168,6 +168,23 @@ def cross_entropy(decoder: Decoder, embed: Embed, told: Told) -> PerBatch:
     read, said = decoder.targets(told.ids, told.mask)
     logits, _ = decoder(read, decoder.begin(told.latent, embed(told.latent)))
     return functional.cross_entropy(logits.flatten(0, 1), said.flatten())
+
+
+def log_probability(
+    decoder: Decoder,
+    state: State,
+    ids: Int[Tensor, "row token"],
+    mask: Bool[Tensor, "row token"],
+    longest: int,
+) -> Float[Tensor, " row"]:
+    """Log probability of what was drawn: of its tokens, and of its end unless it was cut there."""
+    read, said = decoder.targets(ids, mask)
+    cut = (mask.sum(1, keepdim=True) == longest) & (said == decoder.boundary)
+    logits, _ = decoder(read, state)
+    lost = functional.cross_entropy(
+        logits.flatten(0, 1), said.masked_fill(cut, -100).flatten(), reduction="none"
+    )
+    return -lost.view_as(said).sum(1)
 
 
 class TokensRead(NamedTuple):

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from vlatent.balance import Balance
 from vlatent.config import Config
 from vlatent.corpus import Corpus, TokenBatch, TokenTable
+from vlatent.draws import said_of
 from vlatent.encoder import Encoder
 from vlatent.jitter import blurred
 from vlatent.joint import Joint
@@ -237,7 +238,7 @@ def encode_views(
     sentences, paraphrases, counterfactuals = latent.float().tensor_split([count, 2 * count])
     if not terms.compared:
         paraphrases = sentences
-    reading = None
+    reading = freely = None
     if reader is not None:
         first = count if terms.reconstruction.says == "paraphrase" else 0
         rows = slice(first, first + count)
@@ -247,9 +248,13 @@ def encode_views(
         def reading(latent: Latent) -> Tensor:
             return reader.loss(said(latent))
 
+        longest = int(batch.mask[:count].sum(1).max())
+        told = Told(sentences, ids[:count, :longest], mask[:count, :longest])
+        freely = cache(partial(said_of, reader, model, told, terms, autocast))
+
     return Views(
         *(sentences, paraphrases, counterfactuals, same.to(device), terms.on, embed_of(model)),
-        reading,
+        *(reading, freely),
     )
 
 

@@ -7,15 +7,18 @@ from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from vlatent.parts import Parts
+from vlatent.shapes import UserError
 from vlatent.terms.base import Representation, Term, Views, represent
 from vlatent.terms.contrast import Contrast
+from vlatent.terms.copying import Copying
+from vlatent.terms.cycle import Cycle
 from vlatent.terms.invariance import Invariance
 from vlatent.terms.reconstruction import Reconstruction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms(Parts):
-    """Contrast (phase 2), jitter invariance (phase 3), reconstruction (phase 5); off by default.
+    """Contrast (phase 2), jitter invariance (3), a decoder's round trip (5); off by default.
 
     Attributes:
         on: What of two latents is compared, in training and in judging: means over an 8 x 8 grid
@@ -29,6 +32,17 @@ class Terms(Parts):
     contrast: Contrast = Contrast()
     invariance: Invariance = Invariance()
     reconstruction: Reconstruction = Reconstruction()
+    cycle: Cycle = Cycle()
+    copying: Copying = Copying()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("cycle", "copying"):
+            if getattr(self, name).weight > 0 and self.reconstruction.weight == 0:
+                raise UserError(
+                    f"terms.{name}.weight is above 0, but there is no decoder: set "
+                    "terms.reconstruction.weight too."
+                )
 
     def __iter__(self) -> Iterator[tuple[str, Term]]:
         """Every term with its name, which is its metric's, its file's and its ablation's."""
@@ -37,9 +51,12 @@ class Terms(Parts):
 
     def at(self, step: int) -> Terms:
         """The terms that count in a step."""
-        if step >= self.invariance.start:
-            return self
-        return replace(self, invariance=replace(self.invariance, weight=0.0))
+        early = {
+            name: replace(term, weight=0.0)
+            for name, term in self
+            if term.weight > 0 and getattr(term, "start", 0) > step
+        }
+        return replace(self, **early) if early else self
 
     @property
     def active(self) -> bool:
@@ -66,6 +83,8 @@ class Terms(Parts):
 
 __all__ = [
     "Contrast",
+    "Copying",
+    "Cycle",
     "Invariance",
     "Reconstruction",
     "Representation",

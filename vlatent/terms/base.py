@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor
 from torch.nn import functional
@@ -24,6 +24,22 @@ Rows = Float[Tensor, "row feature"]
 Embed = Callable[[Latent], Rows]
 
 
+class Said(NamedTuple):
+    """What a decoder drew, word by word, of the latents of sentences: several of each.
+
+    Attributes:
+        ids: Tokens of every draw, by sentence.
+        told: Tokens of the sentences.
+        cosine: Of what is compared of the latents, a draw's with its sentence's; no gradient.
+        log_probability: Of every draw, the sum over its tokens.
+    """
+
+    ids: list[list[list[int]]]
+    told: list[list[int]]
+    cosine: Float[Tensor, "batch draw"]
+    log_probability: Float[Tensor, "batch draw"]
+
+
 @dataclass(frozen=True, eq=False)
 class Views:
     """A batch of sentences, encoded together with what says the same and what does not.
@@ -37,6 +53,7 @@ class Views:
         embed: The encoder's pooled embedding.
         reading: The cross-entropy of the sentences' tokens, as a decoder reads latents of them;
             None where no decoder is trained.
+        said: Lets it say them freely, once however often it is called.
     """
 
     sentences: Latent
@@ -46,6 +63,7 @@ class Views:
     on: Representation
     embed: Embed
     reading: Callable[[Latent], PerBatch] | None = None
+    said: Callable[[], Said] | None = None
 
     def represent(self, latent: Latent) -> Rows:
         """Rows of length 1, whose products are cosines."""
@@ -63,7 +81,8 @@ class Term(metaclass=ABCMeta):
     weight: NonNegativeFloat
 
     search: ClassVar[tuple[float, float]]  # weights that a study tries, log-uniformly
-    most: ClassVar[Mapping[str, float]] = {}  # largest values that make sense
+    least: ClassVar[Mapping[str, float]] = {}  # smallest and largest values that make sense
+    most: ClassVar[Mapping[str, float]] = {}
     later: ClassVar[bool] = False  # than records that must keep what identifies them
 
     @property
@@ -78,7 +97,7 @@ class Term(metaclass=ABCMeta):
 
     def __post_init__(self) -> None:
         name = part_name(type(self))
-        require_bounds(f"terms.{name}", self, {"weight": 0}, self.most)
+        require_bounds(f"terms.{name}", self, {"weight": 0, **self.least}, self.most)
 
     @abstractmethod
     def penalty(self, views: Views) -> PerBatch:
@@ -94,3 +113,17 @@ def represent(latent: Latent, on: Representation, embed: Embed) -> Rows:
     else:
         rows = latent.flatten(1)
     return functional.normalize(rows, dim=-1)
+
+
+def score_function(
+    cost: Float[Tensor, "batch draw"], log_probability: Float[Tensor, "batch draw"]
+) -> PerBatch:
+    """Mean cost of what was drawn, with an estimate of the gradient of its expectation.
+
+    Mean of (cost - mean cost of the sentence's other draws) x gradient of the log probability
+    (Williams 1992; Kool et al. 2019). What is subtracted changes no expectation, and takes most of
+    the variance.
+    """
+    others = (cost.sum(1, keepdim=True) - cost) / (cost.shape[1] - 1)
+    surrogate = ((cost - others) * log_probability).mean()
+    return cost.mean() + surrogate - surrogate.detach()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from vlatent.annotations import NonNegativeFloat, PositiveFloat
+from vlatent.annotations import NonNegativeFloat, PositiveFloat, PositiveInt
 from vlatent.decoder import DecoderConfig
 from vlatent.shapes import PerBatch
 from vlatent.terms.base import Term, Views
@@ -25,6 +25,8 @@ class Reconstruction(Term):
             the decoder other words.
         noise: Standard deviation of the noise that half of the latents of a step get, in their own
             standard deviations: a reader without noise finds everything in any encoder.
+        draws: What the decoder says freely of each sentence in a step, for the terms cycle and
+            copying.
         learning_rate: Peak of the decoder's learning rate, whose course is the encoder's.
         decoder: Its sizes.
     """
@@ -32,10 +34,13 @@ class Reconstruction(Term):
     weight: NonNegativeFloat = 0.0
     says: Literal["sentence", "paraphrase"] = "sentence"
     noise: NonNegativeFloat = 0.3
+    draws: PositiveInt = 4
     learning_rate: PositiveFloat = 2e-3
     decoder: DecoderConfig = DecoderConfig()
 
     search: ClassVar[tuple[float, float]] = (7e-2, 7.0)
+    least: ClassVar = {"draws": 2}  # each is judged beside the others
+    most: ClassVar = {"draws": 1000}
     later: ClassVar[bool] = True
 
     @property
