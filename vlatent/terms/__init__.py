@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from vlatent.parts import Parts
 from vlatent.shapes import UserError
@@ -51,7 +51,7 @@ class Terms(Parts):
 
     def at(self, step: int) -> Terms:
         """The terms that count in a step."""
-        early = {
+        early: dict[str, Any] = {
             name: replace(term, weight=0.0)
             for name, term in self
             if term.weight > 0 and getattr(term, "start", 0) > step
