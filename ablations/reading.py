@@ -11,13 +11,16 @@ from ablations.ablation import command
 from ablations.arms import Arm, active, names, without, without_all
 from ablations.question import Ablation
 from ablations.result import Prediction
-from ablations.terms import CONTRAST, INVARIANCE, changed, contrasted
+from ablations.terms import CONTRAST, INVARIANCE, RECONSTRUCTION, changed, contrasted
 from vlatent.reading_back import READ_BACK, ReadBackConfig
 from vlatent.shapes import UserError
 
+# As in configs/round_trip.yaml; what is read is judged by a new decoder here too.
+FROM_THE_START = changed("with a decoder from the start", {f"{RECONSTRUCTION}.weight": 0.7})
+
 
 def arms(base: ReadBackConfig) -> list[Arm]:
-    """All priors off, each off, contrast off, invariance off."""
+    """All priors off, each off, contrast off, invariance off, reconstruction on where it is off."""
     contrasted(base)
     if base.terms.invariance.weight == 0:
         raise UserError(
@@ -29,6 +32,7 @@ def arms(base: ReadBackConfig) -> list[Arm]:
         *(without(name) for name in active(base)),
         changed("without contrast", {f"{CONTRAST}.weight": 0.0}),
         changed("without invariance", {f"{INVARIANCE}.weight": 0.0}),
+        *([] if base.terms.reconstruction.weight else [FROM_THE_START]),
     ]
 
 
@@ -61,6 +65,9 @@ ABLATION = Ablation(
         Prediction("without contrast", "fact F1, random", "falls"),
         # A decoder reads details as well as coarse cells, and the noise spares neither.
         Prediction("without invariance", "normalised accuracy, compositional", "stays", 0.1),
+        # What a decoder lacks is what its gradient asks of the encoder, also of new combinations.
+        Prediction("with a decoder from the start", "normalised accuracy, compositional", "rises"),
+        Prediction("with a decoder from the start", "fact F1, random", "rises"),
     ),
     arms=arms,
     workload=READ_BACK,

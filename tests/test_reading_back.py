@@ -14,10 +14,9 @@ from smoke import CONFIGS, smoke
 
 from ablations import timing
 from ablations.ablation import main, read
-from ablations.arms import without
 from ablations.cells import planned
 from ablations.measurement import OF_READING
-from ablations.reading import ABLATION
+from ablations.reading import ABLATION, FROM_THE_START
 from ablations.report import check
 from vlatent import reading_back, reading_run
 from vlatent.config import Config, effective, from_yaml_of, override, to_yaml
@@ -139,7 +138,7 @@ def test_the_ablation_of_what_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
     base.write_text(to_yaml(config_in(tmp_path)), encoding="utf-8")
     flags = ("--config", str(base), "--ablation.seeds", "1")
     # Without terms, whose variants of all sentences take most of the time to make.
-    asked = replace(ABLATION, arms=lambda _: [without("kurtosis")], predictions=())
+    asked = replace(ABLATION, arms=lambda _: [FROM_THE_START], predictions=())
     done = inside(tmp_path, lambda a: main(asked, a), *flags)
     assert done.returncode == 0, done.stderr
     assert "2 cells measured, 0 missing" in done.stdout
