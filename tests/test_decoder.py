@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from vlatent.decoder import Decoder, DecoderConfig, State
 from vlatent.decoding import beams, greedy, sampled
+from vlatent.reader import ReadingConfig
 from vlatent.shapes import UserError
 
 SIZE = 8, 12, 3  # not square, so that no axis is taken for another
@@ -155,15 +156,19 @@ def test_only_allowed_tokens_are_said() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"hidden": 12, "heads": 4}, "multiple of 2"),
-        ({"patch": 5}, r"divide the latent's height and width, but got 5 and 8 x 12"),
-        ({"dropout": 1.0}, "below 1"),
-        ({"layers": 10**9}, "at most 1,000"),
+        ({"hidden": 12, "heads": 4}, r"^reading\.decoder\.hidden must be a multiple of 2"),
+        ({"dropout": 1.0}, r"^reading\.decoder\.dropout must be below 1"),
+        ({"layers": 10**9}, r"^reading\.decoder\.layers must be at most 1,000"),
     ],
 )
 def test_impossible_sizes_are_refused(settings: dict[str, object], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        decoder(**settings)  # type: ignore[arg-type]
+        ReadingConfig(decoder=DecoderConfig(**settings))  # type: ignore[arg-type]
+
+
+def test_patches_fill_the_latent() -> None:
+    with pytest.raises(UserError, match="height and width, but got 5 and 8 x 12"):
+        decoder(patch=5)
 
 
 def mixed_by_layer(reader: Decoder, ids: Tensor, state: State) -> list[Tensor]:

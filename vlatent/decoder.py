@@ -58,13 +58,21 @@ class DecoderConfig:
         "patch": 10_000,
     }
 
-    def __post_init__(self) -> None:
-        require_bounds("decoder", self, most=self.most)
+    def check(self, group: str) -> None:
+        """Hold the sizes to their bounds; what has a decoder does so, as it knows the key.
+
+        Args:
+            group: Key of the sizes, `reading.decoder` for instance.
+
+        Raises:
+            UserError: One is out of its bounds, or two do not go together.
+        """
+        require_bounds(group, self, most=self.most)
         if self.dropout == 1:
-            raise UserError("decoder.dropout must be below 1, which drops everything, but got 1.")
+            raise UserError(f"{group}.dropout must be below 1, which drops everything, but got 1.")
         if self.hidden % (2 * self.heads):
             raise UserError(
-                "decoder.hidden must be a multiple of 2 * decoder.heads (rotary positions turn "
+                f"{group}.hidden must be a multiple of 2 * {group}.heads (rotary positions turn "
                 f"pairs), but got hidden={self.hidden} and heads={self.heads}."
             )
 

@@ -59,6 +59,7 @@ class ReadingConfig:
 
     def __post_init__(self) -> None:
         require_bounds("reading", self)
+        self.decoder.check("reading.decoder")
 
 
 class Told(NamedTuple):

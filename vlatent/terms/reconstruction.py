@@ -43,6 +43,10 @@ class Reconstruction(Term):
     most: ClassVar = {"draws": 1000}
     later: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.decoder.check("terms.reconstruction.decoder")
+
     @property
     def compares(self) -> bool:
         """Whether it needs paraphrases."""
