@@ -16,7 +16,7 @@ def chrf(read: Sequence[str], told: Sequence[str]) -> float:
     Calibration: 1 for the same texts, 0 for no letter in common.
     """
     try:
-        from sacrebleu.metrics import CHRF
+        from sacrebleu.metrics.chrf import CHRF
     except ModuleNotFoundError:
         return math.nan
     return float(CHRF().corpus_score(list(read), [list(told)]).score) / 100
