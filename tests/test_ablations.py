@@ -212,6 +212,9 @@ def test_whatever_is_asked_for_closes_on_made_up_results(
     if hasattr(told, "contrasted"):
         asked = {"terms.contrast.weight": 1.0, "evaluation.retrieved": 8}
         config = override(config, asked | {"terms.invariance.weight": 1.0})
+    if script in ("reconstruction", "cycle", "copying"):
+        read = {f"terms.{name}.weight": 1.0 for name in ("reconstruction", "cycle", "copying")}
+        config = override(config, read | {"evaluation.read": 8})
     names = [arm.name for arm in told.ABLATION.arms(config)]
     draw = random.Random(script)
     count = draw.choice((1, 2))  # of arms and of seeds
