@@ -41,7 +41,7 @@ def test_scores_are_those_of_followed_and_free_readings(run: Frozen) -> None:  #
 
 
 def test_without_sacrebleu_there_is_no_chrf(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics.chrf", None)
     assert math.isnan(chrf(["a"], ["a"]))
 
 
