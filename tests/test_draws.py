@@ -173,6 +173,7 @@ def cost_after(estimate: Callable[[Training, Encoder, Told], Tensor], steps: int
         return float(1 - said_of(training, encoder, told, many, EXACT).cosine.mean())
 
 
+@pytest.mark.soak
 @pytest.mark.processes
 def test_the_score_function_moves_the_cycle_further_than_straight_through() -> None:
     """At an equal number of steps, from the same decoder: that is why the term has it."""

@@ -65,6 +65,7 @@ def test_a_cluster_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) 
     assert connected == [None]
 
 
+@pytest.mark.soak
 @pytest.mark.processes
 @pytest.mark.timeout(600)
 def test_commands_side_by_side_have_a_cluster_each(tmp_path: Path) -> None:
@@ -84,6 +85,7 @@ def test_commands_side_by_side_have_a_cluster_each(tmp_path: Path) -> None:
     assert (said, other.returncode) == ("all workers are done\n", 0), errors
 
 
+@pytest.mark.soak
 @pytest.mark.processes
 @pytest.mark.timeout(600)
 def test_the_end_of_a_shared_cluster_is_one_line(tmp_path: Path) -> None:
