@@ -9,25 +9,16 @@ from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
-from ablations.terms import COPYING, changed
+from ablations.terms import COPYING, changed, read_back, scaled
 from vlatent.config import Config
-from vlatent.shapes import UserError
 
 
 def arms(base: Config) -> list[Arm]:
     """Copying off, weaker and stronger."""
-    weight = base.terms.copying.weight
-    if weight == 0 or base.evaluation.read == 0:
-        raise UserError(
-            "this ablation needs terms.copying.weight and evaluation.read above 0 in its base: "
-            "begin with --config round_trip."
-        )
+    read_back(base, COPYING)
     return [
         changed("without copying", {f"{COPYING}.weight": 0.0}),
-        *(
-            changed(f"copying x {factor:g}", {f"{COPYING}.weight": factor * weight})
-            for factor in (0.25, 4.0)
-        ),
+        *scaled(COPYING, base.terms.copying.weight),
     ]
 
 

@@ -9,25 +9,16 @@ from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
-from ablations.terms import CYCLE, changed
+from ablations.terms import CYCLE, changed, read_back, scaled
 from vlatent.config import Config
-from vlatent.shapes import UserError
 
 
 def arms(base: Config) -> list[Arm]:
     """Cycle off, weaker and stronger."""
-    weight = base.terms.cycle.weight
-    if weight == 0 or base.evaluation.read == 0:
-        raise UserError(
-            "this ablation needs terms.cycle.weight and evaluation.read above 0 in its base: "
-            "begin with --config round_trip."
-        )
+    read_back(base, CYCLE)
     return [
         changed("without cycle", {f"{CYCLE}.weight": 0.0}),
-        *(
-            changed(f"cycle x {factor:g}", {f"{CYCLE}.weight": factor * weight})
-            for factor in (0.25, 4.0)
-        ),
+        *scaled(CYCLE, base.terms.cycle.weight),
     ]
 
 

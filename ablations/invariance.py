@@ -10,7 +10,7 @@ from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
-from ablations.terms import INVARIANCE, changed, contrasted
+from ablations.terms import INVARIANCE, changed, contrasted, scaled
 from vlatent.config import Config
 from vlatent.shapes import UserError
 
@@ -26,10 +26,7 @@ def arms(base: Config) -> list[Arm]:
         )
     return [
         changed("without invariance", {f"{INVARIANCE}.weight": 0.0}),
-        *(
-            changed(f"invariance x {factor:g}", {f"{INVARIANCE}.weight": factor * weight})
-            for factor in (0.25, 4.0)
-        ),
+        *scaled(INVARIANCE, weight),
         changed("without shift", {f"{INVARIANCE}.shift": 0}),
         changed("without blur", {f"{INVARIANCE}.blur": 0.0}),
     ]

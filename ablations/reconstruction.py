@@ -10,31 +10,21 @@ from ablations.ablation import command
 from ablations.arms import Arm
 from ablations.question import Ablation
 from ablations.result import Prediction
-from ablations.terms import COPYING, CYCLE, RECONSTRUCTION, changed
+from ablations.terms import COPYING, CYCLE, RECONSTRUCTION, changed, read_back, scaled
 from vlatent.config import Config
-from vlatent.shapes import UserError
 
 
 def arms(base: Config) -> list[Arm]:
     """Reconstruction off, weaker, stronger, without noise, and of other words."""
     term = base.terms.reconstruction
-    if term.weight == 0 or base.evaluation.read == 0:
-        raise UserError(
-            "this ablation needs terms.reconstruction.weight and evaluation.read above 0 in its "
-            "base: begin with --config round_trip."
-        )
+    read_back(base, RECONSTRUCTION)
     other = "sentence" if term.says == "paraphrase" else "paraphrase"
     return [
         changed(
             "without reconstruction",  # nor what needs its decoder, which goes last
             {f"{name}.weight": 0.0 for name in (CYCLE, COPYING, RECONSTRUCTION)},
         ),
-        *(
-            changed(
-                f"reconstruction x {factor:g}", {f"{RECONSTRUCTION}.weight": factor * term.weight}
-            )
-            for factor in (0.25, 4.0)
-        ),
+        *scaled(RECONSTRUCTION, term.weight),
         changed("without noise", {f"{RECONSTRUCTION}.noise": 0.0}),
         changed(f"says the {other}", {f"{RECONSTRUCTION}.says": other}),
     ]

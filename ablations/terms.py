@@ -15,6 +15,29 @@ def changed(name: str, changes: dict[str, object]) -> Arm:
     return Arm(name, "setting", changes)
 
 
+def scaled(term: str, weight: float) -> list[Arm]:
+    """A quarter of a term's weight, and four times as much."""
+    name = term.rpartition(".")[2]
+    return [
+        changed(f"{name} x {factor:g}", {f"{term}.weight": factor * weight})
+        for factor in (0.25, 4.0)
+    ]
+
+
+def read_back(base: Config, term: str) -> None:
+    """Check that the base has a term of what a decoder says, and counts what is read back.
+
+    Raises:
+        UserError: If either is 0.
+    """
+    weight = getattr(base.terms, term.rpartition(".")[2]).weight
+    if weight == 0 or base.evaluation.read == 0:
+        raise UserError(
+            f"this ablation needs {term}.weight and evaluation.read above 0 in its base: begin "
+            "with --config round_trip."
+        )
+
+
 def contrasted(base: Config) -> None:
     """Check that the base has something to ablate.
 
