@@ -139,8 +139,10 @@ def add_settings(parser: Parser, own: type | None = None, kind: type[Any] = Conf
 
 def _given(kind: type[Any]) -> type:
     """The class of what files and flags give of a config of this kind."""
-    if kind is Config or not issubclass(kind, Config):
-        return GivenConfig if kind is Config else kind
+    if kind is Config:
+        return GivenConfig
+    if not issubclass(kind, Config):
+        return kind
     own = {"__doc__": kind.__doc__, "__module__": kind.__module__}
     return dataclass(frozen=True, kw_only=True)(type(kind.__name__, (GivenConfig, kind), own))
 
