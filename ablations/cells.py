@@ -14,7 +14,8 @@ import sqlalchemy
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
 
 from ablations.arms import Arm
-from vlatent.config import RunConfig, effective, override, to_yaml
+from vlatent.config import RunConfig, override, to_yaml
+from vlatent.fingerprints import effective
 from vlatent.runtime.addresses import is_file, shown
 from vlatent.runtime.databases import engine_arguments, explained, immediate, opened, patient
 from vlatent.runtime.locks import DatabaseLock, PlaceLock, alone, shared_lock

@@ -15,7 +15,8 @@ from ablations.result import (
     Outcome,
     Prediction,
 )
-from vlatent.config import Config, RunConfig, fingerprint
+from vlatent.config import Config, RunConfig
+from vlatent.fingerprints import fingerprint
 from vlatent.intervals import interval
 
 

@@ -8,7 +8,7 @@ from ablations.arms import Arm, doses_of
 from ablations.question import Ablation
 from vlatent.own_questions import is_path
 from vlatent.problem import Problem, ProblemConfig, config_of
-from vlatent.workload import ProblemWorkload, asked_at
+from vlatent.problem_workload import ProblemWorkload, asked_at
 
 
 def ablation_at(path: str) -> Ablation:

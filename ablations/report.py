@@ -22,8 +22,9 @@ from ablations.question import Ablation
 from ablations.result import FILE, AblationResult
 from ablations.worker import AblationJob
 from vlatent import checkpoints
-from vlatent.config import Config, RunConfig, fingerprint, override, to_yaml
+from vlatent.config import Config, RunConfig, override, to_yaml
 from vlatent.console import console
+from vlatent.fingerprints import fingerprint
 from vlatent.preparation import corpus_of, size_of_latents
 from vlatent.reading_back import ReadBackConfig
 from vlatent.shapes import UserError

@@ -8,8 +8,9 @@ from ablations.cells import Cells
 from ablations.comparison import Table
 from ablations.question import Ablation
 from ablations.worker import AblationJob, cell_tags
-from vlatent.config import fingerprint, flatten, override
+from vlatent.config import flatten, override
 from vlatent.console import console
+from vlatent.fingerprints import fingerprint
 from vlatent.names import claim
 from vlatent.runtime.addresses import place_of
 from vlatent.shapes import UserError

@@ -32,8 +32,9 @@ from studies.storage import Storage
 from studies.tasks import Search
 from studies.worker import carry_out
 from vlatent import checkpoints, recording, training
-from vlatent.config import corpus_digests, override, read_config
+from vlatent.config import override, read_config
 from vlatent.corpus import load
+from vlatent.fingerprints import corpus_digests
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MlflowTracker
 

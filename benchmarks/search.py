@@ -44,8 +44,9 @@ from studies.spending import seconds_of, steps_of
 from studies.study import screened
 from studies.tasks import Search
 from studies.worker import carry_out
-from vlatent.config import Config, corpus_digests, override, read_config
+from vlatent.config import Config, override, read_config
 from vlatent.corpus import Part, load
+from vlatent.fingerprints import corpus_digests
 from vlatent.intervals import bracket, interval
 from vlatent.runtime.interruption import Stop
 from vlatent.tracking import MemoryTracker

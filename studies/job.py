@@ -18,8 +18,9 @@ from studies.settings import StudyConfig
 from studies.storage import Abandoned, Storage, lock_of, open_storage
 from studies.verified import Verified
 from vlatent import own_questions
-from vlatent.config import RunConfig, effective, flatten
+from vlatent.config import RunConfig, flatten
 from vlatent.corpus import changed_parts, corpus_fingerprint
+from vlatent.fingerprints import effective
 from vlatent.names import OWNER, claim
 from vlatent.runtime.addresses import place_of, shown
 from vlatent.runtime.locks import Lock

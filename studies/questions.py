@@ -7,7 +7,7 @@ import importlib
 from studies.question import ObjectiveFunction, Question, Range
 from vlatent.own_questions import is_path
 from vlatent.problem import Problem
-from vlatent.workload import ProblemWorkload, asked_at
+from vlatent.problem_workload import ProblemWorkload, asked_at
 
 
 def question_of(name: str) -> Question:

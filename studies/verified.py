@@ -8,16 +8,9 @@ from dataclasses import dataclass
 
 from studies.question import Question, Space
 from studies.record import VERIFICATION
-from vlatent.config import (
-    Config,
-    corpus_digests,
-    effective,
-    flatten,
-    override,
-    own_parts,
-    read_config,
-)
+from vlatent.config import Config, flatten, override, own_parts, read_config
 from vlatent.corpus import DataConfig
+from vlatent.fingerprints import corpus_digests, effective
 from vlatent.preparation import corpus_for, not_divided, placement
 
 

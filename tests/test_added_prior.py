@@ -18,7 +18,7 @@ from smoke import CONFIGS, sentences, smoke
 from ablations.ablation import main as ablate
 from ablations.suite import ABLATION as SUITE
 from studies.study import main as study
-from vlatent.config import fingerprint
+from vlatent.fingerprints import fingerprint
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
 

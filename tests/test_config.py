@@ -10,17 +10,8 @@ import yaml
 from smoke import CONFIGS
 
 from vlatent.command_line import Parser
-from vlatent.config import (
-    Config,
-    GivenConfig,
-    build,
-    effective,
-    fingerprint,
-    flatten,
-    from_yaml,
-    override,
-    to_yaml,
-)
+from vlatent.config import Config, GivenConfig, build, flatten, from_yaml, override, to_yaml
+from vlatent.fingerprints import effective, fingerprint
 from vlatent.shapes import UserError
 
 OF_ENCODERS = {file.stem for file in CONFIGS.glob("*.yaml")} - {"reading", "quick_reading"}

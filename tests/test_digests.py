@@ -12,8 +12,9 @@ from smoke import smoke
 
 from ablations.arms import BASE, Arm
 from ablations.cells import planned
-from vlatent.config import Config, corpus_digests
+from vlatent.config import Config
 from vlatent.corpus import Corpus, DataConfig, changed_parts, corpus_fingerprint, load
+from vlatent.fingerprints import corpus_digests
 from vlatent.scenes import default_corpus
 
 Records = list[dict[str, Any]]

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from smoke import smoke
 
-from vlatent.config import effective, fingerprint, from_yaml, override, to_yaml
+from vlatent.config import from_yaml, override, to_yaml
 from vlatent.corpus import Corpus, DataConfig, Part, held_out, load
 from vlatent.encoder import Encoder
 from vlatent.evaluation import encode_judged
+from vlatent.fingerprints import effective, fingerprint
 from vlatent.scenes import parse
 from vlatent.shapes import UserError
 

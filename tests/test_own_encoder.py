@@ -18,20 +18,12 @@ from torch import Tensor, nn
 
 from vlatent import checkpoints
 from vlatent.command_line import Parser
-from vlatent.config import (
-    GivenConfig,
-    build,
-    effective,
-    fingerprint,
-    flatten,
-    from_yaml,
-    override,
-    to_yaml,
-)
+from vlatent.config import GivenConfig, build, flatten, from_yaml, override, to_yaml
 from vlatent.corpus import TokenBatch, load
 from vlatent.dependence import encode, retrieval
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.encoder_check import check, latent_size
+from vlatent.fingerprints import effective, fingerprint
 from vlatent.models import trained_model
 from vlatent.optimization import MovingAverage, OptimizerConfig, adamw, set_learning_rate
 from vlatent.own_classes import OwnClass

@@ -32,14 +32,15 @@ from studies.record import counted
 from studies.settings import StudyConfig
 from vlatent import Problem, Weight, own_questions
 from vlatent.__main__ import main as vlatent
-from vlatent.config import fingerprint, flatten, from_yaml, override, to_yaml
+from vlatent.config import flatten, from_yaml, override, to_yaml
 from vlatent.corpus import corpus_fingerprint
+from vlatent.fingerprints import fingerprint
 from vlatent.problem import ProblemConfig, ProblemTraining, config_of
 from vlatent.problem_run import run_problem, verdict_of
+from vlatent.problem_workload import ProblemWorkload
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
 from vlatent.tracking import MemoryTracker, TrackingConfig
-from vlatent.workload import ProblemWorkload
 
 ROOT = Path(__file__).parents[1]
 [SNIPPET] = re.findall(

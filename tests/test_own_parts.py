@@ -16,8 +16,9 @@ from own_parts import SOURCE, installed, own_module
 from test_config import parsed
 
 from studies.screen import evaluate_weights
-from vlatent.config import Config, effective, fingerprint, flatten, from_yaml, override, to_yaml
+from vlatent.config import Config, flatten, from_yaml, override, to_yaml
 from vlatent.evaluation import judge, measure
+from vlatent.fingerprints import effective, fingerprint
 from vlatent.preparation import corpus_for
 from vlatent.priors import Priors, Variance
 from vlatent.shapes import UserError

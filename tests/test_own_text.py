@@ -18,13 +18,14 @@ from smoke import smoke
 
 from studies import meaning as meaning_study
 from vlatent.__main__ import main
-from vlatent.config import Config, effective, override
+from vlatent.config import Config, override
 from vlatent.corpus import DataConfig, Sentences, load
 from vlatent.corpus.files import read
 from vlatent.corpus.wordings import triples, variants
 from vlatent.encoder import Encoder
 from vlatent.evaluation import Evaluation
 from vlatent.evaluation.meaning_criteria import of_meaning
+from vlatent.fingerprints import effective
 from vlatent.meaning import kinds_of, meaning
 from vlatent.preparation import corpus_for, corpus_lines
 from vlatent.scenes import Line

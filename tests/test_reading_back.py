@@ -19,11 +19,12 @@ from ablations.measurement import OF_READING
 from ablations.reading import ABLATION, FROM_THE_START
 from ablations.report import check
 from vlatent import reading_back, reading_run
-from vlatent.config import Config, effective, from_yaml_of, override, to_yaml
+from vlatent.config import Config, from_yaml_of, override, to_yaml
 from vlatent.corpus import loading
 from vlatent.decoder import DecoderConfig
 from vlatent.evaluation import Verdict
 from vlatent.figures.page import Page
+from vlatent.fingerprints import effective
 from vlatent.reader import ReadingConfig
 from vlatent.reading_back import READ_BACK, Follow, ReadBackConfig, of_encoder
 from vlatent.result import Result

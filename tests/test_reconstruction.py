@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from vlatent import checkpoints
 from vlatent.__main__ import main
-from vlatent.config import Config, effective, fingerprint, flatten, override, to_yaml
+from vlatent.config import Config, flatten, override, to_yaml
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.fingerprints import effective, fingerprint
 from vlatent.joint import Joint
 from vlatent.models import first_weights
 from vlatent.own_encoder import embed_of, encoder_of

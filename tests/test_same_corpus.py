@@ -16,8 +16,9 @@ from smoke import smoke
 from analysis.probes.encoding import open_checkpoint
 from vlatent import checkpoints, recording
 from vlatent.__main__ import main
-from vlatent.config import corpus_digests, from_yaml, override
+from vlatent.config import from_yaml, override
 from vlatent.corpus import corpus_fingerprint, load
+from vlatent.fingerprints import corpus_digests
 from vlatent.preparation import corpus_of
 from vlatent.result import Result
 from vlatent.run_record import FILE, RunRecord

@@ -10,7 +10,8 @@ import torch
 from contract import latent
 from torch import Tensor
 
-from vlatent.config import Config, effective, override
+from vlatent.config import Config, override
+from vlatent.fingerprints import effective
 from vlatent.priors import Decorrelation, Prior, Priors, Spectrum, as_latent
 from vlatent.shapes import UserError
 

@@ -15,8 +15,9 @@ from roughness import Roughness
 from ablations.measurement import OF_RUN, from_json
 from analysis.compare.result import STATISTICS as compared
 from vlatent import evaluation
-from vlatent.config import Config, effective, fingerprint
+from vlatent.config import Config
 from vlatent.evaluation import Evaluation, judge, measure
+from vlatent.fingerprints import effective, fingerprint
 from vlatent.priors import Priors
 from vlatent.shapes import PerChannel
 from vlatent.spectra import CHECKERBOARD_LIMITS, RESIDUAL_LIMIT

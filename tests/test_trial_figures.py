@@ -17,8 +17,9 @@ from studies.tasks import Search
 from studies.trial_figures import draws, trained_without
 from studies.worker import carry_out
 from vlatent import training
-from vlatent.config import fingerprint, flatten, from_yaml, override, to_yaml
+from vlatent.config import flatten, from_yaml, override, to_yaml
 from vlatent.evaluation import Criterion, Verdict
+from vlatent.fingerprints import fingerprint
 from vlatent.runtime.interruption import Stop
 from vlatent.step import Diverged
 from vlatent.tracking import TrackingConfig, artifact_paths

@@ -10,7 +10,7 @@ from typing import Any
 
 from vlatent import checkpoints, recording
 from vlatent.command_line import Parser
-from vlatent.config import Config, add_settings, build, corpus_digests, from_yaml, override
+from vlatent.config import Config, add_settings, build, from_yaml, override
 from vlatent.console import (
     console,
     dependence_lines,
@@ -22,6 +22,7 @@ from vlatent.console import (
 )
 from vlatent.corpus import Corpus, changed_parts, load
 from vlatent.evaluation import Evaluation, Verdict, evaluate, judge
+from vlatent.fingerprints import corpus_digests
 from vlatent.joint import averaged_decoder, joint_of
 from vlatent.models import begin_with, require_same_corpus, state_to_resume, trained_model
 from vlatent.own_encoder import encoder_of

@@ -13,8 +13,9 @@ from torch import nn
 
 from vlatent import checkpoints
 from vlatent.balance import weighed
-from vlatent.config import Config, corpus_digests, from_yaml
+from vlatent.config import Config, from_yaml
 from vlatent.corpus import Corpus, changed_parts
+from vlatent.fingerprints import corpus_digests
 from vlatent.joint import Joint, decoder_weights
 from vlatent.optimization import MovingAverage
 from vlatent.own_encoder import encoder_of

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from vlatent import checkpoints, run_record
-from vlatent.config import Config, corpus_digests, fingerprint, flatten, to_yaml
+from vlatent.config import Config, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples, corpus_fingerprint
 from vlatent.dependence import in_words
 from vlatent.evaluation import Evaluation, Verdict, encode_judged, score
 from vlatent.figures import EncodedSplit, mean_spectrum, meaning_figures, run_figures
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
+from vlatent.fingerprints import corpus_digests, fingerprint
 from vlatent.jitter import shifted
 from vlatent.meaning import DIRECTIONS, compared, encode_triples
 from vlatent.objective import Loss

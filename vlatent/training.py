@@ -15,7 +15,7 @@ from torch import nn
 
 from vlatent import checkpoints, recording
 from vlatent.balance import balance_of
-from vlatent.config import Config, corpus_digests, to_yaml, with_encoder
+from vlatent.config import Config, to_yaml, with_encoder
 from vlatent.corpus import Corpus, order
 from vlatent.evaluation import (
     Evaluation,
@@ -26,6 +26,7 @@ from vlatent.evaluation import (
     score,
     steps_to_pass,
 )
+from vlatent.fingerprints import corpus_digests
 from vlatent.joint import joint_of
 from vlatent.models import begin_with, state_to_resume
 from vlatent.optimization import MovingAverage, adamw, learning_rate, restore

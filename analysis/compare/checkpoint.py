@@ -8,8 +8,9 @@ from statistics import fmean
 
 from analysis.compare.result import Curve, Subject
 from vlatent import checkpoints
-from vlatent.config import Config, fingerprint, from_yaml
+from vlatent.config import Config, from_yaml
 from vlatent.evaluation import Evaluation, judge, score
+from vlatent.fingerprints import fingerprint
 
 
 def of_checkpoint(reference: str, path: Path) -> Subject:

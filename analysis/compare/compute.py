@@ -20,11 +20,12 @@ from analysis.compare.result import (
     statistics_of,
 )
 from vlatent import checkpoints
-from vlatent.config import effective, flatten
+from vlatent.config import flatten
 from vlatent.console import tracked
 from vlatent.corpus import load
 from vlatent.dependence import encode
 from vlatent.effects import Effect, family, paired
+from vlatent.fingerprints import effective
 from vlatent.intervals import interval
 from vlatent.models import require_same_corpus, trained_model
 from vlatent.priors import Priors

@@ -12,7 +12,8 @@ from analysis.compare.result import Subject
 from analysis.compare.storage import subject_in
 from analysis.runs import find_run
 from vlatent import checkpoints
-from vlatent.config import fingerprint, from_yaml
+from vlatent.config import from_yaml
+from vlatent.fingerprints import fingerprint
 from vlatent.shapes import UserError
 from vlatent.tracking import TrackingConfig, recorded_runs
 

@@ -20,8 +20,9 @@ from analysis.compare.__main__ import main as compare
 from analysis.report.__main__ import main as report
 from studies.study import main as study
 from vlatent import checkpoints
-from vlatent.config import fingerprint, from_yaml
+from vlatent.config import from_yaml
 from vlatent.evaluation import Evaluation, judge
+from vlatent.fingerprints import fingerprint
 from vlatent.result import Result
 from vlatent.statistics import STATISTICS
 from vlatent.tracking import MemoryTracker, MlflowTracker, open_run

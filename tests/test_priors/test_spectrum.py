@@ -13,7 +13,8 @@ import torch
 from fields import power_law
 from torch import Tensor
 
-from vlatent.config import Config, fingerprint, from_yaml, override, to_yaml
+from vlatent.config import Config, from_yaml, override, to_yaml
+from vlatent.fingerprints import fingerprint
 from vlatent.priors import Spectrum
 from vlatent.shapes import UserError
 from vlatent.spectra import (
