@@ -1,7 +1,9 @@
-"""A decoder of a frozen encoder: its settings, and the sentences on which it is judged."""
+"""A decoder of a frozen encoder: its settings, its controls, the sentences that judge it."""
 
 from __future__ import annotations
 
+import json
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +11,27 @@ from pathlib import Path
 from jsonargparse.typing import PositiveInt
 from rich.progress import Progress
 
+from vlatent import checkpoints
 from vlatent.corpus import Part, held_out
 from vlatent.decoder import Decoder
+from vlatent.evaluation.reading_criteria import Scores
+from vlatent.evaluation.round_trip import SPLITS
 from vlatent.reader import ReadingConfig
 from vlatent.reading_run import Frozen, Shown, frozen, trained_decoder
 from vlatent.shapes import UserError
 from vlatent.tracking import Tracker, TrackingConfig
 
-SPLITS = ("random", "compositional")
+# What is shown to the decoder that is judged, and to those beside it: which decoder reads it, and
+# what it is called.
+CONTROLS: dict[Shown, tuple[Shown, str]] = {
+    "latent": ("latent", "its latents"),
+    "another": ("latent", "another sentence's latent"),
+    "untrained": ("untrained", "untrained encoder"),
+    "permuted": ("permuted", "pixels permuted, trained so"),
+}
+FILE = "reading.json"
+
+Measured = dict[Shown, dict[str, Scores]]  # scores by what is shown and by view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,3 +124,24 @@ def trained_beside(
     decoder = trained_decoder(run, config.reading, shown, report)
     progress.remove_task(bar)
     return decoder, losses
+
+
+def known(scores: Scores) -> Scores:
+    """Those that are known: where no two blocks were read, none have an order."""
+    return {name: value for name, value in scores.items() if not math.isnan(value)}
+
+
+def keep_scores(run: Frozen, measured: Measured, words: str, step: int, tracker: Tracker) -> None:
+    """Keep scores, and what they say in words, beside the decoders and in the tracker."""
+    found = {
+        shown: {view: known(scores) for view, scores in views.items()}
+        for shown, views in measured.items()
+    }
+    for shown, views in found.items():
+        for view, scores in views.items():
+            place = f"{shown}/{view.replace(', ', '_')}"
+            tracker.metrics({f"{place}/{name}": value for name, value in scores.items()}, step)
+    for name, content in ((FILE, json.dumps(found, indent=1)), ("reading.md", words)):
+        checkpoints.write(run.place / name, content)
+        tracker.text(name, content)
+    tracker.note(words)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.progress import Progress
 
-from vlatent import checkpoints
 from vlatent.config import flatten, to_yaml
 from vlatent.console import console, empty_table, progress_display
 from vlatent.decoder import Decoder
-from vlatent.decoder_run import DecoderRunConfig, trained_beside
+from vlatent.decoder_run import (
+    CONTROLS,
+    FILE,
+    DecoderRunConfig,
+    Measured,
+    keep_scores,
+    trained_beside,
+)
 from vlatent.evaluation.chrf import chrf
 from vlatent.evaluation.reading import rouge_l
 from vlatent.noise import noisy
@@ -22,13 +27,9 @@ from vlatent.reading_run import Frozen, Shown, Source, read_in_parts, readings, 
 from vlatent.tables import as_markdown
 from vlatent.tracking import Tracker, view_command
 
-# What is shown, to which decoder, and what that is called.
-SHOWN: Mapping[Shown, tuple[Shown, str]] = {
+SHOWN: dict[Shown, tuple[Shown, str]] = {
     "nothing": ("nothing", "nothing: language model"),
-    "latent": ("latent", "its latents"),
-    "another": ("latent", "another sentence's latent"),
-    "untrained": ("untrained", "untrained encoder"),
-    "permuted": ("permuted", "pixels permuted, trained so"),
+    **CONTROLS,
 }
 NAMES = ("token_accuracy", "perplexity", "chrf", "rouge_l", "exact")
 COLUMNS = ("shown", "tokens right", "perplexity", "chrF", "ROUGE-L", "word for word")
@@ -37,8 +38,6 @@ LEFT_OUT = (
     "model and ceiling, PASS or FAIL."
 )
 WITHOUT_CHRF = "chrF is left out: pip install 'vlatent[text]' brings the sacrebleu that counts it."
-
-Measured = dict[Shown, dict[str, dict[str, float]]]  # by what is shown and by view
 
 
 def read_own_text(run: Frozen, config: DecoderRunConfig) -> int:
@@ -51,14 +50,15 @@ def read_own_text(run: Frozen, config: DecoderRunConfig) -> int:
         rows = list(_rows(measured))
         is_whole = not math.isnan(measured["latent"]["clean"]["chrf"])
         lines = [LEFT_OUT] if is_whole else [LEFT_OUT, WITHOUT_CHRF]
-        _record(run, config, measured, rows, lines, tracker)
+        page = ["Held-out sentences, clean / under noise:", as_markdown(COLUMNS, rows), *lines, ""]
+        keep_scores(run, measured, "\n\n".join(page), config.reading.steps, tracker)
     table = empty_table("Held-out sentences, clean / under noise", *COLUMNS, left=COLUMNS[:1])
     for row in rows:
         table.add_row(*row)
     console.print(table)
     for line in lines:
         console.print(line)
-    console.print(f"Decoders and reading.json: {run.place}")
+    console.print(f"Decoders and {FILE}: {run.place}")
     console.print(f"Compare runs: {view_command(config.tracking)}", soft_wrap=True)
     return 0
 
@@ -108,35 +108,6 @@ def _measured(
         accuracy, perplexity = clean["token_accuracy"], clean["perplexity"]
         console.print(f"{said}: {accuracy:.0%} of tokens right, perplexity {perplexity:.3g}")
     return measured
-
-
-def _record(
-    run: Frozen,
-    config: DecoderRunConfig,
-    measured: Measured,
-    rows: Sequence[Sequence[str]],
-    lines: Sequence[str],
-    tracker: Tracker,
-) -> None:
-    """Keep the scores beside the decoders and in the tracker."""
-    known = {
-        shown: {
-            view: {name: value for name, value in scores.items() if not math.isnan(value)}
-            for view, scores in views.items()
-        }
-        for shown, views in measured.items()
-    }
-    for shown, views in known.items():
-        for view, scores in views.items():
-            metrics = {f"{shown}/{view}/{name}": value for name, value in scores.items()}
-            tracker.metrics(metrics, config.reading.steps)
-    words = "\n\n".join(
-        ["Held-out sentences, clean / under noise:", as_markdown(COLUMNS, rows), *lines, ""]
-    )
-    for name, content in (("reading.json", json.dumps(known, indent=1)), ("reading.md", words)):
-        checkpoints.write(run.place / name, content)
-        tracker.text(name, content)
-    tracker.note(words)
 
 
 def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:

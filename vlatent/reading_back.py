@@ -15,9 +15,9 @@ from rich.progress import Progress
 
 from vlatent.config import Config, flatten
 from vlatent.decoder import Decoder
-from vlatent.decoder_run import SPLITS
 from vlatent.evaluation import Verdict
 from vlatent.evaluation.reading_criteria import Scores, judge_reading
+from vlatent.evaluation.round_trip import SPLITS
 from vlatent.preparation import corpus_of, size_of_latents
 from vlatent.reader import ReadingConfig
 from vlatent.reading_run import (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,13 +16,19 @@ from vlatent.config import add_settings, build_of, flatten, to_yaml
 from vlatent.config_files import with_configs_found
 from vlatent.console import console, empty_table, progress_display, verdict_table
 from vlatent.decoder import Decoder
-from vlatent.decoder_run import DecoderRunConfig, judged_texts, opened, trained_beside
-from vlatent.evaluation import Verdict
-from vlatent.evaluation.attention import (
-    attention_in_words,
-    content_against_function,
-    said_words,
+from vlatent.decoder_run import (
+    CONTROLS,
+    FILE,
+    DecoderRunConfig,
+    Measured,
+    judged_texts,
+    keep_scores,
+    known,
+    opened,
+    trained_beside,
 )
+from vlatent.evaluation import Verdict
+from vlatent.evaluation.attention import attention_in_words, content_against_function, said_words
 from vlatent.evaluation.confusion import Confusions, confusions
 from vlatent.evaluation.reading import KINDS
 from vlatent.evaluation.reading_criteria import Scores, judge_reading
@@ -32,7 +36,7 @@ from vlatent.figures.decoder_numbers import Scored
 from vlatent.open_groups import given_flags
 from vlatent.own_record import own_record
 from vlatent.own_text_reading import read_own_text
-from vlatent.reading_run import Frozen, Shown, Source, judged, readings, source
+from vlatent.reading_run import Frozen, Source, judged, readings, source
 from vlatent.recording import verdict_metrics, verdict_summary
 from vlatent.scenes.continuations import words_of
 from vlatent.shapes import UserError
@@ -40,25 +44,9 @@ from vlatent.tables import as_markdown
 from vlatent.tracking import Tracker, view_command
 from vlatent.yaml_reader import read_settings_file
 
-# What is shown to the decoder that is judged, and to those beside it; which decoder reads it.
-CONTROLS: Mapping[Shown, Shown] = {
-    "latent": "latent",
-    "another": "latent",
-    "untrained": "untrained",
-    "permuted": "permuted",
-}
-SAID: Mapping[Shown, str] = {
-    "latent": "its latents",
-    "another": "another sentence's latent",
-    "untrained": "untrained encoder",
-    "permuted": "pixels permuted, trained so",
-}
-FILE = "reading.json"
 COLUMNS = ("shown", "split", "normalised", "fact F1", "exact", "nats a word")
 
 NOISES = (0.1, 0.6, 1.0)  # under which the figure shows what is judged too
-
-Measured = dict[Shown, dict[str, Scores]]  # scores by what is shown and by view
 
 
 class Found(NamedTuple):
@@ -141,15 +129,15 @@ def _found(
     found = Found({}, [], {}, [], {})
     settings, tokens = config.reading, _tokens_a_word(run)
     names = dict(sorted({settings.noise: ", noise", 0.0: ""}.items()))
-    for shown, trained_on in CONTROLS.items():
-        decoder, losses = trained_beside(run, config, trained_on, SAID[shown], tracker, progress)
-        found.losses[SAID[shown]] = {step: loss * tokens for step, loss in losses.items()}
+    for shown, (trained_on, said) in CONTROLS.items():
+        decoder, losses = trained_beside(run, config, trained_on, said, tracker, progress)
+        found.losses[said] = {step: loss * tokens for step, loss in losses.items()}
         given = source(run, shown, settings.seed)
         views = found.measured[shown] = {}
         for split, part in texts.items():
             for noise in sorted({*names, *(NOISES if shown == "latent" else ())}):
                 scores = judged(run, decoder, given, part, noise)
-                found.scored.append(Scored(SAID[shown], split, noise, scores))
+                found.scored.append(Scored(said, split, noise, scores))
                 if noise in names:
                     views[f"{split}{names[noise]}"] = scores
         if shown == "latent":
@@ -162,7 +150,7 @@ def _found(
             f"{view} {scores['normalised']:.2f} (fact F1 {scores['fact_f1']:.2f})"
             for view, scores in views.items()
         )
-        console.print(f"{SAID[shown]}: normalised accuracy {', '.join(accuracies)}", soft_wrap=True)
+        console.print(f"{said}: normalised accuracy {', '.join(accuracies)}", soft_wrap=True)
     return found
 
 
@@ -189,21 +177,10 @@ def _record(
     """Keep scores, verdict and figure beside the decoders and in the tracker."""
     step, measured = config.reading.steps, found.measured
     tracker.metrics(verdict_metrics(verdict), step)
-    for shown, views in measured.items():
-        for view, scores in views.items():
-            place = f"{shown}/{view.replace(', ', '_')}"
-            tracker.metrics({f"{place}/{name}": known for name, known in _known(scores)}, step)
     rows = as_markdown(COLUMNS, _rows(measured))
     looked = "\n".join(found.attention)
     words = f"{verdict_summary(step, verdict)}\n\nClean / under noise:\n\n{rows}\n\n{looked}\n"
-    known = {
-        shown: {view: dict(_known(scores)) for view, scores in views.items()}
-        for shown, views in measured.items()
-    }
-    for name, content in ((FILE, json.dumps(known, indent=1)), ("reading.md", words)):
-        checkpoints.write(run.place / name, content)
-        tracker.text(name, content)
-    tracker.note(words)
+    keep_scores(run, measured, words, step, tracker)
     if config.tracking.figures:
         from vlatent.figures.confusion import confusion_figure
         from vlatent.figures.decoder import decoder_figure  # matplotlib takes half a second
@@ -215,11 +192,6 @@ def _record(
         ):
             checkpoints.write(run.place / f"{figure}.png", png)
             tracker.figure(figure, png)
-
-
-def _known(scores: Scores) -> Iterator[tuple[str, float]]:
-    """Those that are known: where no two blocks were read, none have an order."""
-    return ((name, value) for name, value in scores.items() if not math.isnan(value))
 
 
 def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:
@@ -234,12 +206,12 @@ def _rows(measured: Measured) -> Iterator[tuple[str, ...]]:
                 " / ".join(f"{scores[name]:.2f}" for scores in seen)
                 for name in ("normalised", "fact_f1", "exact", "cross_entropy")
             )
-            yield SAID[shown], split, *numbers
+            yield CONTROLS[shown][1], split, *numbers
         yield "the meaning: ceiling", split, "1.00", "", "", f"{own['cross_entropy_ceiling']:.2f}"
 
 
 def _by_kind(views: Mapping[str, Scores]) -> Iterator[str]:
     """What of the sentences was read right, kind by kind."""
     for view, scores in views.items():
-        known = [f"{name} {value:.0%}" for name, value in _known(scores) if name in KINDS]
-        yield f"Read right, {view}: {', '.join(known)}."
+        right = [f"{name} {value:.0%}" for name, value in known(scores).items() if name in KINDS]
+        yield f"Read right, {view}: {', '.join(right)}."

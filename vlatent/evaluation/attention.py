@@ -18,7 +18,6 @@ from vlatent.scenes.continuations import words_of
 from vlatent.scenes.prediction import CONTENT, kind_of
 
 RESAMPLES = 9999
-DECIMALS = 12  # to which differences of one sentence's values count
 
 LABELS = {"entropy": "entropy in nats", "morans_i": "Moran's I"}
 
