@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from vlatent.evaluation.reading import KINDS, Kind, facts_of
+from vlatent.evaluation.reading import KINDS, Kind, blocks_of, facts_of
 from vlatent.scenes import Block, Fact, Meaning, parse
 from vlatent.scenes.words import NUMBERS, RELATIONS
 
@@ -40,8 +40,8 @@ def confusions(read: Sequence[str], told: Sequence[str]) -> Confusions:
     found: Confusions = {kind: Counter() for kind in KINDS}
     for said, text in zip(read, told, strict=True):
         facts, known = parse(text), facts_of(said)
-        partners = _matched(_blocks(facts), _blocks(known))
-        for block in _blocks(facts):
+        partners = _matched(blocks_of(facts), blocks_of(known))
+        for block in blocks_of(facts):
             own = _described(block)
             other = _described(partners[block]) if block in partners else {}
             for kind, word in own.items():
@@ -63,10 +63,6 @@ def _count_fact(
     if read.relation == relation and not RELATIONS[relation].symmetric:
         is_so = read.subject == partners[fact.subject]
         found["order"][relation, AS_TOLD if is_so else EXCHANGED] += 1
-
-
-def _blocks(facts: Meaning) -> list[Block]:
-    return sorted({block for fact in facts for block in (fact.subject, fact.object)})
 
 
 def _described(block: Block) -> dict[Kind, str]:

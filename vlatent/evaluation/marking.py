@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
+from vlatent.evaluation.reading import blocks_of
 from vlatent.scenes import Meaning, about_blocks, parse
 from vlatent.scenes.continuations import SPELLINGS
 from vlatent.scenes.prediction import kind_of
@@ -43,7 +44,7 @@ def _of_words(read: str, told: str) -> dict[int, Mark]:
 
 
 def _of_blocks(read: str, facts: Meaning) -> dict[int, Mark]:
-    looks = {(block.color, block.shape) for fact in facts for block in (fact.subject, fact.object)}
+    looks = {(block.color, block.shape) for block in blocks_of(facts)}
     marks: dict[int, Mark] = {}
     last = ""
     for start, clause in _clauses(read):

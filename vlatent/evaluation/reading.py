@@ -66,7 +66,7 @@ def kinds_read(read: str, told: str) -> dict[Kind, Share]:
         UserError: The sentence is not about blocks.
     """
     facts, expected = facts_of(read), parse(told)
-    known, asked = _blocks(facts), _blocks(expected)
+    known, asked = blocks_of(facts), blocks_of(expected)
     found: dict[Kind, Share] = {
         "color": _shared([b.color for b in known], [b.color for b in asked]),
         "shape": _shared([b.shape for b in known], [b.shape for b in asked]),
@@ -74,7 +74,7 @@ def kinds_read(read: str, told: str) -> dict[Kind, Share]:
     numbers = {_look(block): block.number for block in known}
     same = [numbers[_look(b)] == b.number for b in asked if _look(b) in numbers]
     found["number"] = Share(sum(same), len(same))
-    pairs = {_pair(fact): fact for fact in facts}
+    pairs = {_pair(fact): fact for fact in sorted(facts)}
     both = [(pairs[_pair(fact)], fact) for fact in expected if _pair(fact) in pairs]
     related = [(own, fact) for own, fact in both if own.relation == fact.relation]
     ways = [_look(own.subject) == _look(fact.subject) for own, fact in related]
@@ -181,8 +181,9 @@ def facts_of(text: str) -> Meaning:
         return frozenset()
 
 
-def _blocks(facts: Iterable[Fact]) -> set[Block]:
-    return {block for fact in facts for block in (fact.subject, fact.object)}
+def blocks_of(facts: Iterable[Fact]) -> list[Block]:
+    """The blocks of facts, in the same order in every process."""
+    return sorted({block for fact in facts for block in (fact.subject, fact.object)})
 
 
 def _look(block: Block) -> tuple[str, str]:
