@@ -10,13 +10,7 @@ from rich.text import Text
 
 from ablations.figures import ForestRow, in_figures
 from ablations.looks import look_lines
-from ablations.result import (
-    AblationResult,
-    Outcome,
-    missing_lines,
-    needed_for,
-    passes,
-)
+from ablations.result import AblationResult, Outcome, missing_lines, needed_for, passes
 from ablations.sentences import families_of, paragraphs, power_lines, what_p_is
 from ablations.tables import COST_COLUMNS
 from vlatent.console import console, empty_table

@@ -26,14 +26,7 @@ from vlatent.runtime.addresses import shown
 from vlatent.runtime.interruption import Stop
 from vlatent.shapes import UserError
 from vlatent.step import Diverged
-from vlatent.tracking import (
-    Status,
-    TrackingConfig,
-    end_orphaned,
-    open_run,
-    recorded,
-    traceback_of,
-)
+from vlatent.tracking import Status, TrackingConfig, end_orphaned, open_run, recorded, traceback_of
 from vlatent.workload import ENCODER, Workload
 
 logger = logging.getLogger(__name__)

@@ -13,16 +13,7 @@ from inside import inside
 
 from benchmarks import others, racing, searchers
 from benchmarks.problems import Parameter, Problem, Values
-from benchmarks.races import (
-    RULES,
-    Race,
-    equal,
-    half_width,
-    halving,
-    separated,
-    shrunken,
-    t_race,
-)
+from benchmarks.races import RULES, Race, equal, half_width, halving, separated, shrunken, t_race
 from benchmarks.tables import Table
 from studies.racing import SPREAD, evidence, rounds
 from vlatent.intervals import proportion

@@ -10,11 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlatent.dependence import dependence
-from vlatent.encoder import (
-    Encoder,
-    EncoderConfig,
-    GridBlock,
-)
+from vlatent.encoder import Encoder, EncoderConfig, GridBlock
 from vlatent.layers import Smoothing, Window, rotary_angles, rotate
 from vlatent.optimization import MovingAverage, OptimizerConfig, adamw
 from vlatent.shapes import UserError

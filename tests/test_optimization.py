@@ -13,13 +13,7 @@ from torch import nn
 from vlatent.config import TrainingConfig
 from vlatent.encoder import Encoder, EncoderConfig
 from vlatent.jitter import blurred
-from vlatent.optimization import (
-    MovingAverage,
-    OptimizerConfig,
-    adamw,
-    average_decay,
-    learning_rate,
-)
+from vlatent.optimization import MovingAverage, OptimizerConfig, adamw, average_decay, learning_rate
 from vlatent.preparation import placement
 from vlatent.shapes import UserError
 

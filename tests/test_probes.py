@@ -25,13 +25,7 @@ from threadpoolctl import threadpool_limits
 from analysis.probes import linear_probe
 from analysis.probes import maps as probe_maps
 from analysis.probes.__main__ import main, names
-from analysis.probes.compute import (
-    REPRESENTATIONS,
-    WORDS,
-    jackknife,
-    probe,
-    structure,
-)
+from analysis.probes.compute import REPRESENTATIONS, WORDS, jackknife, probe, structure
 from analysis.probes.encoding import EncodedSentences
 from analysis.probes.figures import figures
 from analysis.probes.linear_probe import (

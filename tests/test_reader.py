@@ -14,13 +14,7 @@ from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.layers import mean_and_variance
 from vlatent.noise import half_noisy, noisy, permuted
 from vlatent.optimization import OptimizerConfig
-from vlatent.reader import (
-    ReadingConfig,
-    Told,
-    Training,
-    normalised,
-    tokens_read,
-)
+from vlatent.reader import ReadingConfig, Told, Training, normalised, tokens_read
 from vlatent.scenes import Example, Fact, generate
 from vlatent.scenes.continuations import words_of
 from vlatent.scenes.prediction import (

@@ -6,14 +6,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from studies.record import (
-    all_failed,
-    counted,
-    counts,
-    feasible,
-    ranked,
-    stagnated,
-)
+from studies.record import all_failed, counted, counts, feasible, ranked, stagnated
 
 
 def trial(

@@ -16,12 +16,7 @@ from studies import screen
 from studies.job import Job, create_study
 from studies.loss_weights import QUESTION
 from studies.question import Choice, Range
-from studies.screen import (
-    candidates,
-    check_screenable,
-    evaluate_weights,
-    first_of_screening,
-)
+from studies.screen import candidates, check_screenable, evaluate_weights, first_of_screening
 from studies.screening import main
 from studies.settings import StudyConfig
 from vlatent.config import Config, override

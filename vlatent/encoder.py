@@ -9,14 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlatent.annotations import (
-    Bool,
-    ClosedUnitInterval,
-    Float,
-    Int,
-    NonNegativeInt,
-    PositiveInt,
-)
+from vlatent.annotations import Bool, ClosedUnitInterval, Float, Int, NonNegativeInt, PositiveInt
 from vlatent.bounds import require_bounds
 from vlatent.layers import (
     FeedForward,

@@ -23,13 +23,7 @@ from vlatent.evaluation.marking import Mark, marked
 from vlatent.evaluation.reading import fact_f1, rouge_l
 from vlatent.noise import noisy
 from vlatent.reader import ReadingConfig
-from vlatent.reading_run import (
-    Frozen,
-    frozen,
-    kept_settings,
-    source,
-    trained_decoder,
-)
+from vlatent.reading_run import Frozen, frozen, kept_settings, source, trained_decoder
 from vlatent.scenes import about_blocks
 from vlatent.shapes import Latents, UserError
 

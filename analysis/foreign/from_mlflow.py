@@ -12,13 +12,7 @@ from analysis.foreign.result import Foreign, ForeignTrial, State, Value, is_numb
 from studies.result import Objective
 from vlatent.runtime.addresses import shown, without_password
 from vlatent.shapes import UserError
-from vlatent.tracking import (
-    RecordedRun,
-    TrackingConfig,
-    foreign_curves,
-    foreign_runs,
-    uri_flag,
-)
+from vlatent.tracking import RecordedRun, TrackingConfig, foreign_curves, foreign_runs, uri_flag
 
 PARENT = "mlflow.parentRunId"
 STATES: dict[str, State] = {"FINISHED": "complete", "KILLED": "pruned", "FAILED": "failed"}

@@ -11,15 +11,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from analysis.foreign.result import (
-    Foreign,
-    ForeignTrial,
-    State,
-    Value,
-    is_number,
-    is_seed,
-    scale,
-)
+from analysis.foreign.result import Foreign, ForeignTrial, State, Value, is_number, is_seed, scale
 from analysis.storages import load_study, opened
 from studies.record import LIVE, is_ours, maximized
 from studies.result import Objective

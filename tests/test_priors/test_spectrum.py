@@ -17,13 +17,7 @@ from vlatent.config import Config, from_yaml, override, to_yaml
 from vlatent.fingerprints import fingerprint
 from vlatent.priors import Spectrum
 from vlatent.shapes import UserError
-from vlatent.spectra import (
-    all_frequency_slope,
-    mean_power,
-    radial_slope,
-    residual,
-    whittle_slope,
-)
+from vlatent.spectra import all_frequency_slope, mean_power, radial_slope, residual, whittle_slope
 
 CURVE, SLOPE, SHALLOW = Spectrum(), Spectrum(match="slope"), Spectrum(alpha=1.2)
 # Of the size of the contract's latents, though of another slope.

@@ -17,16 +17,7 @@ from vlatent.evaluation.marking import Mark, marked
 from vlatent.figures import numbers
 from vlatent.figures.drawing import BAD, COLORS, GOOD
 from vlatent.figures.montage import GAP, mosaic_image
-from vlatent.figures.page import (
-    GRAY,
-    INK,
-    LONGEST,
-    SMALL,
-    Page,
-    Pixels,
-    fitted,
-    measured,
-)
+from vlatent.figures.page import GRAY, INK, LONGEST, SMALL, Page, Pixels, fitted, measured
 from vlatent.scenes import about_blocks
 from vlatent.scenes.prediction import CONTENT, kind_of
 from vlatent.shapes import Latents

@@ -8,16 +8,7 @@ from typing import ClassVar
 
 from vlatent.annotations import NonNegativeFloat, PositiveFloat
 from vlatent.priors.base import STANDARD_DEVIATION_FLOOR, Prior, gradients, standardized
-from vlatent.shapes import (
-    BATCH,
-    HEIGHT,
-    WIDTH,
-    Latent,
-    PerBatch,
-    PerChannel,
-    PerLatent,
-    UserError,
-)
+from vlatent.shapes import BATCH, HEIGHT, WIDTH, Latent, PerBatch, PerChannel, PerLatent, UserError
 
 
 @dataclass(frozen=True, kw_only=True)

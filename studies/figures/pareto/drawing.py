@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studies.figures.pareto.panel import (
-    DOMINATED,
-    MEAN,
-    ON_FRONT,
-    STAIRS,
-    draw_panel,
-)
+from studies.figures.pareto.panel import DOMINATED, MEAN, ON_FRONT, STAIRS, draw_panel
 from studies.figures.pareto.points import Point
 from studies.figures.pareto.ruler import EVEN, Ruler
 from studies.figures.search.marks import STAR, START
