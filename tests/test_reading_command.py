@@ -67,17 +67,24 @@ def small_run(folder: Path, name: str, **data: object) -> None:
         train(smoke(folder, training__folder=Path(name), **changes, **data), MemoryTracker())
 
 
+def decoders_of(folder: Path, name: str, *flags: str) -> tuple[str, dict[str, float]]:
+    """What the command prints of a run, and the metrics that it records."""
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    short = ["--run", name, "--reading.steps", "3", "--tracking.uri", uri, "--tracking.every", "1"]
+    short += [part for key, value in SMALL for part in (f"--reading.decoder.{key}", value)]
+    done = inside(folder, main, "train", "--config", "reading", *short, *flags)
+    assert done.returncode == 0, done.stderr
+    [run] = recorded_runs(TrackingConfig(uri=uri), {"kind": "read"})
+    return done.stdout, run.metrics
+
+
 @pytest.mark.processes
 def test_decoders_are_trained_judged_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_run, "MOST", 50)
     small_run(tmp_path, "run", data__train=None, data__unseen=True)
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    flags = ["--run", "run", "--sentences", "8", "--tracking.uri", uri, "--reading.steps", "3"]
-    flags += [part for key, value in SMALL for part in (f"--reading.decoder.{key}", value)]
-    done = inside(tmp_path, main, "train", "--config", "reading", *flags, "--tracking.every", "1")
-    assert done.returncode == 0, done.stderr
+    printed, metrics = decoders_of(tmp_path, "run", "--sentences", "8")
     for said in (
         "FAIL after 3 steps",
         "another sentence's latent",
@@ -88,7 +95,7 @@ def test_decoders_are_trained_judged_and_recorded(
         "Attention, Moran's I: content words ",
         'Read a sentence: vlatent read run "A red cube is on a blue sphere."',
     ):
-        assert said in done.stdout
+        assert said in printed
     for figure in ("decoder", "confusion"):
         assert (tmp_path / "run" / f"{figure}.png").read_bytes()[:4] == b"\x89PNG"
     assert "Attention, Moran's I" in (tmp_path / "run" / "reading.md").read_text(encoding="utf-8")
@@ -99,8 +106,6 @@ def test_decoders_are_trained_judged_and_recorded(
     assert measured["latent"]["random"] != measured["untrained"]["random"]
     kept = sorted(path.name for path in (tmp_path / "run").glob("decoder-*.pt"))
     assert kept == ["decoder-latent.pt", "decoder-permuted.pt", "decoder-untrained.pt"]
-    [run] = recorded_runs(TrackingConfig(uri=uri), {"kind": "read"})
-    metrics = run.metrics
     assert metrics["latent/random/fact_f1"] == measured["latent"]["random"]["fact_f1"]
     assert metrics["passed"] == 0
     assert metrics["margin/worst"] >= 1
@@ -110,13 +115,9 @@ def test_decoders_are_trained_judged_and_recorded(
 @pytest.mark.processes
 def test_of_a_text_of_ones_own_it_is_said_how_much_is_read(tmp_path: Path) -> None:
     small_run(tmp_path, "own")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    flags = ["--run", "own", "--folder", "beside", "--tracking.uri", uri, "--reading.steps", "3"]
-    flags += [part for key, value in SMALL for part in (f"--reading.decoder.{key}", value)]
-    done = inside(tmp_path, main, "train", "--config", "reading", *flags, "--tracking.every", "1")
-    assert done.returncode == 0, done.stderr
+    printed, metrics = decoders_of(tmp_path, "own", "--folder", "beside")
     for said in ("nothing: language model", "another sentence's latent", "Left out, as they need"):
-        assert said in done.stdout
+        assert said in printed
     assert not list((tmp_path / "own").glob("*decoder*"))
     place = tmp_path / "beside"
     kept = sorted(path.name for path in place.glob("decoder-*.pt"))
@@ -130,9 +131,8 @@ def test_of_a_text_of_ones_own_it_is_said_how_much_is_read(tmp_path: Path) -> No
         assert views["clean"]["perplexity"] > 1
     assert measured["latent"] != measured["another"]
     assert measured["nothing"]["clean"] == measured["nothing"]["noise"]  # of zeros there is none
-    [run] = recorded_runs(TrackingConfig(uri=uri), {"kind": "read"})
     own = measured["latent"]["clean"]["perplexity"]
-    assert run.metrics["latent/clean/perplexity"] == own
+    assert metrics["latent/clean/perplexity"] == own
     assert "Left out" in (place / "reading.md").read_text(encoding="utf-8")
 
 

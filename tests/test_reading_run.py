@@ -7,23 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from smoke import ENCODER
 from torch import Tensor
 
 from vlatent import reading_run
 from vlatent.config import Config
 from vlatent.corpus import DataConfig, load
 from vlatent.decoder import Decoder, DecoderConfig
-from vlatent.encoder import Encoder, EncoderConfig
+from vlatent.encoder import Encoder
 from vlatent.reader import ReadingConfig
-from vlatent.reading_run import (
-    Frozen,
-    Shown,
-    Source,
-    judged,
-    readings,
-    source,
-    trained_decoder,
-)
+from vlatent.reading_run import Frozen, Shown, Source, judged, readings, source, trained_decoder
 from vlatent.scenes import generate
 from vlatent.shapes import UserError
 
@@ -40,13 +33,9 @@ def run(tmp_path: Path) -> Frozen:
     """An encoder with first weights, and sentences about blocks."""
     (tmp_path / "blocks.txt").write_text("\n".join(TEXTS), encoding="utf-8")
     corpus = load(DataConfig(train=tmp_path / "blocks.txt", cache=tmp_path))
-    sizes = EncoderConfig(
-        hidden=16, layers=1, heads=2, feed_forward=16, height=8, width=12, grid_hidden=8,
-        grid_feed_forward=16, embedding=8, initialisation="fan_in",
-    )  # fmt: skip
     torch.manual_seed(3)
-    encoder = Encoder(sizes, corpus.vocabulary_size).eval().requires_grad_(False)
-    return Frozen(tmp_path, Config(encoder=sizes), corpus, encoder, "0123456789abcdef")
+    encoder = Encoder(ENCODER, corpus.vocabulary_size).eval().requires_grad_(False)
+    return Frozen(tmp_path, Config(encoder=ENCODER), corpus, encoder, "0123456789abcdef")
 
 
 def weights(decoder: Decoder) -> list[Tensor]:

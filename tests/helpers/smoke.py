@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlatent.config import Config, from_yaml, override
+from vlatent.encoder import EncoderConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+ENCODER = EncoderConfig(
+    hidden=16, layers=1, heads=2, feed_forward=16, height=8, width=12, grid_hidden=8,
+    grid_feed_forward=16, embedding=8, initialisation="fan_in",
+)  # fmt: skip
 
 
 def smoke(tmp_path: Path, **changes: object) -> Config:
