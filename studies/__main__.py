@@ -58,6 +58,7 @@ What studies there are, how one stands, and whether its record is sound.
     pareto                     what do channels in band cost?
     meaning                    what do latents that differ by sentence cost?
     reading                    which decoder reads most of a frozen encoder?
+    round_trip                 what does an encoder that learns to be read cost?
     FILE.py:NAME               a Problem or a Question of your own
   vlatent status               all studies of a storage
   vlatent status NAME          progress, best trial, throughput, time left, failures

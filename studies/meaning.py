@@ -23,7 +23,7 @@ COUNTERFACTUALS = "terms.contrast.counterfactuals"
 
 
 def space(config: Config) -> dict[str, Range | Choice]:
-    """Terms, learning rate and prior weights; a term or prior whose weight is 0 is omitted.
+    """What `searched` finds.
 
     Raises:
         UserError: If there is no contrast in the config, or no sentence is retrieved.
@@ -33,15 +33,19 @@ def space(config: Config) -> dict[str, Range | Choice]:
             "studies.meaning needs terms.contrast.weight and evaluation.retrieved above 0: begin "
             "with --config meaning."
         )
+    return searched(config)
+
+
+def searched(config: Config) -> dict[str, Range | Choice]:
+    """Terms, learning rate and prior weights; a term or prior whose weight is 0 is omitted."""
     weights: dict[str, Range | Choice] = {
         f"terms.{name}.weight": Range(*term.search)
         for name, term in config.terms
         if term.weight > 0
     }
-    others: dict[str, Range | Choice] = {
-        "terms.contrast.temperature": Range(0.02, 0.3),
-        "optimizer.learning_rate": Range(1e-3, 1e-2),
-    }
+    others: dict[str, Range | Choice] = {"optimizer.learning_rate": Range(1e-3, 1e-2)}
+    if config.terms.contrast.weight > 0:
+        others = {"terms.contrast.temperature": Range(0.02, 0.3)} | others
     if config.terms.counterfactuals:  # 0 where a file has none
         others[COUNTERFACTUALS] = Choice((1, 2, 3, 4))
     return weights | others | loss_weights.space(config)

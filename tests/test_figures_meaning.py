@@ -183,9 +183,9 @@ def test_maps_without_a_plane() -> None:
 def test_metrics_over_time() -> None:
     given = [*history("random", "wording"), Evaluation(150, {}, {})]
     for split, metric in (("random", "recall_at_1"), ("wording", "recall_at_5")):
-        found = over_time(given, split, metric)
+        found = over_time(given, f"meaning/{split}/{metric}")
         np.testing.assert_array_equal(found, [0, 0.5, 1, math.nan])
-    assert np.isnan(over_time(given, "compositional", "recall_at_1")).all()
+    assert np.isnan(over_time(given, "meaning/compositional/recall_at_1")).all()
 
 
 def test_changed_words_are_in_brackets() -> None:

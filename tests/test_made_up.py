@@ -40,9 +40,10 @@ def job(asks: str, folder: Path, **settings: Any) -> Job:
     config: Any = smoke(folder)
     if asks == "reading":
         config = DecoderRunConfig(run=folder, tracking=config.tracking)
-    if asks == "meaning":
-        meaning = from_yaml((CONFIGS / "quick_meaning.yaml").read_text("utf-8"))
-        config = override(meaning, {"encoder.height": 16, "encoder.width": 16})
+    if asks in ("meaning", "round_trip"):
+        file = CONFIGS / ("quick_meaning.yaml" if asks == "meaning" else "round_trip.yaml")
+        small = {"encoder.height": 16, "encoder.width": 16}
+        config = override(from_yaml(file.read_text("utf-8")), small)
     space = question_of(asks).narrowed(config, {})
     chosen = StudyConfig(**settings)
     return Job(

@@ -13,13 +13,14 @@ from studies.meaning import retrieval
 from studies.pareto import dependence, in_band, others
 from studies.question import Choice, Range
 from studies.questions import question_of
+from studies.round_trip import facts
 from vlatent.config import Config, flatten, from_yaml, override
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.result import Result
 from vlatent.shapes import UserError
 
 QUESTIONS = ("loss_weights", "learning_rates", "joint", "pareto")
-
+OF_TERMS = [("meaning", "quick_meaning"), ("round_trip", "round_trip")]
 
 CASES = [
     *(
@@ -27,7 +28,8 @@ CASES = [
         for asks in QUESTIONS
         for name in ("smoke", "quick", "quick_documented", "full")
     ),
-    *(("meaning", name) for name in ("quick_meaning", "meaning")),
+    ("meaning", "meaning"),
+    *OF_TERMS,
 ]
 
 
@@ -47,9 +49,7 @@ def test_trial_0_is_the_config_itself(asks: str, name: str) -> None:
         assert applied[key] == (pytest.approx(value) if isinstance(value, float) else value), key
 
 
-@pytest.mark.parametrize(
-    ("asks", "name"), [*((asks, "quick") for asks in QUESTIONS), ("meaning", "quick_meaning")]
-)
+@pytest.mark.parametrize(("asks", "name"), [*((asks, "quick") for asks in QUESTIONS), *OF_TERMS])
 def test_every_searched_value_changes_the_config(asks: str, name: str) -> None:
     question, start = question_of(asks), config(name)
     space = question.narrowed(start, {})
@@ -127,6 +127,49 @@ def test_meaning_needs_contrast_and_sentences_that_are_asked_for() -> None:
     for name in ("terms.contrast.weight", "evaluation.retrieved"):
         with pytest.raises(UserError, match=r"--config meaning"):
             question.space(override(start, {name: 0}))
+
+
+def test_the_round_trip_searches_every_weight_and_both_rates() -> None:
+    question, start = question_of("round_trip"), config("round_trip")
+    weights = {name for name in flatten(start) if name.endswith(".weight")}
+    others = {
+        *("optimizer.learning_rate", "terms.reconstruction.learning_rate"),
+        *("terms.contrast.temperature", "terms.contrast.counterfactuals"),
+    }
+    assert question.space(start).keys() == weights - {"priors.spectrum.weight"} | others
+    for name, rate in (("optimizer", 1e-3), ("terms.reconstruction", 2e-3)):
+        low_high = (pytest.approx(rate / 5), pytest.approx(rate * 5))
+        found = question.space(start)[f"{name}.learning_rate"]
+        assert isinstance(found, Range)
+        assert (found.low, found.high) == low_high
+    without = override(start, {"terms.contrast.weight": 0.0, "terms.cycle.weight": 0.0})
+    assert question.space(start).keys() - question.space(without).keys() == {
+        *("terms.contrast.weight", "terms.contrast.temperature"),
+        *("terms.contrast.counterfactuals", "terms.cycle.weight"),
+    }
+
+
+def test_facts_are_those_of_unseen_combinations_where_fewer_are_read() -> None:
+    read = "reading/{}/fact_f1".format
+    found = {read("random"): 0.1, read("random_noise"): 0.05, read("compositional"): 0.3}
+    assert facts(result(None, **found)) == 0.3  # of a run whose config has no noise
+    assert facts(result(None, **found | {read("compositional_noise"): 0.2})) == 0.2
+    assert facts(result(None, **found | {read("compositional_noise"): 0.4})) == 0.3
+    score = question_of("round_trip").objectives[1]
+    assert (score.value(result(None)), score.limit) == (6.5, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((f"evaluation.{sentences}", 0) for sentences in ("read", "retrieved")),
+        *(("data.unseen", False), ("terms.reconstruction.weight", 0.0)),
+    ],
+)
+def test_the_round_trip_needs_what_it_judges(name: str, value: float) -> None:
+    without = {"terms.cycle.weight": 0.0, "terms.copying.weight": 0.0, name: value}
+    with pytest.raises(UserError, match=r"begin with --config round_trip\.$"):
+        question_of("round_trip").space(override(config("round_trip"), without))
 
 
 def test_counterfactuals_stay_whole() -> None:

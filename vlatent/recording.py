@@ -16,7 +16,13 @@ from vlatent.config import Config, flatten, to_yaml
 from vlatent.corpus import Corpus, Triples, corpus_fingerprint
 from vlatent.dependence import in_words
 from vlatent.evaluation import Evaluation, Verdict, encode_judged, score
-from vlatent.figures import EncodedSplit, mean_spectrum, meaning_figures, run_figures
+from vlatent.figures import (
+    EncodedSplit,
+    mean_spectrum,
+    meaning_figures,
+    round_trip_figures,
+    run_figures,
+)
 from vlatent.figures.meaning_numbers import FARTHEST, TRIPLES, Rows, robustness
 from vlatent.fingerprints import corpus_digests, fingerprint
 from vlatent.jitter import shifted
@@ -118,6 +124,7 @@ def conclude(
             for split, triples in config.evaluation.sentences_of(corpus).splits.items()
         }
         drawn |= meaning_figures(folder.name, history, encoded)
+    drawn |= round_trip_figures(folder.name, history, log)
     for name, png in drawn.items():
         checkpoints.write(folder / f"{name}.png", png)
         tracker.figure(name, png)

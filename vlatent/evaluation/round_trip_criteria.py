@@ -3,21 +3,61 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from vlatent.evaluation.measure import Evaluation
 from vlatent.evaluation.round_trip import SPLITS
 
-# Name of the criterion, its statistic, what is asked in words, lowest and highest value. Two draws
-# of two equally likely wordings, always rightly read, differ in 1/2 of sentences: half of that.
+
+class Asked(NamedTuple):
+    """What is asked of a statistic of reading.
+
+    Attributes:
+        name: Of the criterion.
+        statistic: Of `vlatent.evaluation.round_trip`.
+        wanted: What is asked, in words.
+        limit: The least that is accepted, or the most.
+        least: Whether it is the least.
+    """
+
+    name: str
+    statistic: str
+    wanted: str
+    limit: float
+    least: bool = True
+
+
+# Two draws of two equally likely wordings, always rightly read, differ in 1/2 of sentences: half of
+# that.
 ASKED = (
-    ("fact F1", "fact_f1", "mean F1 of whole facts read back >= {limit}", 0.85, math.inf),
-    ("other words", "rouge_l", "ROUGE-L of what says the facts <= {limit}", -math.inf, 0.55),
-    ("round trip", "cosine", "cosine of its latent with the sentence's >= {limit}", 0.9, math.inf),
-    ("grammar", "readable", "share of readings that can be parsed >= {limit}", 0.98, math.inf),
-    ("diversity", "diversity", "share of pairs drawn that both mean it, in two wordings >= {limit}",
-     0.25, math.inf),
+    Asked("fact F1", "fact_f1", "mean F1 of whole facts read back >= {limit}", 0.85),
+    Asked("other words", "rouge_l", "ROUGE-L of what says the facts <= {limit}", 0.55, least=False),
+    Asked("round trip", "cosine", "cosine of its latent with the sentence's >= {limit}", 0.9),
+    Asked("grammar", "readable", "share of readings that can be parsed >= {limit}", 0.98),
+    Asked("diversity", "diversity",
+          "share of pairs drawn that both mean it, in two wordings >= {limit}", 0.25),
 )  # fmt: skip
+OF_FACTS = ("fact_f1", "rouge_l", "readable")
+
+
+def judged(metrics: Mapping[str, float]) -> tuple[list[str], list[Asked]]:
+    """What was read, each split clean and under noise, and what is asked of it.
+
+    Nothing is where nothing was read, and nothing of facts where these are not known.
+
+    Args:
+        metrics: Of an evaluation.
+    """
+    views = [
+        f"{split}{view}"
+        for split in SPLITS
+        for view in ("", "_noise")
+        if f"reading/{split}{view}/cosine" in metrics
+    ]
+    facts = any(f"reading/{view}/fact_f1" in metrics for view in views)
+    known = [asked for asked in ASKED if facts or asked.statistic not in OF_FACTS]
+    return views, known if views else []
 
 
 def of_round_trip(last: Evaluation) -> Iterator[tuple[str, str, str, float]]:
@@ -32,18 +72,9 @@ def of_round_trip(last: Evaluation) -> Iterator[tuple[str, str, str, float]]:
     Yields:
         Name, what is wanted, what was found and signed margin of every criterion.
     """
-    views = [
-        f"{split}{view}"
-        for split in SPLITS
-        for view in ("", "_noise")
-        if f"reading/{split}{view}/cosine" in last.metrics
-    ]
-    facts = any(f"reading/{view}/fact_f1" in last.metrics for view in views)
-    for name, statistic, wanted, low, high in ASKED if views else ():
-        if not facts and statistic in ("fact_f1", "rouge_l", "readable"):
-            continue  # of texts whose facts are not known
-        limit, sign = (low, -1) if math.isfinite(low) else (high, 1)
-        found = []
+    views, known = judged(last.metrics)
+    for name, statistic, wanted, limit, least in known:
+        sign, found = -1 if least else 1, []
         for view in views:
             value = last.metrics.get(f"reading/{view}/{statistic}", math.nan)
             said = "none" if math.isnan(value) else f"{value:.2f}"

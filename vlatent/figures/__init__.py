@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from vlatent.evaluation import Evaluation, Verdict
+from vlatent.evaluation.round_trip_criteria import judged
 from vlatent.figures import numbers
 from vlatent.figures.meaning_numbers import EncodedSplit
+from vlatent.figures.round_trip_numbers import cross_entropies
 from vlatent.shapes import Latents
 
 
@@ -73,4 +76,21 @@ def meaning_figures(
     return {name: page.png() for name, page in pages.items()}
 
 
-__all__ = ["EncodedSplit", "meaning_figures", "run_figures"]
+def round_trip_figures(
+    title: str, history: Sequence[Evaluation], log: Sequence[Mapping[str, float]]
+) -> dict[str, bytes]:
+    """The figure of what is read back while a decoder learns, by name; none where none does.
+
+    Args:
+        title: Name of the run.
+        history: The run's evaluations, at least one.
+        log: The run's training rows, possibly none.
+    """
+    if not judged(history[-1].metrics)[0] or np.isnan(cross_entropies(history, log)).all():
+        return {}
+    from vlatent.figures.round_trip import round_trip
+
+    return {"round_trip": round_trip(title, history, log).png()}
+
+
+__all__ = ["EncodedSplit", "meaning_figures", "round_trip_figures", "run_figures"]

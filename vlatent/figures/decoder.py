@@ -10,9 +10,9 @@ from vlatent.evaluation.reading import KINDS
 from vlatent.evaluation.reading_criteria import FACT_F1, NORMALISED
 from vlatent.figures.decoder_numbers import SMOOTHED, Scored, smoothed
 from vlatent.figures.drawing import COLORS
-from vlatent.figures.page import GRAY, INK, SMALL, Page, Panel, Scale, measured
+from vlatent.figures.page import GRAY, INK, SMALL, Page, Panel, Scale
 from vlatent.figures.scales import log_scale
-from vlatent.figures.sheet import HANDLE, sample
+from vlatent.figures.sheet import Entry, legend
 from vlatent.intervals import proportion
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -58,17 +58,13 @@ def decoder_figure(
 
 def _legend(page: Page, colors: Mapping[str, str], splits: Sequence[str]) -> None:
     """What colors and markers mean."""
-    entries = [
-        (name, {"marker": marker, "color": color, "markersize": 6, "linestyle": ""})
+    entries: list[Entry] = [
+        (name, [{"marker": marker, "color": color, "markersize": 6, "linestyle": ""}])
         for (name, color), marker in zip(colors.items(), MARKERS, strict=False)
     ]
     styles = zip(splits, ("-", "--", ":"), strict=False)
-    entries += [(split, {"color": INK, "linestyle": style, "lw": 1.4}) for split, style in styles]
-    left = 12.0
-    for words, style in entries:
-        sample(page, left, 78, [style])
-        page.text(left + HANDLE + 2, 78, words, size=SMALL, va="center")
-        left += HANDLE + measured(words, SMALL) + 22
+    entries += [(split, [{"color": INK, "linestyle": style, "lw": 1.4}]) for split, style in styles]
+    legend(page, 78, entries)
 
 
 def _against_noise(

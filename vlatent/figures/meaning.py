@@ -130,12 +130,12 @@ def _over_time(
     x = Scale(steps[0] - room, steps[-1] + room, label="training step")
     panel = page.panel(70, 120, 230, 280, x, _shares())
     for split, encoded in splits.items():
-        fifth = over_time(history, split, "recall_at_5")
+        fifth = over_time(history, f"meaning/{split}/recall_at_5")
         panel.axes.plot(steps, fifth, "--", color=colors[split], linewidth=1)
         for k, style in ((1, "-"), (5, "--")):
             chance = min(k / len(encoded.sentences), 1)
             panel.axes.axhline(chance, color=GRAY, linestyle=style, linewidth=1)
-    first = {split: over_time(history, split, "recall_at_1") for split in splits}
+    first = {split: over_time(history, f"meaning/{split}/recall_at_1") for split in splits}
     draw_lines(panel, steps, first, colors)
     for name in ("recall_at_1", "recall_at_5"):
         panel.axes.axhline(LIMITS[name], color=INK, linestyle=":", linewidth=1)

@@ -63,9 +63,8 @@ def recall_of_bags(texts: Sequence[tuple[str, ...]]) -> Curve:
     return recall(same.numpy(), own.numpy())
 
 
-def over_time(history: Sequence[Evaluation], split: str, metric: str) -> Curve:
-    """One metric of a split at every evaluation; NaN where it was not measured."""
-    name = f"meaning/{split}/{metric}"
+def over_time(history: Sequence[Evaluation], name: str) -> Curve:
+    """One metric at every evaluation; NaN where it was not measured."""
     return np.array([evaluation.metrics.get(name, np.nan) for evaluation in history])
 
 

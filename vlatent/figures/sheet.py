@@ -70,6 +70,15 @@ def sample(page: Page, left: float, middle: float, samples: Sequence[dict[str, A
         page.figure.add_artist(artist)
 
 
+def legend(page: Page, middle: float, entries: Sequence[Entry]) -> None:
+    """A legend of one line across a page."""
+    left = 12.0
+    for words, samples in entries:
+        sample(page, left, middle, samples)
+        page.text(left + HANDLE + 2, middle, words, size=SMALL, va="center")
+        left += HANDLE + measured(words, SMALL) + 22
+
+
 def say(axes: Axes, words: str) -> None:
     """Words in the middle of an otherwise empty panel."""
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", size=12)
