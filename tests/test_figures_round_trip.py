@@ -61,7 +61,7 @@ def test_words_are_whole_and_beside_each_other(name: str) -> None:
     said = [text for text, _ in words]
     assert {"study_1 $x$ trial", "random", "last evaluation", "wanted", "diversity"} <= set(said)
     assert said.count("cross-entropy (nats a token), falling") == (2 if "own" in name else 5)
-    assert ("under noise" in said) == ("no noise" not in name)
+    assert ("under noise, hollow" in said) == ("no noise" not in name)
     limits = {"≥ 0.85", "≤ 0.55", "ROUGE-L"}
     assert limits & set(said) == (set() if "own" in name else limits)
     assert said.count("nothing to show: no finite value") == 2 * (name == "nothing read")

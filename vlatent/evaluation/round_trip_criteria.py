@@ -74,7 +74,8 @@ def of_round_trip(last: Evaluation) -> Iterator[tuple[str, str, str, float]]:
     """
     views, known = judged(last.metrics)
     for name, statistic, wanted, limit, least in known:
-        sign, found = -1 if least else 1, []
+        sign = -1 if least else 1
+        found = []
         for view in views:
             value = last.metrics.get(f"reading/{view}/{statistic}", math.nan)
             said = "none" if math.isnan(value) else f"{value:.2f}"

@@ -86,7 +86,8 @@ def round_trip_figures(
         history: The run's evaluations, at least one.
         log: The run's training rows, possibly none.
     """
-    if not judged(history[-1].metrics)[0] or np.isnan(cross_entropies(history, log)).all():
+    losses = cross_entropies(history, log)
+    if not judged(history[-1].metrics)[0] or not np.isfinite(losses).any():
         return {}
     from vlatent.figures.round_trip import round_trip
 

@@ -61,7 +61,8 @@ def round_trip(
         "evaluations in their order",
     )
     _legend(page, views)
-    x = Scale(*reversed(_ends(losses)), label="cross-entropy (nats a token), falling")
+    lowest, highest = _ends(losses)
+    x = Scale(highest, lowest, label="cross-entropy (nats a token), falling")
     places = [0, 1, 3, 4, 5] if facts else range(3)  # one is for facts over words
     for place, asked in zip(places, known, strict=False):
         curves = found[asked.statistic]
@@ -119,8 +120,8 @@ def _trails(panel: Panel, across: Curves, upward: Curves) -> None:
         split, xs = _split(view), across[view]
         finite = np.isfinite(xs) & np.isfinite(ys)
         style = CLEAN if view == split else NOISY
-        marks = {"marker": MARKERS[split], "markersize": 5, "color": SHADES[split]}
-        panel.axes.plot(xs[finite], ys[finite], **marks | style)
+        marks = style | {"marker": MARKERS[split], "markersize": 5, "color": SHADES[split]}
+        panel.axes.plot(xs[finite], ys[finite], **marks)
         panel.axes.plot(xs[-1:], ys[-1:], **RING)
         drawn |= bool(finite.any())
     if not drawn:
