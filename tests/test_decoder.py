@@ -215,3 +215,14 @@ def test_latent_attention_has_the_places_of_the_patches() -> None:
         apart = (moved - own) - (moved - own).median(-1, keepdim=True).values
         changed = apart.abs().amax(0) > 1e-4
         assert changed.nonzero().flatten().tolist() == [place]
+
+
+def test_a_patch_is_known_by_its_place_whatever_it_shows() -> None:
+    """Its place is half of what is seen of noise: else heads learn late where to look."""
+    reader = decoder(hidden=64)
+    keys = shown(reader, 20)[0].latent_key.transpose(1, 2).flatten(2)
+    keys = functional.normalize(keys - keys.mean((0, 1)), dim=-1)
+    alike = torch.einsum("iph,jqh->ijpq", keys, keys).mean((0, 1))
+    same = alike.diagonal().mean()
+    assert 0.3 < same < 0.7
+    assert abs(alike.sum() - alike.trace()) / (alike.numel() - len(alike)) < 0.2 * same

@@ -137,7 +137,7 @@ class Decoder(nn.Module):
         self.norm = nn.LayerNorm(config.hidden)
         self.apply(first_weights("fan_in"))
         nn.init.normal_(self.tokens.weight, std=config.hidden**-0.5)  # also the output's weights
-        nn.init.normal_(self.places, std=0.02)
+        nn.init.normal_(self.places)  # as large as what a patch shows: heads tell patches apart
         with torch.no_grad():  # what a latent adds is small at first, beside what words say
             for layer in cast(Iterable[DecoderLayer], self.layers):
                 layer.latent_output.weight.mul_(0.1)
