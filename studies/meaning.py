@@ -43,9 +43,10 @@ def searched(config: Config) -> dict[str, Range | Choice]:
         for name, term in config.terms
         if term.weight > 0
     }
-    others: dict[str, Range | Choice] = {"optimizer.learning_rate": Range(1e-3, 1e-2)}
+    others: dict[str, Range | Choice] = {}
     if config.terms.contrast.weight > 0:
-        others = {"terms.contrast.temperature": Range(0.02, 0.3)} | others
+        others["terms.contrast.temperature"] = Range(0.02, 0.3)
+    others["optimizer.learning_rate"] = Range(1e-3, 1e-2)
     if config.terms.counterfactuals:  # 0 where a file has none
         others[COUNTERFACTUALS] = Choice((1, 2, 3, 4))
     return weights | others | loss_weights.space(config)

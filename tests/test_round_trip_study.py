@@ -20,6 +20,7 @@ from vlatent.training import train
 SIZES = {"hidden": 16, "feed_forward": 16, "heads": 2, "layers": 1}
 
 
+@pytest.mark.soak
 @pytest.mark.processes
 def test_two_trials_that_begin_with_the_weights_of_a_run(tmp_path: Path) -> None:
     short = {"data.max_length": 24}  # so that who knows nothing yet is soon done with saying it
