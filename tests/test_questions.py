@@ -137,7 +137,7 @@ def test_the_round_trip_searches_every_weight_and_both_rates() -> None:
         *("terms.contrast.temperature", "terms.contrast.counterfactuals"),
     }
     assert question.space(start).keys() == weights - {"priors.spectrum.weight"} | others
-    for name, rate in (("optimizer", 1e-3), ("terms.reconstruction", 2e-3)):
+    for name, rate in (("optimizer", 5e-4), ("terms.reconstruction", 2e-3)):
         low_high = (pytest.approx(rate / 5), pytest.approx(rate * 5))
         found = question.space(start)[f"{name}.learning_rate"]
         assert isinstance(found, Range)

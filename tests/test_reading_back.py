@@ -16,7 +16,7 @@ from ablations import timing
 from ablations.ablation import main, read
 from ablations.cells import planned
 from ablations.measurement import OF_READING
-from ablations.reading import ABLATION, FROM_THE_START
+from ablations.reading import ABLATION, switched
 from ablations.report import check
 from vlatent import reading_back, reading_run
 from vlatent.config import Config, from_yaml_of, override, to_yaml
@@ -31,11 +31,6 @@ from vlatent.result import Result
 from vlatent.scenes.splits import draw_parts
 from vlatent.shapes import UserError
 
-TERMS = {
-    "terms.contrast.weight": 1.0,
-    "terms.invariance.weight": 1.0,
-    "evaluation.retrieved": 8,
-}
 SMALL = DecoderConfig(hidden=16, feed_forward=16, heads=2, layers=1, restricted=True)
 
 
@@ -59,12 +54,12 @@ def config_in(folder: Path, **changes: object) -> ReadBackConfig:
 
 
 def test_a_decoder_is_a_part_of_the_config() -> None:
-    names = ("quick_meaning", "quick_reading")
+    names = ("quick_round_trip", "quick_reading")
     flags = [part for name in names for part in ("--config", str(CONFIGS / f"{name}.yaml"))]
     config, _ = read(ABLATION, [*flags, "--reading.steps", "7", "--encoder.height", "64"])
     assert isinstance(config, ReadBackConfig)
     assert (config.reading.steps, config.reading.decoder.hidden, config.sentences) == (7, 64, 100)
-    assert config.terms.contrast.weight == 3
+    assert config.terms.reconstruction.weight == 3
     assert config.encoder.height == 64  # type: ignore[union-attr]
     assert from_yaml_of(to_yaml(config), ReadBackConfig) == config
     assert type(of_encoder(config)) is Config
@@ -82,8 +77,16 @@ def test_what_cannot_be_read_is_refused_before_anything_is_trained(tmp_path: Pat
     ):
         with pytest.raises(UserError, match=said):
             READ_BACK.completed(override(config, {name: value}))
-    with pytest.raises(UserError, match=r"terms\.invariance\.weight is 0 in the base"):
-        ABLATION.arms(override(config, {**TERMS, "terms.invariance.weight": 0.0}))
+
+
+def test_terms_are_off_where_they_are_on_and_on_where_they_are_off(tmp_path: Path) -> None:
+    config = override(config_in(tmp_path), {"terms.contrast.weight": 2.0})
+    changes = {arm.name: dict(arm.changes) for arm in ABLATION.arms(config)[-3:]}
+    assert changes == {
+        "without contrast": {"terms.contrast.weight": 0.0},
+        "with invariance": {"terms.invariance.weight": 0.5},
+        "with reconstruction": {"terms.reconstruction.weight": 1.5},
+    }
 
 
 def test_whatever_is_read_is_measured_and_reported(
@@ -91,7 +94,7 @@ def test_whatever_is_read_is_measured_and_reported(
 ) -> None:
     monkeypatch.setattr(Page, "png", lambda page: b"drawn")
     monkeypatch.setattr("ablations.report.cost", lambda config: pytest.fail("not asked"))
-    config = override(config_in(tmp_path), TERMS)
+    config = config_in(tmp_path)
     asked = ABLATION.restricted(["without any prior", "without kurtosis"], config)
     plan = planned(config, asked.all_arms(config), range(2), lambda _: "corpus")
     check(asked, config, plan)
@@ -139,7 +142,7 @@ def test_the_ablation_of_what_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
     base.write_text(to_yaml(config_in(tmp_path)), encoding="utf-8")
     flags = ("--config", str(base), "--ablation.seeds", "1")
     # Without terms, whose variants of all sentences take most of the time to make.
-    asked = replace(ABLATION, arms=lambda _: [FROM_THE_START], predictions=())
+    asked = replace(ABLATION, arms=lambda _: [switched("reconstruction", 0.0, 0.7)], predictions=())
     done = inside(tmp_path, lambda a: main(asked, a), *flags)
     assert done.returncode == 0, done.stderr
     assert "2 cells measured, 0 missing" in done.stdout

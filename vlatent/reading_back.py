@@ -68,14 +68,14 @@ class ReadBackWorkload(EncoderWorkload):
     """Our encoder, and then a decoder of it, both on the same seed."""
 
     config_type = ReadBackConfig
-    example = "--config quick_meaning --config quick_reading"
+    example = "--config quick_round_trip --config quick_reading"
 
     def completed(self, config: Config) -> Config:
         assert isinstance(config, ReadBackConfig)
         if not config.data.unseen:
             raise UserError(
                 "what is read is judged on combinations that training never saw: set "
-                "--data.unseen true, or begin with --config quick_meaning."
+                "--data.unseen true, or begin with --config quick_round_trip."
             )
         super().completed(config)
         Decoder(config.reading.decoder, 1, size_of_latents(config), 1)  # refuses what cannot be

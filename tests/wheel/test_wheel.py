@@ -144,8 +144,8 @@ def test_an_unknown_config_is_refused_in_one_line(run: Command, tmp_path: Path) 
     refused = run("vlatent", "train", "--config", "smoek", status=2)
     assert refused.stderr == (
         "error: there is no config smoek; did you mean smoke? The package has full, lasting, "
-        "meaning, quick, quick_documented, quick_meaning, quick_reading, reading, round_trip, "
-        "smoke, winner; or give the path of a YAML file.\n"
+        "meaning, quick, quick_documented, quick_meaning, quick_reading, quick_round_trip, "
+        "reading, round_trip, smoke, winner; or give the path of a YAML file.\n"
     )
     assert list(tmp_path.iterdir()) == []
 
