@@ -16,7 +16,7 @@ from ablations.terms import changed
 from vlatent.reading_back import READ_BACK, ReadBackConfig
 
 # Weights of what a base has not, as in configs/round_trip.yaml.
-TERMS = {"contrast": 0.3, "invariance": 0.5, "reconstruction": 1.5}
+TERMS = {"contrast": 0.3, "invariance": 0.5, "reconstruction": 3.0}
 
 
 def arms(base: ReadBackConfig) -> list[Arm]:

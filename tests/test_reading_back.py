@@ -85,7 +85,7 @@ def test_terms_are_off_where_they_are_on_and_on_where_they_are_off(tmp_path: Pat
     assert changes == {
         "without contrast": {"terms.contrast.weight": 0.0},
         "with invariance": {"terms.invariance.weight": 0.5},
-        "with reconstruction": {"terms.reconstruction.weight": 1.5},
+        "with reconstruction": {"terms.reconstruction.weight": 3.0},
     }
 
 
