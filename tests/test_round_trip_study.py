@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from inside import inside
-from test_reading_back import TERMS, config_in, few  # noqa: F401
+from test_reading_back import config_in, few  # noqa: F401
 
 from studies.job import load_study
 from studies.study import main
@@ -17,14 +17,17 @@ from vlatent.run_record import FILE
 from vlatent.tracking import MemoryTracker
 from vlatent.training import train
 
+TERMS = {
+    **{"terms.contrast.weight": 1.0, "terms.invariance.weight": 1.0},
+    **{"evaluation.retrieved": 8, "data.max_length": 24},  # who knows nothing yet has said it soon
+}
 SIZES = {"hidden": 16, "feed_forward": 16, "heads": 2, "layers": 1}
 
 
 @pytest.mark.soak
 @pytest.mark.processes
 def test_two_trials_that_begin_with_the_weights_of_a_run(tmp_path: Path) -> None:
-    short = {"data.max_length": 24}  # so that who knows nothing yet is soon done with saying it
-    first = override(of_encoder(config_in(tmp_path)), TERMS | short)
+    first = override(of_encoder(config_in(tmp_path)), TERMS)
     begun = train(first, MemoryTracker()).folder
     read = {f"terms.{term}.weight": 0.1 for term in ("reconstruction", "cycle", "copying")}
     read |= {f"terms.reconstruction.decoder.{name}": size for name, size in SIZES.items()}
