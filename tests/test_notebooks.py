@@ -82,7 +82,13 @@ def test_a_notebook_is_short_and_explains_itself(name: str) -> None:
 
 @pytest.mark.processes
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.soak) if name == "pinn" else name  # minutes
+        for name in NOTEBOOKS
+    ],
+)
 def test_a_notebook_runs_to_its_end(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

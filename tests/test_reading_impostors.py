@@ -92,9 +92,9 @@ def verdict(run: Frozen, trained_on: Shown, shown: Shown, steps: int, patch: int
 
 def test_who_is_shown_the_scene_passes_and_who_is_shown_another_does_not(tmp_path: Path) -> None:
     run = opened(tmp_path, scene)
-    own = verdict(run, "latent", "latent", 800, 2)
+    own = verdict(run, "latent", "latent", 1600, 2)
     assert own.passed, own
-    other = verdict(run, "latent", "another", 800, 2)
+    other = verdict(run, "latent", "another", 1600, 2)
     assert {"accuracy", "fact F1"} <= set(other.violated)
 
 
