@@ -20,7 +20,7 @@ from ablations.reading import ABLATION, switched
 from ablations.report import check
 from vlatent import reading_back, reading_run
 from vlatent.config import Config, from_yaml_of, override, to_yaml
-from vlatent.corpus import loading
+from vlatent.corpus import changed_parts, loading
 from vlatent.decoder import DecoderConfig
 from vlatent.evaluation import Verdict
 from vlatent.figures.page import Page
@@ -30,6 +30,7 @@ from vlatent.reading_back import READ_BACK, Follow, ReadBackConfig, of_encoder
 from vlatent.result import Result
 from vlatent.scenes.splits import draw_parts
 from vlatent.shapes import UserError
+from vlatent.workload import ENCODER
 
 SMALL = DecoderConfig(hidden=16, feed_forward=16, heads=2, layers=1, restricted=True)
 
@@ -105,6 +106,22 @@ def test_whatever_is_read_is_measured_and_reported(
     }
     statistics = {prediction.statistic for prediction in ABLATION.predictions}
     assert statistics <= set(OF_READING)
+
+
+def test_cells_are_not_those_of_another_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = config_in(tmp_path)
+    learning = override(of_encoder(plain), {"terms.reconstruction.weight": 1.0})
+    asked = ((READ_BACK, plain), (ENCODER, learning), (ENCODER, of_encoder(plain)))
+
+    def read() -> list[dict[str, str]]:
+        return [workload.digests(config, workload.corpus(config)) for workload, config in asked]
+
+    before = read()
+    monkeypatch.setattr("vlatent.workload.DECODER_VERSION", 99)
+    changed = [changed_parts(*both) for both in zip(before, read(), strict=True)]
+    assert changed == [["decoder"], ["decoder"], []]
 
 
 def test_the_time_of_a_cell_counts_its_decoder(

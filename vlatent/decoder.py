@@ -27,6 +27,9 @@ from vlatent.shapes import Latent, UserError
 Logits = Float[Tensor, "batch token entry"]
 LatentAttention = Float[Tensor, "layer batch head token place"]
 
+# Raise it whenever a decoder of the same settings learns otherwise: old and new cannot be compared.
+DECODER_VERSION = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig:

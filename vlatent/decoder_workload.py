@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from vlatent.config import flatten, override, to_yaml
 from vlatent.corpus import Corpus, Part
-from vlatent.decoder import Decoder
+from vlatent.decoder import DECODER_VERSION, Decoder
 from vlatent.decoder_run import DecoderRunConfig, judged_texts
 from vlatent.evaluation import Criterion, Evaluation, Verdict
 from vlatent.evaluation.reading_criteria import judge_reading
@@ -50,7 +50,8 @@ class DecoderWorkload(Workload):
 
     def digests(self, config: DecoderRunConfig, corpus: Corpus | None) -> dict[str, str]:
         run = _run(config)
-        return {"encoder": run.digest} | run.corpus.digests(variants=False, splits=True)
+        read = {"encoder": run.digest, "decoder": f"version {DECODER_VERSION}"}
+        return read | run.corpus.digests(variants=False, splits=True)
 
     def divided(self, config: DecoderRunConfig, corpus: Corpus | None) -> bool:
         run = _run(config)

@@ -81,6 +81,9 @@ class ReadBackWorkload(EncoderWorkload):
         Decoder(config.reading.decoder, 1, size_of_latents(config), 1)  # refuses what cannot be
         return config
 
+    def has_decoder(self, config: Config) -> bool:
+        return True
+
     def train(
         self,
         config: Config,

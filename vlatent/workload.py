@@ -20,6 +20,7 @@ from vlatent import own_questions
 from vlatent.balance import balance_of
 from vlatent.config import Config, override
 from vlatent.corpus import Corpus, Part, changed_parts
+from vlatent.decoder import DECODER_VERSION
 from vlatent.evaluation import (
     SEVERAL_EVALUATIONS,
     Criterion,
@@ -194,7 +195,12 @@ class EncoderWorkload(Workload):
         return override(config, {"training.seed": seed, "evaluation.held_out": part})
 
     def digests(self, config: Config, corpus: Corpus | None) -> dict[str, str]:
-        return super().digests(config, corpus) | first_weights(config)
+        trained = {"decoder": f"version {DECODER_VERSION}"} if self.has_decoder(config) else {}
+        return super().digests(config, corpus) | first_weights(config) | trained
+
+    def has_decoder(self, config: Config) -> bool:
+        """Whether a decoder is trained too."""
+        return config.terms.reconstruction.weight > 0
 
     def train(
         self, config: Config, tracker: Tracker, report: Report, progress: Progress | None = None
