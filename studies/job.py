@@ -263,18 +263,17 @@ def _first_trials(job: Job, screened: Sequence[Params]) -> list[tuple[Params, st
     start = job.question.start(job.config, job.space)
     first: list[tuple[Params, str]] = [(start, "config")]
     if job.settings.warm_start is not None:
-        first += _warm_start(job, start)
+        first += _warm_start(job, job.settings.warm_start, start)
     return first + [(start | dict(params), "screening") for params in screened]
 
 
-def _warm_start(job: Job, start: Params) -> list[tuple[Params, str]]:
+def _warm_start(job: Job, name: str, start: Params) -> list[tuple[Params, str]]:
     """The best trials of another study, as far as they lie in this one's space."""
-    assert job.settings.warm_start is not None
-    other = load_study(job.settings.warm_start, job.settings.storage)
+    other = load_study(name, job.settings.storage)
     first: list[tuple[Params, str]] = []
     for trial in ranked(other):
-        shared = {name: value for name, value in trial.params.items() if name in job.space}
-        if shared and all(job.space[name].holds(value) for name, value in shared.items()):
+        shared = {key: value for key, value in trial.params.items() if key in job.space}
+        if shared and all(job.space[key].holds(value) for key, value in shared.items()):
             first.append(({**start, **shared}, f"{other.study_name} {trial.number}"))
     if not first:
         raise UserError(
