@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 from zlib import crc32
 
+import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import TruncatedSVD
 from torch import Tensor
 
 from vlatent.decoder import Decoder, DecoderConfig
 from vlatent.layers import mean_and_variance
-from vlatent.noise import half_noisy, noisy, permuted
+from vlatent.noise import half_noisy, leading, noisy, permuted
 from vlatent.optimization import OptimizerConfig
 from vlatent.reader import ReadingConfig, Told, Training, normalised, tokens_read
 from vlatent.scenes import Example, Fact, generate
@@ -115,6 +117,31 @@ def test_one_permutation_of_all_pixels() -> None:
     assert torch.equal(moved[1] - moved[0], latent[1] - latent[0])
     assert torch.equal(moved[..., 1] - moved[..., 0], torch.ones(2, 3, 4))
     assert sorted(moved.flatten().tolist()) == sorted(latent.flatten().tolist())
+
+
+def test_leading_components_are_those_of_scikit_learn() -> None:
+    latent = torch.randn(40, 4, 5, 3) * torch.linspace(0.2, 2, 5)[:, None] + torch.arange(3.0)
+    rows = (latent - latent.mean((0, 1, 2))).flatten(1).numpy()
+    components = TruncatedSVD(39, algorithm="arpack", random_state=0).fit(rows)
+    held = np.cumsum(components.singular_values_**2) / np.square(rows).sum()
+    count = 1 + int(np.argmax(held >= 0.9))
+    components = TruncatedSVD(count, algorithm="arpack", random_state=0)
+    kept = components.inverse_transform(components.fit_transform(rows))
+    expected = torch.from_numpy(kept).view_as(latent) + latent.mean((0, 1, 2))
+    torch.testing.assert_close(leading(latent), expected, rtol=1e-3, atol=1e-3)
+    assert torch.equal(leading(torch.zeros(3, 2, 2, 1)), torch.zeros(3, 2, 2, 1))
+    broken = torch.full((3, 2, 2, 1), torch.nan)
+    assert leading(broken) is broken
+
+
+@pytest.mark.parametrize(("strength", "kept"), [(0.05, 0.0), (0.25, 0.0), (5.0, 0.9)])
+def test_a_small_message_on_one_picture_is_lost(strength: float, kept: float) -> None:
+    """What differs between sentences, as far as it is left; in a picture of its own it stays."""
+    draw = torch.Generator().manual_seed(0)
+    picture, message = (torch.randn(n, 8, 8, 3, generator=draw) for n in (1, 60))
+    latent = picture + strength * message
+    own, left = (each - each.mean(0) for each in (latent, leading(latent)))
+    assert float(left.square().sum() / own.square().sum()) == pytest.approx(kept, abs=0.07)
 
 
 def test_normalised_accuracy() -> None:

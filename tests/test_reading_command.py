@@ -22,6 +22,7 @@ SMALL = ("hidden", "16"), ("feed_forward", "16"), ("heads", "2"), ("layers", "1"
 DESERVING = {
     "normalised": 0.95,
     "fact_f1": 0.9,
+    "leading_f1": 0.6,
     "cross_entropy": 0.15,
     "cross_entropy_shuffled": 0.9,
     "cross_entropy_ceiling": 0.13,
@@ -33,7 +34,7 @@ def test_what_deserves_it_passes_on_every_view() -> None:
     assert verdict.passed
     assert verdict.worst == pytest.approx(0.9 / 0.9 - 0.95 / 0.9)
     names = [criterion.name for criterion in verdict.criteria]
-    assert names == ["accuracy", "fact F1", "shuffled pixels", "place"]
+    assert names == ["accuracy", "fact F1", "shuffled pixels", "place", "leading components"]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def test_what_deserves_it_passes_on_every_view() -> None:
             1 - 0.28 / 3.18 / 0.3,
         ),
         ({"fact_f1": math.nan}, ["fact F1"], math.inf),
+        ({"leading_f1": 0.1}, ["leading components"], 0.8),
     ],
 )
 def test_the_worst_view_counts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,7 +102,19 @@ def test_who_is_shown_the_scene_passes_and_who_is_shown_another_does_not(tmp_pat
 def test_noise_in_the_place_of_latents_fails(tmp_path: Path) -> None:
     """However long a decoder is trained: that it says more than a language model is no question."""
     failed = verdict(opened(tmp_path, noise), "latent", "latent", 200, 2)
-    assert len(failed.violated) == 4
+    assert len(failed.violated) == 5
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_one_picture_with_a_small_message_fails(tmp_path: Path) -> None:
+    """The message is the scene, which is read, and the picture shows nothing of it."""
+    picture = torch.randn(4, 4, 16, generator=torch.Generator().manual_seed(0))
+    run = opened(tmp_path, lambda facts: picture + 0.75 * scene(facts))
+    failed = verdict(run, "latent", "latent", 1600, 2)
+    assert "leading components" in failed.violated, failed
+    read = next(each for each in failed.criteria if each.name == "fact F1")
+    assert min(map(float, re.findall(r"[.\d]+", read.found))) > 0.5, failed
 
 
 @pytest.mark.soak

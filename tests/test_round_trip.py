@@ -21,6 +21,8 @@ from vlatent.terms import Reconstruction, Terms
 
 EXAMPLES = generate(60, seed=3)
 TOLD = [example.text for example in EXAMPLES]
+LEADING = {"random": 0.6, "compositional": 0.4}
+ALL = ["fact F1", "other words", "round trip", "grammar", "diversity"]
 Say = Callable[[list[str], int], list[str]]  # what is read of sentences, and drawn again
 
 
@@ -87,9 +89,9 @@ def judged(corpus: Corpus, say: Say, monkeypatch: pytest.MonkeyPatch) -> Verdict
     [
         (reworded, []),
         (copied, ["other words", "diversity"]),
-        (unrelated, ["fact F1", "other words", "round trip", "diversity"]),
-        (constant, ["fact F1", "other words", "round trip", "diversity"]),
-        (silent, ["fact F1", "other words", "round trip", "grammar", "diversity"]),
+        (unrelated, ["fact F1", "other words", "round trip", "diversity", "leading components"]),
+        (constant, ["fact F1", "other words", "round trip", "diversity", "leading components"]),
+        (silent, [*ALL, "leading components"]),
         (same_words_always, ["diversity"]),
     ],
 )
@@ -97,7 +99,7 @@ def test_impostors_fail_and_the_true_paraphrase_passes(
     corpus: Corpus, say: Say, violated: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verdict = judged(corpus, say, monkeypatch)
-    assert len(verdict.criteria) == 5
+    assert len(verdict.criteria) == 6
     assert verdict.violated == violated, verdict
 
 
@@ -127,6 +129,10 @@ def test_the_worst_view_counts_and_what_nobody_measured_is_not_judged() -> None:
     }
     assert found["fact F1"] == ("random, noise 0.68, random 0.90", pytest.approx(0.2))
     assert list(of_round_trip(Evaluation(1, {"likeness": 1.0}, {}))) == []
+    metrics |= {f"reading/{split}_leading/fact_f1": f1 for split, f1 in LEADING.items()}
+    *_, last = of_round_trip(Evaluation(1, metrics, {}))
+    assert last[0] == "leading components"
+    assert last[2:] == ("compositional, leading 0.40, random, leading 0.60", pytest.approx(0.2))
     of_text = {name: value for name, value in metrics.items() if name.endswith(("cosine", "sity"))}
     assert [line[0] for line in of_round_trip(Evaluation(1, of_text, {}))] == [
         "round trip",

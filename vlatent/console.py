@@ -111,6 +111,7 @@ def verdict_table(verdict: Verdict, title: str) -> Table:
 SHOWN = {
     "": "its latents",
     "_noise": "its latents, noise",
+    "_leading": "its leading components",
     "_another": "another sentence's latent",
     "_shuffled": "pixels in another order",
 }

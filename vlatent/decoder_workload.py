@@ -122,7 +122,7 @@ class DecoderWorkload(Workload):
         self, config: DecoderRunConfig, draw: np.random.Generator
     ) -> tuple[Evaluation, tuple[Criterion, ...]]:
         entropies = ("cross_entropy", "cross_entropy_shuffled", "cross_entropy_ceiling")
-        names = (*READING, *entropies)
+        names = (*READING, *entropies, "leading_f1")
         views = {
             view: dict(zip(names, draw.uniform(size=len(names)).tolist(), strict=True))
             for view in VIEWS

@@ -24,7 +24,7 @@ from vlatent.evaluation.reading import reading_scores
 from vlatent.evaluation.round_trip import TOGETHER, texts_read
 from vlatent.joint import averaged_decoder
 from vlatent.models import require_same_corpus, trained_model
-from vlatent.noise import noisy, permuted
+from vlatent.noise import leading, noisy, permuted
 from vlatent.optimization import OptimizerConfig
 from vlatent.own_encoder import embed_of, encoder_of
 from vlatent.reader import (
@@ -242,7 +242,8 @@ def judged(
         the true words before; normalised: see there. cross_entropy: nats a word of its own latent;
         cross_entropy_shuffled: of its own with the pixels in another order. ceiling, floor,
         cross_entropy_ceiling, cross_entropy_floor: what a Bayes-optimal reader reaches with the
-        meaning, and with nothing. And `reading_scores` of the greedy reading.
+        meaning, and with nothing. And `reading_scores` of the greedy reading; leading_f1: the mean
+        fact F1 of that of their leading components.
     """
     sentences = run.corpus.encoded(texts)
     batch = sentences.batch(range(len(texts)))
@@ -267,7 +268,11 @@ def judged(
         found[name], found[f"cross_entropy_{name}"] = limits(known, places)
     found["normalised"] = normalised(found["accuracy"], found["floor"], found["ceiling"])
     longest = 2 * int(sentences.lengths.max())
-    return found | reading_scores(readings(run, decoder, latents, given.embed, longest), texts)
+    whole, part = (
+        reading_scores(readings(run, decoder, shown, given.embed, longest), texts)
+        for shown in (latents, leading(latents))
+    )
+    return found | whole | {"leading_f1": part["fact_f1"]}
 
 
 def read_in_parts(decoder: Decoder, embed: Embed, told: Told) -> TokensRead:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from vlatent.evaluation.criteria import Criterion, Verdict
+from vlatent.evaluation.round_trip_criteria import SHOWN
 
 Scores = Mapping[str, float]  # of `vlatent.reading_run.judged`
 
@@ -21,7 +22,8 @@ def judge_reading(views: Mapping[str, Scores]) -> Verdict:
     which wording was drawn is not in the meaning. Facts count as wholes, since a sentence in which
     two blocks are exchanged has all words of the other. And place must matter: with the pixels of
     the latents in another order the cross-entropy rises, and the right order closes as large a
-    share of what then separates it from the ceiling.
+    share of what then separates it from the ceiling. And facts must be in the leading components:
+    a small message, in pictures of something else, is read as well as what they show.
 
     Args:
         views: Scores by the name of what was read: a split, clean or under noise.
@@ -36,6 +38,7 @@ def judge_reading(views: Mapping[str, Scores]) -> Verdict:
                    SHUFFLED, _rise),
             _least(views, "place", "of what separates shuffled pixels from the ceiling, closed",
                    SHUFFLED, _closed),
+            _least(views, SHOWN.name, SHOWN.what, SHOWN.limit, lambda scores: scores["leading_f1"]),
         )
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from vlatent.decoding import sampled
 from vlatent.dependence import encode
 from vlatent.evaluation.reading import KINDS, fact_f1, reading_scores, rouge_l
 from vlatent.meaning import compared
-from vlatent.noise import noisy, permuted
+from vlatent.noise import leading, noisy, permuted
 from vlatent.own_encoder import embed_of
 from vlatent.scenes import about_blocks, parse
 from vlatent.shapes import Latents
@@ -53,8 +53,9 @@ def round_trip(
 
     Returns:
         `reading/SPLIT/` and: `scores`; cosine: mean between the latents of a sentence and of what
-        was read of it. The same as `reading/SPLIT_noise/`, of latents with noise, and of controls
-        as `reading/SPLIT_another/` and `reading/SPLIT_shuffled/`.
+        was read of it. The same as `reading/SPLIT_leading/`, of the latents' leading components,
+        as `reading/SPLIT_noise/`, of latents with noise, and of controls as
+        `reading/SPLIT_another/` and `reading/SPLIT_shuffled/`.
     """
     metrics: dict[str, float] = {}
     embed, decode = embed_of(model), corpus.tokenizer.decode
@@ -62,7 +63,8 @@ def round_trip(
         texts = held_out[split].texts[:count]
         sentences = corpus.encoded(texts)
         latent, longest = encode(model, sentences, TOGETHER), 2 * int(sentences.lengths.max())
-        views, noise = {"": latent}, terms.reconstruction.noise
+        views = {"": latent, "_leading": leading(latent)}
+        noise = terms.reconstruction.noise
         if noise:
             views["_noise"] = noisy(latent, noise, (count,))
         if controls:
