@@ -170,7 +170,8 @@ def test_the_ablation_of_what_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
     result = json.loads((place / "result.json").read_text(encoding="utf-8"))
     assert set(OF_READING) - set(result["statistics"]) <= {"order recall"}
     assert result["workload"] == "encoder"
-    assert result["criteria"][-4:] == ["accuracy", "fact F1", "shuffled pixels", "place"]
+    names = ["accuracy", "fact F1", "shuffled pixels", "place", "leading components"]
+    assert result["criteria"][-5:] == names
     assert not list((tmp_path / "runs" / "cells").rglob("*.pt"))
     again = inside(tmp_path, lambda a: main(asked, a), *flags)
     assert "2 of them known, 0 to train" in again.stdout

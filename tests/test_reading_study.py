@@ -120,7 +120,7 @@ def test_a_whole_study_of_decoders(run: Path, tmp_path: Path) -> None:
     assert [objective["name"] for objective in result["objectives"]] == ["fact_f1", "normalised"]
     assert result["counts"]["complete"] == 2
     assert {line["name"] for line in result["ranking"][0]["criteria"]} == {
-        *("accuracy", "fact F1", "shuffled pixels", "place")
+        *("accuracy", "fact F1", "shuffled pixels", "place", "leading components")
     }
     best = (place / "nearest.yaml").read_text(encoding="utf-8")
     assert from_yaml_of(best, DecoderRunConfig).run == run

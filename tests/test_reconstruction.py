@@ -91,7 +91,8 @@ def test_a_run_is_recorded_and_judged(whole: tuple[Path, Result, MemoryTracker])
     assert sorted(tracker.history["reading/random/fact_f1"]) == [0, 2, 4, 6]
     assert set(tracker.history["reading/random_another/fact_f1"]) == {6}
     names = [criterion.name for criterion in result.verdict.criteria]
-    assert names[-5:] == ["fact F1", "other words", "round trip", "grammar", "diversity"]
+    last = ["fact F1", "other words", "round trip", "grammar", "diversity", "leading components"]
+    assert names[-6:] == last
     state = checkpoints.load(folder / "run")
     own, decoders = (kept["param_groups"][0]["lr"] for kept in (
         state["optimizer"], state["decoder"]["optimizer"]))  # fmt: skip
