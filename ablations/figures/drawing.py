@@ -57,8 +57,9 @@ def forest(title: str, seeds: int, looks: int, comparisons: Sequence[ForestRow])
     every = [effect for comparison in comparisons for effect in comparison.effects.values()]
     said = [HEADS, *(in_figures(effect, seeds) for effect in every)]
     widths = [max(measured(word, SMALL) for word in words) for words in zip(*said, strict=True)]
-    headings = [fitted(comparison.statistic, LONGEST, 1, NORMAL) for comparison in comparisons]
-    plot = max(210.0, *(measured(heading, NORMAL, "bold") for heading in headings))
+    headings = [fitted(comparison.statistic, LONGEST, 2, NORMAL) for comparison in comparisons]
+    lines = [line for heading in headings for line in heading.splitlines()]
+    plot = max(210.0, *(measured(line, NORMAL, "bold") for line in lines))
     gap, between = 26, 14
     ends = [plot + sum(widths[: at + 1]) + between * (at + 1) for at in range(len(HEADS))]
     block = ends[-1]
@@ -108,9 +109,12 @@ def forest(title: str, seeds: int, looks: int, comparisons: Sequence[ForestRow])
 def dose(title: str, seeds: int, prior: str, doses: Sequence[Dose]) -> Page:
     """A panel a statistic: mean and interval over seeds against the factor of the weight."""
     columns = min(len(doses), 3)
-    headings = [fitted(curve.statistic, LONGEST, 1, NORMAL) for curve in doses]
-    heads = zip(headings, (criterion(curve.wanted) for curve in doses), strict=True)
-    widest = max(measured(name, NORMAL, "bold") + measured(end, SMALL) + 10 for name, end in heads)
+    headings = [fitted(curve.statistic, LONGEST, 2, NORMAL) for curve in doses]
+    widest = max(
+        measured(line, NORMAL, "bold") + measured(criterion(curve.wanted), SMALL) + 10
+        for heading, curve in zip(headings, doses, strict=True)
+        for line in heading.splitlines()
+    )
     wide, high, gap = max(250 if columns == 3 else 330, math.ceil(widest)), 180, 76
     lost = any(len(values) < seeds for curve in doses for values in curve.values.values())
     words = (
