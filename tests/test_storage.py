@@ -22,7 +22,7 @@ from sqlalchemy import event
 
 from studies.storage import lock_of, open_storage
 from vlatent.runtime.addresses import is_file, shown
-from vlatent.runtime.databases import LEASE, engine_arguments
+from vlatent.runtime.databases import LEASE, away, engine_arguments, refused
 from vlatent.shapes import UserError
 
 ROOT = Path(__file__).parent.parent
@@ -372,5 +372,9 @@ def test_a_transaction_that_was_left_open_is_ended(
     other.execution_options(isolation_level="AUTOCOMMIT")
     while other.execute(alive).scalar():
         time.sleep(0.1)
+    with pytest.raises(sqlalchemy.exc.DBAPIError) as ended:
+        frozen.execute(alive)
+    assert away(ended.value)  # so who wakes up does it again
+    assert not refused(ended.value)  # in opening, too
     for connection in (frozen, other):
         connection.invalidate()

@@ -34,7 +34,12 @@ ATTEMPTS = 10  # at making tables that another program makes at the same moment
 LEASE = 60  # seconds without a sign of life after which a server frees what somebody holds
 
 # How SQLAlchemy and the drivers call a connection that was cut off.
-CUT_OFF = {"OperationalError", "InterfaceError", "PendingRollbackError"}
+CUT_OFF = {
+    "OperationalError",
+    "InterfaceError",
+    "PendingRollbackError",
+    "IdleInTransactionSessionTimeout",  # of who was frozen in the middle of one
+}
 
 # What a PostgreSQL server refuses with FATAL although it will take the same later.
 PASSING = ("starting", "shutting", "recovery", "accepting", "administrator", "too many", "slots")
