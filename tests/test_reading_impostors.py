@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -115,6 +116,20 @@ def test_one_picture_with_a_small_message_fails(tmp_path: Path) -> None:
     assert "leading components" in failed.violated, failed
     read = next(each for each in failed.criteria if each.name == "fact F1")
     assert min(map(float, re.findall(r"[.\d]+", read.found))) > 0.5, failed
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_a_picture_by_hash_with_a_message_in_it_fails(tmp_path: Path) -> None:
+    """Another picture for every meaning, and in it the scene, which is not read through it."""
+
+    def show(facts: list[Fact]) -> Tensor:
+        seed = int.from_bytes(hashlib.sha256(repr(facts).encode()).digest()[:4])
+        picture = torch.randn(4, 4, 16, generator=torch.Generator().manual_seed(seed))
+        return picture + 0.75 * scene(facts)
+
+    failed = verdict(opened(tmp_path, show), "latent", "latent", 1600, 2)
+    assert len(failed.violated) == 5, failed
 
 
 @pytest.mark.soak
