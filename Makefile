@@ -13,7 +13,7 @@ TRIALS ?= 60
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-study: $(INSTALLED) ## Set up, then search the loss weights (6 to 12 minutes on 2 cores)
+study: $(INSTALLED) ## Set up, then search the loss weights (6 to 14 minutes on 2 cores)
 	$(BIN)/python -m studies.loss_weights --config $(CONFIG) \
 	  --study.workers $(WORKERS) --study.trials $(TRIALS) --study.confirm 5
 
