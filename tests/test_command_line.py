@@ -97,7 +97,7 @@ def test_train_then_evaluate_then_resume(tmp_path: Path) -> None:
     assert table in judged.stdout  # the same numbers from the saved weights
     assert (tmp_path / "again" / "overview.png").exists()
 
-    refused = vlatent(tmp_path, "train", *flags, "--training.steps", "20")
+    refused = inside(tmp_path, main, "train", *flags, "--training.steps", "20")
     assert refused.returncode == 2
     assert "runs/one holds a run already" in refused.stderr
     other = vlatent(
