@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
+from smoke import ENCODER
 from test_reading_run import CONFIG, TEXTS, run  # noqa: F401
 
+from vlatent.corpus import DataConfig, load
+from vlatent.decoder_run import DecoderRunConfig
+from vlatent.encoder import Encoder
 from vlatent.evaluation.chrf import chrf
-from vlatent.own_text_reading import text_scores
+from vlatent.own_text_reading import read_own_text, text_scores
 from vlatent.reader import Told, tokens_read
 from vlatent.reading_run import Frozen, source, trained_decoder
+from vlatent.shapes import UserError
+from vlatent.tracking import TrackingConfig
 
 
 def test_scores_are_those_of_followed_and_free_readings(run: Frozen) -> None:  # noqa: F811
@@ -38,6 +46,29 @@ def test_scores_are_those_of_followed_and_free_readings(run: Frozen) -> None:  #
     blank = source(run, "nothing", 0)
     assert torch.equal(blank.latents(texts), torch.zeros(3, 8, 12, 6))
     assert text_scores(run, decoder, blank, texts) == text_scores(run, decoder, blank, texts, 3.0)
+
+
+def test_what_a_restricted_decoder_cannot_say_is_refused_before_it_is_trained(
+    run: Frozen,  # noqa: F811
+) -> None:
+    """Else its perplexity were infinite."""
+    other = run.place / "other.txt"
+    other.write_text("\n".join([TEXTS[0], "A zebra & a lynx.", TEXTS[1]]), encoding="utf-8")
+    data = DataConfig(train=run.place / "blocks.txt", validation=other, cache=run.place)
+    corpus = load(data)
+    encoder = Encoder(ENCODER, corpus.vocabulary_size).eval().requires_grad_(False)
+    strange = run._replace(corpus=corpus, encoder=encoder)
+    tracking = TrackingConfig(uri=f"sqlite:///{run.place / 'mlflow.db'}")
+    config = DecoderRunConfig(run=run.place, reading=CONFIG, tracking=tracking)
+    with pytest.raises(UserError, match=r"1 of 3 held-out .* 'A zebra & a lynx\.'; give --reading"):
+        read_own_text(strange, config)
+    assert not list(run.place.glob("*.pt"))
+    assert not (run.place / "mlflow.db").exists()
+    free = replace(CONFIG, decoder=replace(CONFIG.decoder, restricted=False))
+    assert read_own_text(strange, replace(config, reading=free)) == 0
+    found = json.loads((run.place / "reading.json").read_text())
+    views = [view for shown in found.values() for view in shown.values()]
+    assert all(math.isfinite(view["perplexity"]) for view in views)
 
 
 def test_without_sacrebleu_there_is_no_chrf(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+import torch
 from rich.progress import Progress
 
 from vlatent.config import flatten, to_yaml
 from vlatent.console import console, empty_table, progress_display
+from vlatent.corpus import Corpus
 from vlatent.decoder import Decoder
 from vlatent.decoder_run import (
     CONTROLS,
@@ -24,6 +26,7 @@ from vlatent.noise import noisy
 from vlatent.own_record import own_record
 from vlatent.reader import Told
 from vlatent.reading_run import Frozen, Shown, Source, read_in_parts, readings, source
+from vlatent.shapes import UserError
 from vlatent.tables import as_markdown
 from vlatent.tracking import Tracker, view_command
 
@@ -41,12 +44,19 @@ WITHOUT_CHRF = "chrF is left out: pip install 'vlatent[text]' brings the sacrebl
 
 
 def read_own_text(run: Frozen, config: DecoderRunConfig) -> int:
-    """Train a decoder of a run and of controls, and show how much of held-out texts each reads."""
+    """Train a decoder of a run and of controls, and show how much of held-out texts each reads.
+
+    Raises:
+        UserError: A decoder may not say what stands in a held-out sentence.
+    """
+    texts = run.corpus.validation.texts[: config.sentences]
+    if config.reading.decoder.restricted:
+        _require_known(run.corpus, texts)
     name = f"read {run.place.resolve().name}"
     with own_record(config.tracking, "read", name) as tracker, progress_display() as progress:
         tracker.params(flatten(config) | {"encoder": run.digest})
         tracker.text("config.yaml", to_yaml(config))
-        measured = _measured(run, config, tracker, progress)
+        measured = _measured(run, config, texts, tracker, progress)
         rows = list(_rows(measured))
         is_whole = not math.isnan(measured["latent"]["clean"]["chrf"])
         lines = [LEFT_OUT] if is_whole else [LEFT_OUT, WITHOUT_CHRF]
@@ -91,11 +101,27 @@ def text_scores(
     }
 
 
+def _require_known(corpus: Corpus, texts: Sequence[str]) -> None:
+    """Hold sentences to the tokens of training: of others the perplexity would be infinite."""
+    batch = corpus.encoded(texts).batch(range(len(texts)))
+    is_known = (torch.isin(batch.ids, corpus.train.tokens) | ~batch.mask).all(1).tolist()
+    unknown = [text for text, known in zip(texts, is_known, strict=True) if not known]
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} of {len(texts)} held-out sentences have tokens that no training "
+            f"sentence has, so that a restricted decoder cannot say them: {unknown[0][:50]!r}; "
+            "give --reading.decoder.restricted false."
+        )
+
+
 def _measured(
-    run: Frozen, config: DecoderRunConfig, tracker: Tracker, progress: Progress
+    run: Frozen,
+    config: DecoderRunConfig,
+    texts: Sequence[str],
+    tracker: Tracker,
+    progress: Progress,
 ) -> Measured:
     """Scores of what is shown, clean and under the noise of the training."""
-    texts = run.corpus.validation.texts[: config.sentences]
     measured: Measured = {}
     for shown, (trained_on, said) in SHOWN.items():
         decoder, _ = trained_beside(run, config, trained_on, said, tracker, progress)

@@ -115,12 +115,12 @@ def scores(
         so that only what says the facts counts as other words; none where no fact was read.
         diversity: share of sentences of which both drawn readings have the meaning, and are not
         the same words. Of texts that are not about blocks, whose facts are not known: rouge_l, the
-        mean, and diversity, by words alone.
+        mean, alone.
     """
     words = np.array([rouge_l(*pair) for pair in zip(read, told, strict=True)])
-    differ = np.array([rouge_l(*pair) < 1 for pair in zip(drawn, again, strict=True)])
     if not all(map(about_blocks, told)):
-        return {"rouge_l": float(words.mean()), "diversity": float(differ.mean())}
+        return {"rouge_l": float(words.mean())}
+    differ = np.array([rouge_l(*pair) < 1 for pair in zip(drawn, again, strict=True)])
     facts = np.array([fact_f1(*pair) for pair in zip(read, told, strict=True)])
     both = np.array(
         [

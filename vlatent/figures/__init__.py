@@ -87,7 +87,7 @@ def round_trip_figures(
         log: The run's training rows, possibly none.
     """
     losses = cross_entropies(history, log)
-    if not judged(history[-1].metrics)[0] or not np.isfinite(losses).any():
+    if not judged(history[-1].metrics) or not np.isfinite(losses).any():
         return {}
     from vlatent.figures.round_trip import round_trip
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vlatent.evaluation import Evaluation
 from vlatent.evaluation.round_trip import SPLITS
-from vlatent.evaluation.round_trip_criteria import Asked, judged
+from vlatent.evaluation.round_trip_criteria import ASKED, Asked, judged
 from vlatent.figures.drawing import BAND_COLOR, COLORS
 from vlatent.figures.meaning_numbers import Curve, over_time
 from vlatent.figures.page import INK, SMALL, Page, Panel, Scale
@@ -41,19 +41,18 @@ def round_trip(
 
     Args:
         title: Name of the run.
-        history: Its evaluations; in the last one something was read.
+        history: Its evaluations; in the last one facts were read.
         log: Its training rows.
     """
-    views, known = judged(history[-1].metrics)
+    views = judged(history[-1].metrics)
     losses = cross_entropies(history, log)
     found = {
         asked.statistic: {
             view: over_time(history, f"reading/{view}/{asked.statistic}") for view in views
         }
-        for asked in known
+        for asked in ASKED
     }
-    facts = "fact_f1" in found
-    page = Page(LEFT + 3 * ACROSS, TOP + DOWN * (2 if facts else 1) - 20)
+    page = Page(LEFT + 3 * ACROSS, TOP + 2 * DOWN - 20)
     page.header(
         title,
         "What falling cross-entropy buys",
@@ -63,8 +62,7 @@ def round_trip(
     _legend(page, views)
     lowest, highest = _ends(losses)
     x = Scale(highest, lowest, label="cross-entropy (nats a token), falling")
-    places = [0, 1, 3, 4, 5] if facts else range(3)  # one is for facts over words
-    for place, asked in zip(places, known, strict=False):
+    for place, asked in zip((0, 1, 3, 4, 5), ASKED, strict=True):  # 2: facts over words
         curves = found[asked.statistic]
         panel = _panel(page, place, asked.name, x, _scale(asked, curves))
         beyond = FAR if asked.least else -FAR
@@ -72,8 +70,7 @@ def round_trip(
         panel.axes.axhline(asked.limit, color=INK, linestyle=":", linewidth=1.2)
         panel.text(1.015, panel.y.share(asked.limit), _limit(asked), size=SMALL, va="center")
         _trails(panel, dict.fromkeys(views, losses), curves)
-    if facts:
-        _facts_over_words(page, known[0], known[1], found["fact_f1"], found["rouge_l"])
+    _facts_over_words(page, ASKED[0], ASKED[1], found["fact_f1"], found["rouge_l"])
     return page
 
 
