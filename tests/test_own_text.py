@@ -295,6 +295,10 @@ def test_what_needs_the_grammar_is_left_out_and_said(tmp_path: Path) -> None:
     config = configured(tmp_path, nameless)
     assert "for want of counterfactual_kinds." in corpus_lines(config, load(config.data))
     assert corpus_lines(override(config, {"evaluation.retrieved": 0}), corpus) == str(corpus)
+    told = {"evaluation.retrieved": 0, "evaluation.read": 2, "terms.reconstruction.weight": 1.0}
+    assert corpus_lines(override(config, told), corpus).splitlines()[1:] == [
+        "Not judged: what is read back, as its facts are not known."
+    ]
 
 
 def test_pairs_without_counterfactuals(tmp_path: Path) -> None:

@@ -64,16 +64,21 @@ def corpus_for(config: Config) -> Corpus:
 
 def corpus_lines(config: Config, corpus: Corpus) -> str:
     """The corpus in a line, and in another what is not judged since its sentences lack it."""
-    if not config.evaluation.retrieved or config.data.train is None:
+    if config.data.train is None:
         return f"{corpus}"
-    lines = corpus.held_out_lines["random"]
-    missing = []
-    if not any(about_blocks(line.text) for line in lines):
-        missing.append("color, shape and relation AUC, splits of unseen combinations and wordings")
-    if not any(line.counterfactuals for line in lines):
-        missing.append("gap and triplet accuracy, for want of counterfactuals")
-    elif not any(line.kinds for line in lines):
-        missing.append("kinds of change one by one, for want of counterfactual_kinds")
+    lines, evaluation, missing = corpus.held_out_lines["random"], config.evaluation, []
+    known = [about_blocks(line.text) for line in lines]
+    if evaluation.read and config.terms.reconstruction.weight and not all(known):
+        missing.append("what is read back, as its facts are not known")
+    if evaluation.retrieved:
+        if not any(known):
+            missing.append(
+                "color, shape and relation AUC, splits of unseen combinations and wordings"
+            )
+        if not any(line.counterfactuals for line in lines):
+            missing.append("gap and triplet accuracy, for want of counterfactuals")
+        elif not any(line.kinds for line in lines):
+            missing.append("kinds of change one by one, for want of counterfactual_kinds")
     left_out = f"\nNot judged: {'; '.join(missing)}." if missing else ""
     return f"{corpus}{left_out}"
 
