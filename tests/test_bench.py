@@ -118,6 +118,7 @@ def test_a_gpu_is_asked_for(tmp_path: Path, benchmark: ModuleType) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.processes
 def test_the_documented_run_is_shortened_to_what_fits(tmp_path: Path) -> None:
     """`make gpu` to its end, with the smoke config in the place of the documented one."""
     flags = f"--config configs/smoke.yaml --training.device cpu --json {tmp_path}/it"

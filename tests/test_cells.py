@@ -66,6 +66,7 @@ def worker(folder: Path, url: str, mode: str, seconds: float) -> subprocess.Pope
     return process
 
 
+@pytest.mark.processes
 def test_processes_take_each_cell_once(url: str, tmp_path: Path) -> None:
     workers = [worker(tmp_path, url, "once", 0.05) for _ in range(3)]
     taken = Counter(

@@ -128,6 +128,7 @@ def test_what_waits_is_begun_by_its_place(tmp_path: Path) -> None:
     assert [study.ask().user_attrs["ordinal"] for _ in range(3)] == [1, 2, 3]
 
 
+@pytest.mark.processes
 def test_processes_that_open_a_new_database_at_once_share_it(new_databases: list[str]) -> None:
     """Two commands of ours, and two other programs."""
     context = multiprocessing.get_context("spawn")
@@ -174,6 +175,7 @@ def test_another_programs_tables_may_come_first(new_databases: list[str]) -> Non
         assert [study.study_name for study in storage.get_all_studies()] == ["theirs"]
 
 
+@pytest.mark.processes
 def test_four_processes_claim_eighty_trials_each_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     study = optuna.create_study(study_name="claims", storage=open_storage(url))

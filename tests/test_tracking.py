@@ -247,6 +247,7 @@ def race(uri: str, *folders: Path) -> None:
     assert outputs == [("", "")] * 2  # nothing failed, and no library chatted
 
 
+@pytest.mark.processes
 def test_processes_that_start_at_once_share_one_new_database(tmp_path: Path) -> None:
     race("sqlite:///mlflow.db", tmp_path, tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
@@ -257,6 +258,7 @@ def test_processes_that_start_at_once_share_one_new_database(tmp_path: Path) -> 
     assert (ended, metrics) == ((2,), (2,))
 
 
+@pytest.mark.processes
 def test_machines_that_start_at_once_share_one_new_database(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("one", "other")]
     for folder in folders:
