@@ -201,6 +201,9 @@ def test_of_plain_sentences_no_paraphrase_is_asked(tmp_path: Path) -> None:
     says = override(config, {"terms.reconstruction.says": "paraphrase"})
     with pytest.raises(UserError, match="no paraphrases"):
         corpus_for(says)
+    # Of words that it may not say the loss would be infinite at once.
+    with pytest.raises(UserError, match=r"restricted .* set it to false"):
+        override(says, {"terms.reconstruction.decoder.restricted": True})
     patch = override(config, {"terms.reconstruction.decoder.patch": 5})
     with pytest.raises(UserError, match=r"patch must divide"):
         corpus_for(patch)

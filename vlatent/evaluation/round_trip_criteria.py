@@ -77,8 +77,8 @@ def of_round_trip(last: Evaluation) -> Iterator[tuple[str, str, str, float]]:
     Yields:
         Name, what is wanted, what was found and signed margin of every criterion.
     """
-    asked_of = [*((asked, judged(last.metrics)) for asked in ASKED)]
-    asked_of.append((SHOWN, _views(last.metrics, "_leading")))
+    views = judged(last.metrics)
+    asked_of = [*((asked, views) for asked in ASKED), (SHOWN, _views(last.metrics, "_leading"))]
     for (name, statistic, what, limit, least), views in asked_of:
         if not views:
             continue

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from vlatent.annotations import NonNegativeFloat, PositiveFloat, PositiveInt
 from vlatent.decoder import DecoderConfig
-from vlatent.shapes import PerBatch
+from vlatent.shapes import PerBatch, UserError
 from vlatent.terms.base import Term, Views
 
 
@@ -46,6 +46,12 @@ class Reconstruction(Term):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.decoder.check("terms.reconstruction.decoder")
+        if self.compares and self.decoder.restricted:
+            raise UserError(
+                "terms.reconstruction.decoder.restricted lets the decoder say only tokens of "
+                "training sentences, but their paraphrases have others: set it to false, or "
+                "terms.reconstruction.says to sentence."
+            )
 
     @property
     def compares(self) -> bool:
